@@ -1,0 +1,40 @@
+/** What a node proxy must do for one pod of its own node: capture it, and rule it by these policies. */
+import type { MtlsModes } from "./mtls-modes.ts";
+
+export interface Enrolment {
+  /** The pod's UID. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly addresses: readonly string[];
+  /** File source only: path of the network namespace; "" means find it by the pod's cgroup. */
+  readonly netnsPath: string;
+  /** Names (`namespace/name`) of the compiled policies that select the pod, sorted. One that has not arrived denies. */
+  readonly policies: readonly string[];
+  readonly modes: MtlsModes;
+  /** What kubelet may ask over plaintext even under STRICT; the node proxy performs them itself. */
+  readonly probes: readonly Probe[];
+  /** Addresses of the pod's node, from which kubelet probes. They only select the probe's way, they grant nothing. */
+  readonly nodeAddresses: readonly string[];
+  /** For telemetry, as in Workload. */
+  readonly owner: string;
+}
+
+export type Probe =
+  | {
+      readonly kind: "http";
+      readonly port: number;
+      readonly scheme: "HTTP" | "HTTPS";
+      /** Path and query exactly as declared. */
+      readonly path: string;
+      readonly headers: readonly { readonly name: string; readonly value: string }[];
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: "tcp"; readonly port: number; readonly timeoutMs: number }
+  | {
+      readonly kind: "grpc";
+      readonly port: number;
+      readonly service: string;
+      readonly timeoutMs: number;
+    };

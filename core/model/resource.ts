@@ -1,0 +1,46 @@
+/**
+ * The unit of configuration: what the operator streams, the node proxy holds and the snapshot stores.
+ *
+ * A resource is replaced whole, never edited. `version` is a hash of its content, so every replica of
+ * the operator gives one content the same version and a reconnecting node gets only what differs.
+ */
+import type { CompiledPolicy } from "./authorization-policy.ts";
+import type { Enrolment } from "./enrolment.ts";
+import type { MeshSettings } from "./mesh-settings.ts";
+import type { EndpointSlice, Service } from "./service.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
+import type { Workload } from "./workload.ts";
+
+/** Names: workload and enrolment by UID; service, slice and policy by `namespace/name`; bundle by trust domain; settings "mesh". */
+export type ResourceBody =
+  | { readonly kind: "workload"; readonly value: Workload }
+  | { readonly kind: "service"; readonly value: Service }
+  | { readonly kind: "endpointSlice"; readonly value: EndpointSlice }
+  | { readonly kind: "enrolment"; readonly value: Enrolment }
+  | { readonly kind: "policy"; readonly value: CompiledPolicy }
+  | { readonly kind: "bundle"; readonly value: TrustBundle }
+  | { readonly kind: "settings"; readonly value: MeshSettings };
+
+export type ResourceKind = ResourceBody["kind"];
+
+export interface ResourceRef {
+  readonly kind: ResourceKind;
+  readonly name: string;
+}
+
+export interface Resource {
+  readonly name: string;
+  readonly version: string;
+  readonly body: ResourceBody;
+}
+
+/** What belongs together: applied together or not at all. A name is in `upserts` or in `removals`, never in both. */
+export interface Changes {
+  readonly upserts: readonly Resource[];
+  readonly removals: readonly ResourceRef[];
+}
+
+/** Key of a resource in a map: no name contains a space. */
+export function resourceKey({ kind, name }: ResourceRef): string {
+  return `${kind} ${name}`;
+}

@@ -1,0 +1,54 @@
+/**
+ * What the two processes of the node proxy say to each other.
+ *
+ * Control (privileged, has the token and the snapshot) → traffic: descriptors, leaves, configuration.
+ * Traffic (parses what pods send) → control: small facts only, checked by control before use.
+ */
+import type { Changes } from "../../core/model/resource.ts";
+
+export type ToTraffic =
+  /**
+   * A captured pod. Descriptors beside it: the namespace, then for each family in `families` the
+   * listening sockets of 15001, 15006 and 15008, in that order.
+   */
+  | { readonly kind: "pod"; readonly uid: string; readonly families: readonly (4 | 6)[] }
+  /** No process is left in the namespace, or the capture is released: stop listening, let connections end. */
+  | { readonly kind: "pod_closed"; readonly uid: string }
+  /** Applied as one: readers never see half. */
+  | { readonly kind: "changes"; readonly changes: Changes }
+  /** The leaf now served for an identity; replaces the one before without touching open connections. */
+  | { readonly kind: "leaf"; readonly leaf: ServedLeaf }
+  | { readonly kind: "leaf_dropped"; readonly identity: string }
+  /** Stop accepting; report `drained` once the last connection has ended. */
+  | { readonly kind: "drain" };
+
+export interface ServedLeaf {
+  /** `spiffe://…` */
+  readonly identity: string;
+  /** PEM, leaf first, without the root. */
+  readonly chainPem: string;
+  readonly keyPem: string;
+  readonly notAfterMs: number;
+}
+
+export type FromTraffic =
+  /** The traffic process is up and asks for everything. */
+  | { readonly kind: "hello"; readonly pid: number }
+  /** Listeners of the pod accept. */
+  | { readonly kind: "listening"; readonly uid: string }
+  | { readonly kind: "drained" }
+  /** Answer to nothing in particular: every second while something changed. For admin and reports. */
+  | { readonly kind: "connections"; readonly open: readonly OpenConnection[] };
+
+export interface OpenConnection {
+  readonly id: number;
+  readonly direction: "inbound" | "outbound";
+  readonly workload: string;
+  readonly peer: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly tunnelled: boolean;
+  readonly sinceMs: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
