@@ -1,0 +1,221 @@
+/**
+ * Protobuf resources as the model has them: a checked value or the reasons why not.
+ *
+ * Total: any valid protobuf gets an answer, nothing throws. The node proxy's control process and its
+ * snapshot read through this, so what it returns may be used without another check.
+ */
+import type { Enrolment, Probe } from "../model/enrolment.ts";
+import type { MtlsModes } from "../model/mtls-modes.ts";
+import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
+import type { EndpointSlice, Service } from "../model/service.ts";
+import type { Workload } from "../model/workload.ts";
+import { decodePolicy } from "./decode-policy.ts";
+import { BALANCE_ALGORITHMS, enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import { Findings } from "./findings.ts";
+import type * as wire from "./gen/weft/v1/node_pb.ts";
+
+export type Decoded<T> =
+  | { readonly kind: "decoded"; readonly value: T }
+  | { readonly kind: "refused"; readonly reasons: readonly string[] };
+
+/** A root certificate is a kilobyte or two. */
+const MAX_ROOT_BYTES = 65_536;
+
+export function decodeResource(resource: wire.Resource): Decoded<Resource> {
+  const findings = new Findings();
+  const name = findings.name("name", resource.name);
+  const version = findings.name("version", resource.version);
+  const body = decodeBody(resource, findings);
+  if (body !== undefined && nameOf(body) !== name) findings.add("name: not the name of its body");
+  if (body === undefined || findings.reasons.length > 0) {
+    return { kind: "refused", reasons: findings.reasons };
+  }
+  return { kind: "decoded", value: { name, version, body } };
+}
+
+export function decodeRef(ref: wire.ResourceName): Decoded<ResourceRef> {
+  const findings = new Findings();
+  const name = findings.name("name", ref.name);
+  const kind = enumKeyOf(RESOURCE_KINDS, ref.kind);
+  if (kind === undefined) findings.add(`kind: ${ref.kind} is not known`);
+  if (kind === undefined || findings.reasons.length > 0) {
+    return { kind: "refused", reasons: findings.reasons };
+  }
+  return { kind: "decoded", value: { kind, name } };
+}
+
+function decodeBody({ name, body }: wire.Resource, findings: Findings): ResourceBody | undefined {
+  switch (body.case) {
+    case "workload":
+      return { kind: "workload", value: decodeWorkload(body.value, findings) };
+    case "service":
+      return { kind: "service", value: decodeService(body.value, findings) };
+    case "endpointSlice":
+      return { kind: "endpointSlice", value: decodeSlice(body.value, findings) };
+    case "enrolment":
+      return { kind: "enrolment", value: decodeEnrolment(body.value, findings) };
+    case "policy":
+      return { kind: "policy", value: decodePolicy(name, body.value, findings) };
+    case "bundle":
+      return { kind: "bundle", value: decodeBundle(body.value, findings) };
+    case "settings":
+      return { kind: "settings", value: decodeSettings(body.value, findings) };
+    case undefined:
+      findings.add("body: of no known kind");
+      return undefined;
+  }
+}
+
+/** The name that a body must travel under, as told in `core/model/resource.ts`. */
+function nameOf(body: ResourceBody): string {
+  switch (body.kind) {
+    case "workload":
+    case "enrolment":
+      return body.value.uid;
+    case "service":
+    case "endpointSlice":
+      return `${body.value.namespace}/${body.value.name}`;
+    case "policy":
+      return body.value.ref;
+    case "bundle":
+      return body.value.trustDomain;
+    case "settings":
+      return "mesh";
+  }
+}
+
+function decodeWorkload(workload: wire.Workload, findings: Findings): Workload {
+  return {
+    uid: findings.name("uid", workload.uid),
+    namespace: findings.name("namespace", workload.namespace),
+    name: findings.name("name", workload.name),
+    // Mirror pods of static pods have none; they have no identity and are never captured.
+    serviceAccount: findings.optionalName("serviceAccount", workload.serviceAccount),
+    node: findings.optionalName("node", workload.node),
+    addresses: findings.ips("addresses", workload.addresses),
+    tunnel: workload.tunnel,
+    modes: decodeModes(workload.modes, findings),
+    owner: findings.text("owner", workload.owner),
+  };
+}
+
+function decodeModes(modes: wire.MtlsModes | undefined, findings: Findings): MtlsModes {
+  if (modes === undefined) {
+    findings.add("modes: missing");
+    return { default: "STRICT", ports: [] };
+  }
+  return {
+    default: findings.member("modes.default", MTLS_MODES, modes.default),
+    ports: modes.ports.map(({ port, mode }) => ({
+      port: findings.port("modes.ports.port", port),
+      mode: findings.member("modes.ports.mode", MTLS_MODES, mode),
+    })),
+  };
+}
+
+function decodeService(service: wire.Service, findings: Findings): Service {
+  return {
+    namespace: findings.name("namespace", service.namespace),
+    name: findings.name("name", service.name),
+    addresses: findings.ips("addresses", service.addresses),
+    ports: service.ports.map(({ port, name, appProtocol }) => ({
+      port: findings.port("ports.port", port),
+      name: findings.optionalName("ports.name", name),
+      appProtocol: findings.text("ports.appProtocol", appProtocol),
+    })),
+    algorithm: findings.member("algorithm", BALANCE_ALGORITHMS, service.algorithm),
+    localOnly: service.localOnly,
+  };
+}
+
+function decodeSlice(slice: wire.EndpointSlice, findings: Findings): EndpointSlice {
+  return {
+    namespace: findings.name("namespace", slice.namespace),
+    name: findings.name("name", slice.name),
+    service: findings.name("service", slice.service),
+    ports: slice.ports.map(({ name, port }) => ({
+      name: findings.optionalName("ports.name", name),
+      port: findings.port("ports.port", port),
+    })),
+    endpoints: slice.endpoints.map(({ address, workload, node, ready }) => ({
+      address: findings.ip("endpoints.address", address),
+      workload: findings.optionalName("endpoints.workload", workload),
+      node: findings.optionalName("endpoints.node", node),
+      ready,
+    })),
+  };
+}
+
+function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolment {
+  const { netnsPath } = enrolment;
+  if (netnsPath !== "" && !netnsPath.startsWith("/")) findings.add("netnsPath: not absolute");
+  return {
+    uid: findings.name("uid", enrolment.uid),
+    namespace: findings.name("namespace", enrolment.namespace),
+    name: findings.name("name", enrolment.name),
+    serviceAccount: findings.name("serviceAccount", enrolment.serviceAccount),
+    addresses: findings.ips("addresses", enrolment.addresses),
+    netnsPath: findings.text("netnsPath", netnsPath),
+    policies: enrolment.policies.map((policy) => findings.name("policies", policy)),
+    modes: decodeModes(enrolment.modes, findings),
+    probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
+    nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
+    owner: findings.text("owner", enrolment.owner),
+  };
+}
+
+/** One probe, or none where its kind is not known (which is a finding). */
+function decodeProbe(probe: wire.Probe, findings: Findings): readonly Probe[] {
+  const { timeoutMs, kind } = probe;
+  const port = findings.port("probes.port", probe.port);
+  switch (kind.case) {
+    case "http": {
+      const { https, path, headers } = kind.value;
+      return [
+        {
+          kind: "http",
+          port,
+          timeoutMs,
+          scheme: https ? "HTTPS" : "HTTP",
+          path: findings.text("probes.path", path),
+          headers: headers.map(({ name, value }) => ({
+            name: findings.name("probes.headers.name", name),
+            value: findings.text("probes.headers.value", value),
+          })),
+        },
+      ];
+    }
+    case "tcp":
+      return [{ kind: "tcp", port, timeoutMs }];
+    case "grpc": {
+      const service = findings.text("probes.service", kind.value.service);
+      return [{ kind: "grpc", port, timeoutMs, service }];
+    }
+    case undefined:
+      findings.add("probes: of no known kind");
+      return [];
+  }
+}
+
+function decodeBundle({ trustDomain, roots }: wire.Bundle, findings: Findings) {
+  if (roots.length === 0) findings.add("roots: none");
+  for (const root of roots) findings.integer("roots.length", root.length, [1, MAX_ROOT_BYTES]);
+  return { trustDomain: findings.trustDomain("trustDomain", trustDomain), roots };
+}
+
+function decodeSettings(settings: wire.Settings, findings: Findings) {
+  const { leafLifetimeSeconds, accessLog } = settings;
+  return {
+    trustDomain: findings.trustDomain("trustDomain", settings.trustDomain),
+    trustDomainAliases: settings.trustDomainAliases.map((alias) =>
+      findings.trustDomain("trustDomainAliases", alias),
+    ),
+    leafLifetimeSeconds: findings.integer(
+      "leafLifetimeSeconds",
+      leafLifetimeSeconds,
+      [60, 2_592_000],
+    ),
+    accessLog,
+    outboundPolicy: "ALLOW_ANY" as const,
+  };
+}

@@ -1,0 +1,119 @@
+/** Resources as protobuf. Total: every value of the model has a form on the wire. */
+import { create } from "@bufbuild/protobuf";
+import type { Enrolment, Probe } from "../model/enrolment.ts";
+import type { MtlsModes } from "../model/mtls-modes.ts";
+import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
+import type { EndpointSlice, Service } from "../model/service.ts";
+import { encodePolicy } from "./encode-policy.ts";
+import { BALANCE_ALGORITHMS, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import * as wire from "./gen/weft/v1/node_pb.ts";
+
+export function encodeResource(resource: Resource): wire.Resource {
+  const { name, version } = resource;
+  return create(wire.ResourceSchema, { name, version, body: encodeBody(resource.body) });
+}
+
+export function encodeRef({ kind, name }: ResourceRef): wire.ResourceName {
+  return create(wire.ResourceNameSchema, { kind: RESOURCE_KINDS[kind], name });
+}
+
+function encodeBody(body: ResourceBody): wire.Resource["body"] {
+  switch (body.kind) {
+    case "workload": {
+      const { modes, addresses, ...rest } = body.value;
+      const init = { ...rest, addresses: [...addresses], modes: encodeModes(modes) };
+      return { case: "workload", value: create(wire.WorkloadSchema, init) };
+    }
+    case "service":
+      return { case: "service", value: encodeService(body.value) };
+    case "endpointSlice":
+      return { case: "endpointSlice", value: encodeSlice(body.value) };
+    case "enrolment":
+      return { case: "enrolment", value: encodeEnrolment(body.value) };
+    case "policy":
+      return { case: "policy", value: encodePolicy(body.value) };
+    case "bundle": {
+      const { trustDomain, roots } = body.value;
+      return {
+        case: "bundle",
+        value: create(wire.BundleSchema, { trustDomain, roots: [...roots] }),
+      };
+    }
+    case "settings": {
+      const { trustDomain, trustDomainAliases, leafLifetimeSeconds, accessLog } = body.value;
+      const init = {
+        trustDomain,
+        trustDomainAliases: [...trustDomainAliases],
+        leafLifetimeSeconds,
+        accessLog,
+      };
+      return { case: "settings", value: create(wire.SettingsSchema, init) };
+    }
+  }
+}
+
+function encodeModes(modes: MtlsModes): wire.MtlsModes {
+  return create(wire.MtlsModesSchema, {
+    default: MTLS_MODES[modes.default],
+    ports: modes.ports.map(({ port, mode }) => ({ port, mode: MTLS_MODES[mode] })),
+  });
+}
+
+function encodeService(service: Service): wire.Service {
+  const { namespace, name, localOnly } = service;
+  return create(wire.ServiceSchema, {
+    namespace,
+    name,
+    localOnly,
+    addresses: [...service.addresses],
+    ports: service.ports.map((port) => create(wire.ServicePortSchema, port)),
+    algorithm: BALANCE_ALGORITHMS[service.algorithm],
+  });
+}
+
+function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
+  const { namespace, name, service } = slice;
+  return create(wire.EndpointSliceSchema, {
+    namespace,
+    name,
+    service,
+    ports: slice.ports.map((port) => create(wire.EndpointPortSchema, port)),
+    endpoints: slice.endpoints.map((endpoint) => create(wire.EndpointSchema, endpoint)),
+  });
+}
+
+function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
+  const { uid, namespace, name, serviceAccount, netnsPath, owner } = enrolment;
+  return create(wire.EnrolmentSchema, {
+    uid,
+    namespace,
+    name,
+    serviceAccount,
+    netnsPath,
+    owner,
+    addresses: [...enrolment.addresses],
+    policies: [...enrolment.policies],
+    modes: encodeModes(enrolment.modes),
+    probes: enrolment.probes.map(encodeProbe),
+    nodeAddresses: [...enrolment.nodeAddresses],
+  });
+}
+
+function encodeProbe(probe: Probe): wire.Probe {
+  const { port, timeoutMs } = probe;
+  return create(wire.ProbeSchema, { port, timeoutMs, kind: encodeProbeKind(probe) });
+}
+
+function encodeProbeKind(probe: Probe): wire.Probe["kind"] {
+  switch (probe.kind) {
+    case "http": {
+      const headers = probe.headers.map((header) => create(wire.HttpHeaderSchema, header));
+      const init = { https: probe.scheme === "HTTPS", path: probe.path, headers };
+      return { case: "http", value: create(wire.HttpProbeSchema, init) };
+    }
+    case "tcp":
+      return { case: "tcp", value: create(wire.TcpProbeSchema) };
+    case "grpc":
+      return { case: "grpc", value: create(wire.GrpcProbeSchema, { service: probe.service }) };
+  }
+}

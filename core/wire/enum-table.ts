@@ -1,0 +1,59 @@
+/**
+ * The closed unions of the model and their numbers on the wire.
+ *
+ * A table that misses a member of its union does not compile; a number that is in no table has no
+ * meaning here and is refused by the decoders, never guessed.
+ */
+import type { PolicyAction } from "../model/authorization-policy.ts";
+import type { MtlsMode } from "../model/mtls-modes.ts";
+import type { CaptureState } from "../model/node-report.ts";
+import type { ResourceKind } from "../model/resource.ts";
+import type { BalanceAlgorithm } from "../model/service.ts";
+import * as wire from "./gen/weft/v1/node_pb.ts";
+
+export type EnumTable<T extends string, N extends number = number> = Readonly<Record<T, N>>;
+
+export const RESOURCE_KINDS: EnumTable<ResourceKind, wire.ResourceKind> = {
+  workload: wire.ResourceKind.WORKLOAD,
+  service: wire.ResourceKind.SERVICE,
+  endpointSlice: wire.ResourceKind.ENDPOINT_SLICE,
+  enrolment: wire.ResourceKind.ENROLMENT,
+  policy: wire.ResourceKind.POLICY,
+  bundle: wire.ResourceKind.BUNDLE,
+  settings: wire.ResourceKind.SETTINGS,
+};
+
+export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {
+  STRICT: wire.MtlsMode.STRICT,
+  PERMISSIVE: wire.MtlsMode.PERMISSIVE,
+  DISABLE: wire.MtlsMode.DISABLE,
+};
+
+export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorithm> = {
+  round_robin: wire.BalanceAlgorithm.ROUND_ROBIN,
+  random: wire.BalanceAlgorithm.RANDOM,
+  least_connections: wire.BalanceAlgorithm.LEAST_CONNECTIONS,
+};
+
+export const POLICY_ACTIONS: EnumTable<PolicyAction, wire.PolicyAction> = {
+  ALLOW: wire.PolicyAction.ALLOW,
+  DENY: wire.PolicyAction.DENY,
+  AUDIT: wire.PolicyAction.AUDIT,
+  CUSTOM: wire.PolicyAction.CUSTOM,
+};
+
+export const CAPTURE_STATES: EnumTable<CaptureState, wire.CaptureState> = {
+  pending: wire.CaptureState.PENDING,
+  captured: wire.CaptureState.CAPTURED,
+  releasing: wire.CaptureState.RELEASING,
+  failed: wire.CaptureState.FAILED,
+};
+
+export function enumKeys<T extends string>(table: EnumTable<T>): readonly T[] {
+  // Object.keys of a Record<T, number> written as a literal has exactly the members of T.
+  return Object.keys(table) as T[];
+}
+
+export function enumKeyOf<T extends string>(table: EnumTable<T>, value: number): T | undefined {
+  return enumKeys(table).find((key) => table[key] === value);
+}

@@ -1,0 +1,109 @@
+/**
+ * Asks the operator for a leaf for one pod of this node. The key never leaves the node: only the CSR
+ * does. Bursts share one connection; what comes back is verified by the caller before it is served.
+ */
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  type OperatorConnection,
+  OperatorLineError,
+  type OperatorLineFailure,
+  type OperatorLineOptions,
+  openOperatorLine,
+} from "./operator-line.ts";
+
+const CERTIFY_TIMEOUT_MS = 10_000;
+
+export type CertifyFailure =
+  | OperatorLineFailure
+  /** The operator does not take the token. */
+  | "not_authenticated"
+  /** The operator will not issue; `refusal` says why. */
+  | "refused"
+  /** Too many requests, or the operator is stopping: try again later. */
+  | "overloaded"
+  | "timed_out"
+  /** An answer without a certificate. */
+  | "empty_chain";
+
+class CertifyError extends Error {
+  override readonly name = "CertifyError";
+  readonly reason: CertifyFailure;
+  /** The operator's own stable reason, "" where it gave none. */
+  readonly refusal: string;
+
+  constructor(reason: CertifyFailure, refusal: string, options: ErrorOptions) {
+    super(`no certificate: ${reason}${refusal === "" ? "" : ` (${refusal})`}`, options);
+    this.reason = reason;
+    this.refusal = refusal;
+  }
+}
+
+export interface CertifyRequest {
+  /** UID of the pod. */
+  readonly workload: string;
+  /** PKCS#10, DER. */
+  readonly csr: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+export class CertifyClient {
+  readonly #line: OperatorLineOptions;
+  readonly #stop = new AbortController();
+  #connection: Promise<OperatorConnection> | undefined;
+
+  constructor(line: OperatorLineOptions) {
+    this.#line = line;
+  }
+
+  /** The chain in DER, leaf first, without the root. Throws a CertifyError, or the signal's reason. */
+  async certify({ workload, csr, signal }: CertifyRequest): Promise<Uint8Array[]> {
+    try {
+      const connection = await this.#connect();
+      const headers = await connection.headers();
+      signal.throwIfAborted();
+      const options = { headers, signal, timeoutMs: CERTIFY_TIMEOUT_MS };
+      const { chain } = await connection.client.certify({ workload, csr }, options);
+      if (chain.length > 0) return chain;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw certifyError(error);
+    }
+    throw new CertifyError("empty_chain", "", {});
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    const connection = await this.#connection?.catch(() => undefined);
+    connection?.close();
+  }
+
+  async #connect(): Promise<OperatorConnection> {
+    const current = this.#connection;
+    if (current !== undefined) {
+      const connection = await current.catch(() => undefined);
+      if (connection?.isOpen()) return connection;
+    }
+    // Whoever comes first after a break opens the next; the others wait for the same one.
+    if (this.#connection === current) {
+      this.#connection = openOperatorLine(this.#line, this.#stop.signal);
+    }
+    return this.#connection ?? this.#connect();
+  }
+}
+
+function certifyError(error: unknown): CertifyError {
+  if (error instanceof OperatorLineError) {
+    return new CertifyError(error.reason, "", { cause: error });
+  }
+  const failure = ConnectError.from(error);
+  const refusal = failure.metadata.get("weft-reason") ?? "";
+  return new CertifyError(reasonOf(failure.code, refusal), refusal, { cause: error });
+}
+
+function reasonOf(code: Code, refusal: string): CertifyFailure {
+  if (code === Code.Unauthenticated) return "not_authenticated";
+  if (code === Code.DeadlineExceeded) return "timed_out";
+  if (code === Code.ResourceExhausted) return "overloaded";
+  if (code === Code.Unavailable) return refusal === "" ? "operator_unreachable" : "overloaded";
+  return "refused";
+}

@@ -1,0 +1,144 @@
+/**
+ * What the node proxy keeps in `/run/weft` for its own restart: the resources it holds and, in a file
+ * of its own, the leaves with their keys. Root's alone; empty after a reboot, since it is a tmpfs.
+ *
+ * Read back fully checked: anything wrong means no snapshot, never half of one.
+ */
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Resource } from "../../core/model/resource.ts";
+import type { Log } from "../../core/process/log.ts";
+import { decodeResource } from "../../core/wire/decode-resource.ts";
+import { encodeResource } from "../../core/wire/encode-resource.ts";
+import { SnapshotSchema } from "../../core/wire/gen/weft/v1/node_pb.ts";
+import type { ServedLeaf } from "../channel/messages.ts";
+import { CoalescedWrite } from "./coalesced-write.ts";
+import { type FileDefect, readChecked, writeChecked } from "./snapshot-file.ts";
+
+const RESOURCES_FILE = "snapshot";
+const RESOURCES_FORMAT = "weft-snapshot 1";
+const LEAVES_FILE = "leaves";
+const LEAVES_FORMAT = "weft-leaves 1";
+const WRITE_INTERVAL_MS = 200;
+
+export type Restored<T> =
+  | { readonly kind: "restored"; readonly value: readonly T[] }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unusable"; readonly reasons: readonly string[] };
+
+export interface SnapshotOptions {
+  /** Made if it is not there; 0700 from then on. */
+  readonly directory: string;
+  /** Asked when a write begins. */
+  readonly resources: () => readonly Resource[];
+  readonly leaves: () => readonly ServedLeaf[];
+  readonly log: Log;
+}
+
+export interface Snapshot {
+  resourcesChanged(): void;
+  leavesChanged(): void;
+  /** Writes what is not written yet. */
+  close(): Promise<void>;
+  /** The pod that takes over owns the files from here on. */
+  abandon(): Promise<void>;
+}
+
+export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> {
+  const { directory, log } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  const resources = new CoalescedWrite({
+    name: RESOURCES_FILE,
+    intervalMs: WRITE_INTERVAL_MS,
+    write: async () => writeResources(directory, options.resources()),
+    log,
+  });
+  const leaves = new CoalescedWrite({
+    name: LEAVES_FILE,
+    intervalMs: WRITE_INTERVAL_MS,
+    write: async () => writeLeaves(directory, options.leaves()),
+    log,
+  });
+  return {
+    resourcesChanged: () => resources.request(),
+    leavesChanged: () => leaves.request(),
+    close: async () => void (await Promise.all([resources.close(), leaves.close()])),
+    abandon: async () => void (await Promise.all([resources.abandon(), leaves.abandon()])),
+  };
+}
+
+export async function restoreResources(directory: string): Promise<Restored<Resource>> {
+  const file = await readChecked(join(directory, RESOURCES_FILE), RESOURCES_FORMAT);
+  switch (file.kind) {
+    case "absent":
+      return file;
+    case "unusable":
+      return unusable(file.reason);
+    case "read":
+      return decodeSnapshot(file.content);
+  }
+}
+
+export async function restoreLeaves(directory: string): Promise<Restored<ServedLeaf>> {
+  const file = await readChecked(join(directory, LEAVES_FILE), LEAVES_FORMAT);
+  switch (file.kind) {
+    case "absent":
+      return file;
+    case "unusable":
+      return unusable(file.reason);
+    case "read":
+      return decodeLeaves(file.content);
+  }
+}
+
+async function writeResources(directory: string, resources: readonly Resource[]): Promise<void> {
+  const snapshot = create(SnapshotSchema, { resources: resources.map(encodeResource) });
+  const content = toBinary(SnapshotSchema, snapshot);
+  await writeChecked(join(directory, RESOURCES_FILE), RESOURCES_FORMAT, content);
+}
+
+async function writeLeaves(directory: string, leaves: readonly ServedLeaf[]): Promise<void> {
+  const content = Buffer.from(JSON.stringify(leaves));
+  await writeChecked(join(directory, LEAVES_FILE), LEAVES_FORMAT, content);
+}
+
+function decodeSnapshot(content: Uint8Array): Restored<Resource> {
+  const resources: Resource[] = [];
+  const reasons: string[] = [];
+  try {
+    for (const message of fromBinary(SnapshotSchema, content).resources) {
+      const decoded = decodeResource(message);
+      if (decoded.kind === "decoded") resources.push(decoded.value);
+      else reasons.push(...decoded.reasons.map((reason) => `${message.name}: ${reason}`));
+    }
+  } catch {
+    return unusable("corrupt");
+  }
+  return reasons.length > 0
+    ? { kind: "unusable", reasons }
+    : { kind: "restored", value: resources };
+}
+
+function decodeLeaves(content: Uint8Array): Restored<ServedLeaf> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(content).toString());
+  } catch {
+    return unusable("corrupt");
+  }
+  if (!Array.isArray(value) || !value.every(isServedLeaf)) return unusable("corrupt");
+  return { kind: "restored", value };
+}
+
+function isServedLeaf(value: unknown): value is ServedLeaf {
+  if (typeof value !== "object" || value === null) return false;
+  const leaf: Partial<Record<keyof ServedLeaf, unknown>> = value;
+  const texts = [leaf.identity, leaf.chainPem, leaf.keyPem];
+  return texts.every((text) => typeof text === "string") && Number.isFinite(leaf.notAfterMs);
+}
+
+function unusable<T>(reason: FileDefect): Restored<T> {
+  return { kind: "unusable", reasons: [reason] };
+}

@@ -1,0 +1,231 @@
+/** Arbitrary resources and reports for property tests, each as the operator could make it. */
+import fc from "fast-check";
+import type {
+  CompiledPolicy,
+  Condition,
+  Rule,
+  ServiceAccountRef,
+  Source,
+  StringMatch,
+} from "../../core/model/authorization-policy.ts";
+import type { Enrolment, Probe } from "../../core/model/enrolment.ts";
+import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
+import type { MtlsModes } from "../../core/model/mtls-modes.ts";
+import type { NodeReport } from "../../core/model/node-report.ts";
+import type { Resource } from "../../core/model/resource.ts";
+
+const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
+const port = fc.integer({ min: 1, max: 65_535 });
+const ports = fc.array(port, { maxLength: 4 });
+const mode = fc.constantFrom("STRICT", "PERMISSIVE", "DISABLE");
+const bytes = fc.oneof(
+  fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }),
+  // The first byte keeps it from being a v4-mapped address, which is written as IPv4.
+  fc.array(fc.nat(255), { minLength: 15, maxLength: 15 }).map((rest) => [0xfd, ...rest]),
+);
+const ip = bytes.map((raw) => formatIp(raw));
+const ips = fc.array(ip, { maxLength: 3 });
+
+const modes: fc.Arbitrary<MtlsModes> = fc.record({
+  default: mode,
+  ports: fc.array(fc.record({ port, mode }), { maxLength: 3 }),
+});
+
+const cidr: fc.Arbitrary<Cidr> = fc.tuple(bytes, fc.nat(32)).map(([raw, prefix]) => {
+  const parsed = parseCidr(`${formatIp(raw)}/${prefix}`);
+  if (parsed === undefined) throw new Error("an address block that does not parse");
+  return parsed;
+});
+
+const stringMatch: fc.Arbitrary<StringMatch> = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom("exact", "prefix", "suffix"),
+    value: fc.string({ maxLength: 20 }),
+  }),
+  fc.constant({ kind: "present" as const }),
+);
+
+const account: fc.Arbitrary<ServiceAccountRef> = fc.record({ namespace: label, name: label });
+const matches = fc.array(stringMatch, { maxLength: 2 });
+const accounts = fc.array(account, { maxLength: 2 });
+const cidrs = fc.array(cidr, { maxLength: 2 });
+
+const condition: fc.Arbitrary<Condition> = fc.oneof(
+  fc.record({
+    key: fc.constantFrom("source.principal", "source.namespace", "source.trustDomain"),
+    values: matches,
+    notValues: matches,
+  }),
+  fc.record({
+    key: fc.constant("source.serviceAccount" as const),
+    values: accounts,
+    notValues: accounts,
+  }),
+  fc.record({
+    key: fc.constantFrom("source.ip", "destination.ip"),
+    values: cidrs,
+    notValues: cidrs,
+  }),
+  fc.record({
+    key: fc.constant("destination.port" as const),
+    values: ports,
+    notValues: ports,
+  }),
+);
+
+const source: fc.Arbitrary<Source> = fc.record({
+  principals: matches,
+  notPrincipals: matches,
+  namespaces: matches,
+  notNamespaces: matches,
+  serviceAccounts: accounts,
+  notServiceAccounts: accounts,
+  trustDomains: matches,
+  notTrustDomains: matches,
+  ipBlocks: cidrs,
+  notIpBlocks: cidrs,
+});
+
+const rule: fc.Arbitrary<Rule> = fc.record({
+  index: fc.nat(100),
+  from: fc.array(source, { maxLength: 2 }),
+  to: fc.array(fc.record({ ports, notPorts: ports }), { maxLength: 2 }),
+  when: fc.array(condition, { maxLength: 2 }),
+});
+
+const policy: fc.Arbitrary<CompiledPolicy> = fc.record({
+  ref: fc.tuple(label, label).map(([namespace, name]) => `${namespace}/${name}`),
+  action: fc.constantFrom("ALLOW", "DENY", "AUDIT", "CUSTOM"),
+  dryRun: fc.boolean(),
+  invalid: fc.boolean(),
+  rules: fc.array(rule, { maxLength: 2 }),
+});
+
+const probe: fc.Arbitrary<Probe> = fc.oneof(
+  fc.record({
+    kind: fc.constant("http" as const),
+    port,
+    scheme: fc.constantFrom("HTTP", "HTTPS"),
+    path: fc.webPath(),
+    headers: fc.array(fc.record({ name: label, value: fc.string() }), { maxLength: 2 }),
+    timeoutMs: fc.nat(100_000),
+  }),
+  fc.record({ kind: fc.constant("tcp" as const), port, timeoutMs: fc.nat(100_000) }),
+  fc.record({
+    kind: fc.constant("grpc" as const),
+    port,
+    service: fc.string(),
+    timeoutMs: fc.nat(100_000),
+  }),
+);
+
+const enrolment: fc.Arbitrary<Enrolment> = fc.record({
+  uid: fc.uuid(),
+  namespace: label,
+  name: label,
+  serviceAccount: label,
+  addresses: ips,
+  netnsPath: fc.constantFrom("", "/run/netns/a"),
+  policies: fc.array(
+    label.map((name) => `shop/${name}`),
+    { maxLength: 3 },
+  ),
+  modes,
+  probes: fc.array(probe, { maxLength: 3 }),
+  nodeAddresses: ips,
+  owner: label,
+});
+
+const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
+  fc
+    .record({
+      uid: fc.uuid(),
+      namespace: label,
+      name: label,
+      serviceAccount: fc.oneof(label, fc.constant("")),
+      node: label,
+      addresses: ips,
+      tunnel: fc.boolean(),
+      modes,
+      owner: label,
+    })
+    .map((value) => ({ name: value.uid, body: { kind: "workload" as const, value } })),
+  fc
+    .record({
+      namespace: label,
+      name: label,
+      addresses: ips,
+      ports: fc.array(fc.record({ port, name: label, appProtocol: label }), { maxLength: 3 }),
+      algorithm: fc.constantFrom("round_robin", "random", "least_connections"),
+      localOnly: fc.boolean(),
+    })
+    .map((value) => ({
+      name: `${value.namespace}/${value.name}`,
+      body: { kind: "service" as const, value },
+    })),
+  fc
+    .record({
+      namespace: label,
+      name: label,
+      service: label,
+      ports: fc.array(fc.record({ name: label, port }), { maxLength: 3 }),
+      endpoints: fc.array(
+        fc.record({ address: ip, workload: fc.uuid(), node: label, ready: fc.boolean() }),
+        { maxLength: 5 },
+      ),
+    })
+    .map((value) => ({
+      name: `${value.namespace}/${value.name}`,
+      body: { kind: "endpointSlice" as const, value },
+    })),
+  enrolment.map((value) => ({ name: value.uid, body: { kind: "enrolment" as const, value } })),
+  policy.map((value) => ({ name: value.ref, body: { kind: "policy" as const, value } })),
+  fc
+    .record({
+      trustDomain: label,
+      roots: fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+    })
+    .map((value) => ({ name: value.trustDomain, body: { kind: "bundle" as const, value } })),
+  fc
+    .record({
+      trustDomain: label,
+      trustDomainAliases: fc.array(label, { maxLength: 2 }),
+      leafLifetimeSeconds: fc.integer({ min: 60, max: 2_592_000 }),
+      accessLog: fc.boolean(),
+      outboundPolicy: fc.constant("ALLOW_ANY" as const),
+    })
+    .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
+);
+
+export function anyResource(): fc.Arbitrary<Resource> {
+  return fc.tuple(body, label).map(([named, version]) => ({ ...named, version }));
+}
+
+export function anyNodeReport(): fc.Arbitrary<NodeReport> {
+  return fc.record({
+    node: label,
+    version: label,
+    captures: fc.array(
+      fc.record({
+        uid: fc.uuid(),
+        state: fc.constantFrom("pending", "captured", "releasing", "failed"),
+        reason: fc.constantFrom("", "no_namespace"),
+        message: fc.string(),
+        connectionsOutside: fc.nat(1000),
+      }),
+      { maxLength: 4 },
+    ),
+    leaves: fc.array(
+      fc.record({
+        identity: label.map((name) => `spiffe://cluster.local/ns/shop/sa/${name}`),
+        issuer: fc.constantFrom("", "00ff"),
+        notAfterMs: fc.nat(2 ** 31).map((seconds) => seconds * 1000),
+      }),
+      { maxLength: 4 },
+    ),
+    bundles: fc.array(fc.record({ trustDomain: label, version: label }), { maxLength: 2 }),
+  });
+}
