@@ -1,0 +1,133 @@
+/**
+ * The TLS settings of tunnels, both ends: one secure context for each leaf and set of roots, built once
+ * and used for every connection until the leaf or the roots change.
+ *
+ * Runs in the traffic process. Open connections keep the context they began with. Who the peer is
+ * gets decided after the handshake in `verify-peer.ts`, never by host names.
+ */
+import { constants } from "node:crypto";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import type { ServedLeaf } from "../channel/messages.ts";
+
+/** For `http2.createSecureServer`, `tls.createServer` and their `setSecureContext` after a change. */
+export interface ServerTlsOptions extends SecureContextOptions {
+  readonly requestCert: true;
+  readonly rejectUnauthorized: true;
+  readonly ALPNProtocols: string[];
+}
+
+/** For `tls.connect` beside `socket`. */
+export interface ClientTlsOptions {
+  readonly secureContext: SecureContext;
+  readonly rejectUnauthorized: true;
+  readonly ALPNProtocols: string[];
+  readonly checkServerIdentity: () => undefined;
+}
+
+export interface TlsContexts {
+  /** Replaces all bundles; contexts are built anew at their next use. */
+  setBundles(bundles: readonly TrustBundle[]): void;
+  /** Those of new handshakes, for `verifyPeer`. */
+  bundles(): readonly TrustBundle[];
+  setLeaf(leaf: ServedLeaf): void;
+  dropLeaf(identity: string): void;
+  /** Grows with every change of that identity's leaf or of the roots: a server sets its context again when it differs. */
+  version(identity: string): number;
+  /** `undefined` without a leaf or without roots: nothing may be opened or accepted as this identity. */
+  server(identity: string): ServerTlsOptions | undefined;
+  client(identity: string): ClientTlsOptions | undefined;
+}
+
+export function createTlsContexts(): TlsContexts {
+  return new LeafContexts();
+}
+
+interface Entry {
+  readonly leaf: ServedLeaf;
+  readonly version: number;
+  server?: ServerTlsOptions;
+  client?: ClientTlsOptions;
+}
+
+class LeafContexts implements TlsContexts {
+  readonly #entries = new Map<string, Entry>();
+  #bundles: readonly TrustBundle[] = [];
+  #ca = "";
+  #version = 0;
+
+  setBundles(bundles: readonly TrustBundle[]): void {
+    this.#bundles = bundles;
+    this.#ca = formatCertificatesPem(bundles.flatMap((bundle) => bundle.roots));
+    for (const { leaf } of this.#entries.values()) this.setLeaf(leaf);
+  }
+
+  bundles(): readonly TrustBundle[] {
+    return this.#bundles;
+  }
+
+  setLeaf(leaf: ServedLeaf): void {
+    this.#version += 1;
+    this.#entries.set(leaf.identity, { leaf, version: this.#version });
+  }
+
+  dropLeaf(identity: string): void {
+    this.#entries.delete(identity);
+  }
+
+  version(identity: string): number {
+    return this.#entries.get(identity)?.version ?? 0;
+  }
+
+  server(identity: string): ServerTlsOptions | undefined {
+    const entry = this.#usable(identity);
+    if (!entry) return undefined;
+    entry.server ??= {
+      ...contextOptions(entry.leaf, this.#ca),
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ["h2"],
+    };
+    return entry.server;
+  }
+
+  client(identity: string): ClientTlsOptions | undefined {
+    const entry = this.#usable(identity);
+    if (!entry) return undefined;
+    entry.client ??= {
+      secureContext: createSecureContext(contextOptions(entry.leaf, this.#ca)),
+      rejectUnauthorized: true,
+      ALPNProtocols: ["h2"],
+      // Pods have no host names; `verifyPeer` compares the SPIFFE ID, always.
+      checkServerIdentity: () => undefined,
+    };
+    return entry.client;
+  }
+
+  #usable(identity: string): Entry | undefined {
+    // Without roots Node would fall back to the public CAs of its own list.
+    return this.#ca === "" ? undefined : this.#entries.get(identity);
+  }
+
+  toJSON(): string {
+    return "[redacted]";
+  }
+}
+
+function contextOptions(leaf: ServedLeaf, ca: string): SecureContextOptions {
+  return {
+    key: leaf.keyPem,
+    cert: leaf.chainPem,
+    ca,
+    minVersion: "TLSv1.3",
+    maxVersion: "TLSv1.3",
+    // The two that ztunnel offers; the cheaper one first.
+    ciphers: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+    honorCipherOrder: true,
+    // A resumed session would outlive the roots it was verified by (CVE-2022-21654).
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    // OpenSSL refuses to mix sessions of contexts that differ here.
+    sessionIdContext: "weft-hbone",
+  };
+}

@@ -1,0 +1,23 @@
+/** Why the CA cannot work with the key it is given. The operator does not start with one of these. */
+
+export type CaErrorReason =
+  | "ca_incomplete"
+  | "ca_key_readable"
+  | "ca_malformed"
+  | "ca_key_mismatch"
+  | "ca_not_ca"
+  | "ca_expired"
+  | "ca_unknown_root"
+  /** What was just signed did not pass its own check: nothing is handed out. */
+  | "ca_issued_invalid";
+
+export class CaError extends Error {
+  override readonly name = "CaError";
+  readonly reason: CaErrorReason;
+
+  /** `message` says where, what is wrong, and the way out. */
+  constructor(reason: CaErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,21 @@
+/** From when until when a new certificate holds. */
+
+/** Nodes whose clock is behind by less take a new certificate at once. */
+export const BACKDATE_MS = 5 * 60_000;
+
+const MIN_LIFETIME_SECONDS = 60;
+const MAX_LIFETIME_SECONDS = 30 * 24 * 3600;
+
+export interface Validity {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** Lifetimes out of range are brought into it. Never before the issuer begins, never beyond its end. */
+export function chooseValidity(issuer: Validity, lifetimeSeconds: number, now: number): Validity {
+  const seconds = Math.min(MAX_LIFETIME_SECONDS, Math.max(MIN_LIFETIME_SECONDS, lifetimeSeconds));
+  return {
+    notBeforeMs: Math.max(issuer.notBeforeMs, now - BACKDATE_MS),
+    notAfterMs: Math.min(issuer.notAfterMs, now + seconds * 1000),
+  };
+}
