@@ -1,0 +1,40 @@
+/** Is a pod in the mesh, and what must its node do for it? */
+import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { MtlsModes } from "../../core/model/mtls-modes.ts";
+import type { Namespace } from "../resources/namespace.ts";
+import type { Pod } from "../resources/pod.ts";
+
+/**
+ * The namespace's label says yes, the pod's does not say no. Never a pod of the host's network, since
+ * its namespace is the host's. Whether it still runs is not asked here.
+ */
+export function isMeshed(pod: Pod, namespace: Namespace | undefined): boolean {
+  return namespace?.enabled === true && !pod.optedOut && !pod.hostNetwork && pod.node !== "";
+}
+
+export interface EnrolmentFacts {
+  readonly namespace: Namespace | undefined;
+  readonly modes: MtlsModes;
+  /** `namespace/name` of the policies that select the pod, in any order. */
+  readonly policies: readonly string[];
+  readonly nodeAddresses: readonly string[];
+}
+
+/** `undefined` for a pod that is not, not yet or no longer to be captured. */
+export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | undefined {
+  if (!isMeshed(pod, facts.namespace) || pod.ended || pod.addresses.length === 0) return undefined;
+  const { uid, namespace, name, serviceAccount, addresses, netnsPath, probes, owner } = pod;
+  return {
+    uid,
+    namespace,
+    name,
+    serviceAccount,
+    addresses,
+    netnsPath,
+    policies: facts.policies.toSorted(),
+    modes: facts.modes,
+    probes,
+    nodeAddresses: facts.nodeAddresses,
+    owner,
+  };
+}

@@ -1,0 +1,8 @@
+/** A Service as node proxies balance over it: what only the operator needs (the selector) is left behind. */
+import type { Service } from "../../core/model/service.ts";
+import type { Service as ServiceResource } from "../resources/service.ts";
+
+export function compileService(service: ServiceResource): Service {
+  const { namespace, name, addresses, ports, algorithm, localOnly } = service;
+  return { namespace, name, addresses, ports, algorithm, localOnly };
+}

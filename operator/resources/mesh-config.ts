@@ -1,0 +1,125 @@
+/** Reads MeshConfig, the one object `default` of the cluster, and fills in what it leaves out. */
+import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import {
+  type Field,
+  isObjectOf,
+  listOf,
+  member,
+  oneOf,
+  type Reason,
+  refuse,
+  rootField,
+  text,
+} from "./fields.ts";
+import { type Envelope, type PolicyMetadata, parseEnvelope } from "./policy-metadata.ts";
+
+export interface MeshConfig {
+  readonly metadata: PolicyMetadata;
+  readonly settings: MeshSettings;
+}
+
+export type ParsedMeshConfig =
+  | { readonly kind: "accepted"; readonly value: MeshConfig; readonly warnings: readonly Reason[] }
+  | { readonly kind: "refused"; readonly reasons: readonly Reason[] };
+
+/** Policies here apply to the whole mesh. Fixed: the setting exists so that the object can say it. */
+export const ROOT_NAMESPACE = "weft-system";
+
+export const DEFAULT_MESH_SETTINGS: MeshSettings = {
+  trustDomain: "cluster.local",
+  trustDomainAliases: [],
+  leafLifetimeSeconds: 24 * 3600,
+  accessLog: true,
+  outboundPolicy: "ALLOW_ANY",
+};
+
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+const MIN_LIFETIME_S = 60;
+const MAX_LIFETIME_S = 30 * 24 * 3600;
+const MAX_ALIASES = 16;
+
+export function parseMeshConfig(object: unknown): ParsedMeshConfig {
+  const reasons: Reason[] = [];
+  const envelope = parseEnvelope(rootField(object, reasons), {
+    kind: "MeshConfig",
+    namespaced: false,
+  });
+  if (!envelope) return { kind: "refused", reasons };
+  if (envelope.metadata.name !== "default") {
+    reasons.push({ field: "metadata.name", message: "must be default: there is one MeshConfig" });
+  }
+  const value = read(envelope, reasons);
+  return reasons.length > 0
+    ? { kind: "refused", reasons }
+    : { kind: "accepted", value, warnings: [] };
+}
+
+function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
+  const field = spec ?? { value: {}, path: "spec", reasons };
+  isObjectOf(field, [
+    "trustDomain",
+    "trustDomainAliases",
+    "certificates",
+    "accessLog",
+    "outboundPolicy",
+    "rootNamespace",
+  ]);
+  const defaults = DEFAULT_MESH_SETTINGS;
+  const trustDomain = member(field, "trustDomain");
+  const outboundPolicy = member(field, "outboundPolicy");
+  const rootNamespace = member(field, "rootNamespace");
+  if (rootNamespace) oneOf(rootNamespace, [ROOT_NAMESPACE]);
+  const aliases = listOf(field, "trustDomainAliases", parseTrustDomain);
+  if (aliases.length > MAX_ALIASES) {
+    reasons.push({ field: "spec.trustDomainAliases", message: `at most ${MAX_ALIASES} aliases` });
+  }
+  return {
+    metadata,
+    settings: {
+      trustDomain: (trustDomain && parseTrustDomain(trustDomain)) ?? defaults.trustDomain,
+      trustDomainAliases: aliases,
+      leafLifetimeSeconds: readLifetime(field) ?? defaults.leafLifetimeSeconds,
+      accessLog: readEnabled(field) ?? defaults.accessLog,
+      outboundPolicy:
+        (outboundPolicy && oneOf(outboundPolicy, ["ALLOW_ANY"] as const)) ??
+        defaults.outboundPolicy,
+    },
+  };
+}
+
+function parseTrustDomain(field: Field): string | undefined {
+  const value = text(field);
+  if (value === undefined || TRUST_DOMAIN.test(value)) return value;
+  return refuse(field, "must be of lower-case letters, digits, dots, dashes and underscores");
+}
+
+function readLifetime(spec: Field): number | undefined {
+  const certificates = member(spec, "certificates");
+  if (!certificates || !isObjectOf(certificates, ["leafLifetime"])) return undefined;
+  const field = member(certificates, "leafLifetime");
+  if (!field) return undefined;
+  const value = text(field);
+  if (value === undefined) return undefined;
+  const seconds = durationSeconds(value);
+  if (seconds === undefined) return refuse(field, 'must be a duration such as "24h" or "1h30m"');
+  const isInRange = seconds >= MIN_LIFETIME_S && seconds <= MAX_LIFETIME_S;
+  return isInRange ? seconds : refuse(field, "must be from 1m to 720h (30 days)");
+}
+
+function readEnabled(spec: Field): boolean | undefined {
+  const accessLog = member(spec, "accessLog");
+  if (!accessLog || !isObjectOf(accessLog, ["enabled"])) return undefined;
+  const enabled = member(accessLog, "enabled");
+  if (!enabled) return undefined;
+  return typeof enabled.value === "boolean"
+    ? enabled.value
+    : refuse(enabled, "must be true or false");
+}
+
+/** Go's durations in whole hours, minutes and seconds: "1h30m", "90s". */
+function durationSeconds(value: string): number | undefined {
+  const match = /^(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?$/.exec(value);
+  if (!match || value === "") return undefined;
+  const [, h, m, s] = match;
+  return Number(h ?? 0) * 3600 + Number(m ?? 0) * 60 + Number(s ?? 0);
+}

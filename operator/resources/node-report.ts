@@ -1,0 +1,61 @@
+/**
+ * The NodeReport object: what a node told the replica it is connected to, for all other replicas.
+ *
+ * Written by `operator/status/`, read back here. A report that cannot be read says nothing.
+ */
+import type { CaptureReport, LeafReport, NodeReport } from "../../core/model/node-report.ts";
+import { type KubeObject, type Parsed, refused } from "./kube-object.ts";
+import { asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
+
+export interface DatedNodeReport {
+  readonly report: NodeReport;
+  /** `status.reportedAt`: of two reports of one node the later counts. */
+  readonly reportedAtMs: number;
+}
+
+const STATES = ["pending", "captured", "releasing", "failed"] as const;
+
+export function parseNodeReport({ metadata, status }: KubeObject): Parsed<DatedNodeReport> {
+  const raw = asRecord(status);
+  if (!raw) return refused("status is missing");
+  const reportedAtMs = Date.parse(asText(raw["reportedAt"]) ?? "");
+  if (Number.isNaN(reportedAtMs)) return refused("status.reportedAt is not a time");
+  const report = {
+    node: metadata.name,
+    version: asText(raw["version"]) ?? "",
+    captures: recordsOf(raw["captures"]).flatMap(parseCapture),
+    leaves: recordsOf(raw["leaves"]).flatMap(parseLeaf),
+    bundles: recordsOf(raw["bundles"]).flatMap(parseBundle),
+  };
+  return { kind: "accepted", value: { report, reportedAtMs } };
+}
+
+function parseCapture(raw: RawRecord): readonly CaptureReport[] {
+  const uid = asText(raw["uid"]);
+  const state = STATES.find((known) => known === raw["state"]);
+  if (uid === undefined || state === undefined) return [];
+  const connectionsOutside = raw["connectionsOutside"];
+  return [
+    {
+      uid,
+      state,
+      reason: asText(raw["reason"]) ?? "",
+      message: asText(raw["message"]) ?? "",
+      connectionsOutside: typeof connectionsOutside === "number" ? connectionsOutside : 0,
+    },
+  ];
+}
+
+function parseLeaf(raw: RawRecord): readonly LeafReport[] {
+  const identity = asText(raw["identity"]);
+  const issuer = asText(raw["issuer"]);
+  const notAfterMs = Date.parse(asText(raw["notAfter"]) ?? "");
+  if (identity === undefined || issuer === undefined || Number.isNaN(notAfterMs)) return [];
+  return [{ identity, issuer, notAfterMs }];
+}
+
+function parseBundle(raw: RawRecord): NodeReport["bundles"] {
+  const trustDomain = asText(raw["trustDomain"]);
+  const version = asText(raw["version"]);
+  return trustDomain === undefined || version === undefined ? [] : [{ trustDomain, version }];
+}

@@ -1,0 +1,50 @@
+/**
+ * A Service as far as the mesh balances over it or a policy selects by it.
+ *
+ * Ports other than TCP are left out: the mesh does not touch them, and a DNS service has port 53 twice.
+ */
+import type { BalanceAlgorithm, ServicePort } from "../../core/model/service.ts";
+import { canonicalAddresses } from "./addresses.ts";
+import type { KubeObject } from "./kube-object.ts";
+import { asList, asPort, asRecord, asText, asTexts, recordsOf } from "./narrow.ts";
+
+export interface Service {
+  readonly namespace: string;
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly algorithm: BalanceAlgorithm;
+  readonly localOnly: boolean;
+  /** `undefined`: no selector, so it picks no pod (its slices are made by hand). */
+  readonly selector: Readonly<Record<string, string>> | undefined;
+}
+
+const BALANCE_ANNOTATION = "weft.dev/balance";
+
+/** `undefined` for a Service that the mesh has nothing to do with (`ExternalName`). */
+export function parseService({ metadata, spec }: KubeObject): Service | undefined {
+  const raw = asRecord(spec) ?? {};
+  if (raw["type"] === "ExternalName") return undefined;
+  const selector = asTexts(raw["selector"]);
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    // "None" (headless) and "" (not assigned yet) are no addresses, so they fall out.
+    addresses: canonicalAddresses(asList(raw["clusterIPs"]) ?? [raw["clusterIP"]]),
+    ports: recordsOf(raw["ports"]).flatMap((port) => parsePort(port)),
+    algorithm: parseAlgorithm(metadata.annotations[BALANCE_ANNOTATION]),
+    localOnly: raw["internalTrafficPolicy"] === "Local",
+    selector: selector && Object.keys(selector).length > 0 ? selector : undefined,
+  };
+}
+
+function parsePort(raw: Readonly<Record<string, unknown>>): readonly ServicePort[] {
+  const port = asPort(raw["port"]);
+  if (port === undefined || (raw["protocol"] ?? "TCP") !== "TCP") return [];
+  return [{ port, name: asText(raw["name"]) ?? "", appProtocol: asText(raw["appProtocol"]) ?? "" }];
+}
+
+/** An annotation with a typing error must not stop a service, so it means the default. */
+function parseAlgorithm(text: string | undefined): BalanceAlgorithm {
+  return text === "random" || text === "least_connections" ? text : "round_robin";
+}

@@ -1,0 +1,47 @@
+/** Holds docs/api.md to the parsers: every YAML block in it is valid, and every field that it names exists. */
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "@jest/globals";
+import { parse, parseAllDocuments } from "yaml";
+import { parseAuthorizationPolicy } from "../operator/resources/authorization-policy.ts";
+import { parseMeshConfig, ROOT_NAMESPACE } from "../operator/resources/mesh-config.ts";
+import { parsePeerAuthentication } from "../operator/resources/peer-authentication.ts";
+
+const docs = readFileSync("docs/api.md", "utf8");
+const blocks = [...docs.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+const objects = blocks.flatMap((block) =>
+  parseAllDocuments(block).map((document) => document.toJS() as Record<string, unknown>),
+);
+
+interface Crd {
+  readonly kind: string;
+  readonly spec: { readonly names: { readonly kind: string } };
+}
+
+function parsed(object: Record<string, unknown>) {
+  switch (object["kind"]) {
+    case "AuthorizationPolicy":
+      return parseAuthorizationPolicy(object, { rootNamespace: ROOT_NAMESPACE });
+    case "PeerAuthentication":
+      return parsePeerAuthentication(object);
+    case "MeshConfig":
+      return parseMeshConfig(object);
+    default:
+      throw new TypeError(`docs/api.md shows an unknown kind ${String(object["kind"])}`);
+  }
+}
+
+for (const [i, object] of objects.entries()) {
+  test(`docs/api.md: object ${i + 1} (${String(object["kind"])}) is valid`, () => {
+    expect(parsed(object)).toMatchObject({ kind: "accepted" });
+  });
+}
+
+test("docs/api.md: shows each kind that users write, and has a section for every CRD", () => {
+  const shown = new Set(objects.map((object) => object["kind"]));
+  expect(shown).toEqual(new Set(["AuthorizationPolicy", "MeshConfig", "PeerAuthentication"]));
+  const crds = readdirSync("crds")
+    .map((file) => parse(readFileSync(`crds/${file}`, "utf8")) as Crd)
+    .filter(({ kind }) => kind === "CustomResourceDefinition");
+  expect(crds.length).toBeGreaterThan(3);
+  for (const { spec } of crds) expect(docs).toContain(`\n## ${spec.names.kind}\n`);
+});

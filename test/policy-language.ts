@@ -1,0 +1,89 @@
+/** Words for tests of the policy language: from the object as written to the decision of one workload. Not a test itself. */
+import { ipBytes } from "../core/model/ip.ts";
+import type { Attempt } from "../nodeproxy/authz/attempt.ts";
+import { decide } from "../nodeproxy/authz/decide.ts";
+import { createDecider } from "../nodeproxy/authz/decider.ts";
+import { compileAuthorization } from "../operator/compile/authorization.ts";
+import { selectsWorkload } from "../operator/compile/selects-workload.ts";
+import { parseAuthorizationPolicy } from "../operator/resources/authorization-policy.ts";
+
+type Spec = Readonly<Record<string, unknown>>;
+
+export interface Written {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly dryRun?: boolean;
+  readonly spec: Spec;
+}
+
+export const ROOT = "weft-system";
+const POD = { namespace: "shop", labels: { app: "api", tier: "back" }, services: ["api"] };
+const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: ["old.example"] };
+
+export function policyOf({ name = "p", namespace = "shop", dryRun = false, spec }: Written) {
+  const annotations = dryRun ? { "weft.dev/dry-run": "true" } : {};
+  const parsed = parseAuthorizationPolicy(
+    {
+      apiVersion: "weft.dev/v1",
+      kind: "AuthorizationPolicy",
+      metadata: { name, namespace, annotations },
+      spec,
+    },
+    { rootNamespace: ROOT },
+  );
+  const compiled = compileAuthorization(parsed);
+  if (!compiled) throw new Error("not compiled");
+  return { parsed, compiled };
+}
+
+export function decisionOf(written: readonly Written[], attempt: Attempt) {
+  const selecting = written
+    .map((policy, i) => policyOf({ name: `p${i}`, ...policy }).compiled)
+    .filter((compiled) => selectsWorkload(compiled, POD, ROOT))
+    .map(({ policy }) => policy);
+  const byRef = new Map(selecting.map((policy) => [policy.ref, policy]));
+  const decider = createDecider({
+    refs: [...byRef.keys()],
+    policyOf: (ref) => byRef.get(ref),
+    settings: SETTINGS,
+  });
+  return decide(decider, attempt);
+}
+
+export function outcome(written: readonly Written[], attempt: Attempt): string {
+  const { verdict } = decisionOf(written, attempt);
+  return verdict.kind === "deny" ? verdict.reason : "permit";
+}
+
+export function attempt(
+  peer: string | undefined,
+  { ip = "10.0.0.7", port = 8080, to = "10.0.1.1" } = {},
+): Attempt {
+  const [trustDomain = "", , namespace = "", , serviceAccount = ""] = (peer ?? "").split("/");
+  return {
+    ...(peer === undefined ? {} : { peer: { trustDomain, namespace, serviceAccount } }),
+    sourceIp: ipBytes(ip) ?? [],
+    destinationIp: ipBytes(to) ?? [],
+    destinationPort: port,
+  };
+}
+
+export const A = "cluster.local/ns/shop/sa/web";
+export const B = "cluster.local/ns/ops/sa/monitor";
+export const PLAIN = undefined;
+
+export function source(fields: Spec) {
+  return { from: [{ source: fields }] };
+}
+
+export function allow(...rules: Spec[]): Written {
+  return { spec: { action: "ALLOW", rules } };
+}
+
+export function deny(...rules: Spec[]): Written {
+  return { spec: { action: "DENY", rules } };
+}
+
+export const FROM_A = source({ principals: [A] });
+export const ON_80 = { to: [{ operation: { ports: ["80"] } }] };
+export const GET = { to: [{ operation: { methods: ["GET"] } }] };
