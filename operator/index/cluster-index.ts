@@ -1,0 +1,179 @@
+/**
+ * From objects to what each node must hold: the join of pods, namespaces, policies, services and reports.
+ *
+ * Incremental: a change marks the pods that it can concern, and only these are compiled again, once,
+ * when the batch of changes has come in. Everything that one batch changes leaves in one `Changes`.
+ * Knows neither where objects come from nor how nodes are told.
+ */
+
+import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import type { NodeReport } from "../../core/model/node-report.ts";
+import type { Changes, Resource } from "../../core/model/resource.ts";
+import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { isMeshed } from "../compile/enrolment.ts";
+import { contentVersion, createResource } from "../compile/resource-version.ts";
+import { type KubeChange, objectKey } from "../resources/kube-object.ts";
+import { ClusterState } from "./cluster-state.ts";
+import { listPolicyStates, type PolicyState } from "./policy-state.ts";
+
+export interface IndexOptions {
+  /** Policies of this namespace reach every namespace. */
+  readonly rootNamespace: string;
+  /** When to deliver what has changed; by default at the end of this turn of the event loop. */
+  readonly schedule?: (deliver: () => void) => void;
+}
+
+/** What certificates are issued by. */
+export interface FoundWorkload {
+  readonly node: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly ended: boolean;
+}
+
+export interface IgnoredObject {
+  readonly object: string;
+  readonly reasons: readonly string[];
+}
+
+/** Must not call back into the index; one that has to do something does it later. */
+type OnChange = (changes: Changes) => void;
+
+/** An object of its own, so that one function may watch twice. */
+interface Watcher {
+  readonly onChange: OnChange;
+}
+
+export class ClusterIndex {
+  readonly #state: ClusterState;
+  readonly #schedule: (deliver: () => void) => void;
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #stateWatchers = new Set<{ readonly onSettled: () => void }>();
+  readonly #ignored = new Map<string, IgnoredObject>();
+  #isScheduled = false;
+
+  constructor({ rootNamespace, schedule }: IndexOptions) {
+    this.#state = new ClusterState(rootNamespace);
+    this.#schedule = schedule ?? setImmediate;
+    this.#publishSettings();
+  }
+
+  /** A delete needs only kind and name of its object. */
+  apply(change: KubeChange): void {
+    const key = objectKey(change.object);
+    const reasons = this.#state.apply(change);
+    if (reasons.length > 0) this.#ignored.set(key, { object: key, reasons });
+    else this.#ignored.delete(key);
+    if (change.object.kind === "MeshConfig") this.#publishSettings();
+    this.#arrangeDelivery();
+  }
+
+  /** A report that came on a stream of this very replica. */
+  setReport(report: NodeReport, nowMs: number): void {
+    this.#state.putOwnReport(report, nowMs);
+    this.#arrangeDelivery();
+  }
+
+  /** The latest report of a node, whichever replica heard it, and when. */
+  findReport(
+    node: string,
+  ): { readonly report: NodeReport; readonly reportedAtMs: number } | undefined {
+    return this.#state.reports.get(node);
+  }
+
+  setBundle({ trustDomain, roots }: TrustBundle): void {
+    // Their order has no meaning, so it must not make a version either.
+    const sorted = roots.toSorted((a, b) => (contentVersion(a) < contentVersion(b) ? -1 : 1));
+    const value = { trustDomain, roots: sorted };
+    this.#state.tables.global.put(createResource(trustDomain, { kind: "bundle", value }));
+    this.#arrangeDelivery();
+  }
+
+  meshSettings(): MeshSettings {
+    return this.#state.policies.settings;
+  }
+
+  resourcesFor(node: string): ReadonlyMap<string, Resource> {
+    this.#state.settle();
+    return this.#state.tables.resourcesFor(node);
+  }
+
+  /** Calls once at once with everything the node must hold, then with what changes. Returns how to stop. */
+  watch(node: string, onChange: OnChange): () => void {
+    this.deliver();
+    const watchers = this.#watchers.get(node) ?? new Set<Watcher>();
+    const watcher = { onChange };
+    watchers.add(watcher);
+    this.#watchers.set(node, watchers);
+    onChange({ upserts: [...this.resourcesFor(node).values()], removals: [] });
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watchers.get(node) === watchers) this.#watchers.delete(node);
+    };
+  }
+
+  /** Called after every batch of changes, delivered ones included. Returns how to stop. */
+  watchState(onSettled: () => void): () => void {
+    const watcher = { onSettled };
+    this.#stateWatchers.add(watcher);
+    return () => this.#stateWatchers.delete(watcher);
+  }
+
+  /** A pod in the mesh by its UID; whether it still runs is told by `ended`. */
+  findWorkload(uid: string): FoundWorkload | undefined {
+    const pod = this.#state.pods.findByUid(uid);
+    if (!pod || !isMeshed(pod, this.#state.namespaces.get(pod.namespace))) return undefined;
+    const { node, namespace, serviceAccount, ended } = pod;
+    return { node, namespace, serviceAccount, ended };
+  }
+
+  /** Every AuthorizationPolicy, PeerAuthentication and MeshConfig, for their status. */
+  policies(): readonly PolicyState[] {
+    this.#state.settle();
+    return listPolicyStates(this.#state);
+  }
+
+  /** Objects that are there but could not be understood, and so are as if they were not. */
+  ignored(): readonly IgnoredObject[] {
+    return [...this.#ignored.values()];
+  }
+
+  /** Names of the Nodes there are. */
+  nodes(): readonly string[] {
+    return [...this.#state.nodes.keys()];
+  }
+
+  /** Brings every watcher up to date now. */
+  deliver(): void {
+    this.#isScheduled = false;
+    this.#state.settle();
+    const { global, nodes } = this.#state.tables.takeChanges();
+    for (const [node, watchers] of this.#watchers) {
+      const changes = joined(global, nodes.get(node));
+      if (changes.upserts.length + changes.removals.length === 0) continue;
+      for (const { onChange } of watchers) onChange(changes);
+    }
+    for (const { onSettled } of this.#stateWatchers) onSettled();
+  }
+
+  #publishSettings(): void {
+    const value = this.#state.policies.settings;
+    this.#state.tables.global.put(createResource("mesh", { kind: "settings", value }));
+  }
+
+  #arrangeDelivery(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#schedule(() => {
+      if (this.#isScheduled) this.deliver();
+    });
+  }
+}
+
+function joined(global: Changes, own: Changes | undefined): Changes {
+  if (!own) return global;
+  return {
+    upserts: [...global.upserts, ...own.upserts],
+    removals: [...global.removals, ...own.removals],
+  };
+}

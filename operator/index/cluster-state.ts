@@ -1,0 +1,253 @@
+/**
+ * The objects of the cluster, joined: which pods does a change concern, and what are they then?
+ *
+ * `apply()` only files the object and marks pods; `settle()` compiles the marked ones, so that a pod
+ * touched by a hundred changes is compiled once. The one place that knows what depends on what.
+ */
+import type { NodeReport } from "../../core/model/node-report.ts";
+import { compileEnrolment, isMeshed } from "../compile/enrolment.ts";
+import { createResource } from "../compile/resource-version.ts";
+import type { SelectableWorkload } from "../compile/selects-workload.ts";
+import { hasLabels } from "../compile/selects-workload.ts";
+import { compileService } from "../compile/service.ts";
+import { compileWorkload } from "../compile/workload.ts";
+import { parseEndpointSlice } from "../resources/endpoint-slice.ts";
+import type { KubeChange, KubeObject } from "../resources/kube-object.ts";
+import { type Namespace, parseNamespace } from "../resources/namespace.ts";
+import { type Node, parseNode } from "../resources/node.ts";
+import { parseNodeReport } from "../resources/node-report.ts";
+import { type Pod, parsePod } from "../resources/pod.ts";
+import { parseService, type Service } from "../resources/service.ts";
+import { NamespacedStore } from "./namespaced-store.ts";
+import { NodeTables } from "./node-tables.ts";
+import { PodStore, podKey } from "./pod-store.ts";
+import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
+import { ReportStore } from "./report-store.ts";
+
+/** Why an object is as if it were not there; [] where it is understood or not ours. */
+type Reasons = readonly string[];
+
+export class ClusterState {
+  readonly pods = new PodStore();
+  readonly namespaces = new Map<string, Namespace>();
+  readonly nodes = new Map<string, Node>();
+  readonly services = new NamespacedStore<Service>();
+  readonly policies: PolicyStore;
+  readonly reports = new ReportStore();
+  readonly tables = new NodeTables();
+  readonly rootNamespace: string;
+  /** Names of the pods to compile again. */
+  readonly #marked = new Set<string>();
+
+  constructor(rootNamespace: string) {
+    this.rootNamespace = rootNamespace;
+    this.policies = new PolicyStore(rootNamespace);
+  }
+
+  apply({ kind, object }: KubeChange): Reasons {
+    const isThere = kind === "upsert";
+    switch (object.kind) {
+      case "Pod":
+        return isThere ? this.#putPod(object) : this.#dropPod(object);
+      case "Namespace":
+        return this.#setNamespace(object, isThere);
+      case "Node":
+        return this.#setNode(object, isThere);
+      case "Service":
+        return this.#setService(object, isThere);
+      case "EndpointSlice":
+        return this.#setEndpointSlice(object, isThere);
+      case "AuthorizationPolicy":
+        return this.#setAuthorization(object, isThere);
+      case "PeerAuthentication":
+        return this.#setPeerAuthentication(object, isThere);
+      case "MeshConfig":
+        if (isThere) this.policies.putMeshConfig(object);
+        else this.policies.dropMeshConfig(object);
+        return [];
+      case "NodeReport":
+        return this.#setWrittenReport(object, isThere);
+      default:
+        return [];
+    }
+  }
+
+  putOwnReport(report: NodeReport, nowMs: number): void {
+    this.#markUids(this.reports.putOwn(report, nowMs));
+  }
+
+  /** Compiles every marked pod. */
+  settle(): void {
+    for (const name of this.#marked) {
+      const pod = this.pods.get(name);
+      if (pod) this.#publish(pod);
+    }
+    this.#marked.clear();
+  }
+
+  #isSelected(held: HeldAuthorization | undefined, pod: Pod): boolean {
+    return this.policies.isSelected(held, this.#selectable(pod));
+  }
+
+  #putPod(object: KubeObject): Reasons {
+    const parsed = parsePod(object);
+    // What was known of it before stays: a pod never leaves the mesh because somebody garbled it.
+    if (parsed.kind === "refused") return parsed.reasons;
+    const pod = parsed.value;
+    const namesake = this.pods.findByUid(pod.uid);
+    if (namesake && podKey(namesake) !== podKey(pod)) {
+      return [`metadata.uid is that of pod ${podKey(namesake)}`];
+    }
+    const before = this.pods.put(pod);
+    if (before && (before.uid !== pod.uid || before.node !== pod.node)) this.#retract(before);
+    this.#marked.add(podKey(pod));
+    return [];
+  }
+
+  #dropPod({ metadata }: KubeObject): Reasons {
+    const pod = this.pods.drop(podKey(metadata));
+    if (pod) this.#retract(pod);
+    return [];
+  }
+
+  #setNamespace(object: KubeObject, isThere: boolean): Reasons {
+    const namespace = parseNamespace(object);
+    const before = this.namespaces.get(namespace.name);
+    if (isThere) this.namespaces.set(namespace.name, namespace);
+    else this.namespaces.delete(namespace.name);
+    const isChanged = before?.enabled !== (isThere && namespace.enabled);
+    if (isChanged) this.#mark(this.pods.inNamespace(namespace.name));
+    return [];
+  }
+
+  #setNode(object: KubeObject, isThere: boolean): Reasons {
+    const node = parseNode(object);
+    const before = this.nodes.get(node.name)?.addresses.join();
+    if (isThere) this.nodes.set(node.name, node);
+    else this.nodes.delete(node.name);
+    if (before !== node.addresses.join() || !isThere) this.#mark(this.pods.onNode(node.name));
+    return [];
+  }
+
+  #setService(object: KubeObject, isThere: boolean): Reasons {
+    const { namespace, name } = object.metadata;
+    const service = isThere ? parseService(object) : undefined;
+    const ref = `${namespace}/${name}`;
+    if (service) {
+      const body = { kind: "service", value: compileService(service) } as const;
+      this.services.put(service, service);
+      this.tables.global.put(createResource(ref, body));
+    } else {
+      this.services.drop(object.metadata);
+      this.tables.global.drop({ kind: "service", name: ref });
+    }
+    if (this.#hasServiceScopes(namespace)) this.#mark(this.pods.inNamespace(namespace));
+    return [];
+  }
+
+  #setEndpointSlice(object: KubeObject, isThere: boolean): Reasons {
+    const name = `${object.metadata.namespace}/${object.metadata.name}`;
+    const value = isThere ? parseEndpointSlice(object) : undefined;
+    if (value) this.tables.global.put(createResource(name, { kind: "endpointSlice", value }));
+    else this.tables.global.drop({ kind: "endpointSlice", name });
+    return [];
+  }
+
+  #setAuthorization(object: KubeObject, isThere: boolean): Reasons {
+    const store = this.policies.authorizations;
+    const before = store.get(object.metadata);
+    const now = isThere ? this.policies.readAuthorization(object) : undefined;
+    // Asked while the store still has it: whether Services matter to the selection depends on that.
+    const pods = [...this.#reachable(object)];
+    const were = new Set(pods.filter((pod) => this.#isSelected(before, pod)));
+    if (now) store.put(object.metadata, now);
+    else store.drop(object.metadata);
+    if (now?.compiled) {
+      const value = now.compiled.policy;
+      this.tables.putPolicy(createResource(value.ref, { kind: "policy", value }));
+    } else if (before?.compiled) this.tables.dropPolicy(before.compiled.policy.ref);
+    this.#mark(pods.filter((pod) => were.has(pod) !== this.#isSelected(now, pod)));
+    return [];
+  }
+
+  #setPeerAuthentication(object: KubeObject, isThere: boolean): Reasons {
+    const store = this.policies.peers;
+    if (isThere) store.put(object.metadata, this.policies.readPeerAuthentication(object));
+    else store.drop(object.metadata);
+    this.#mark(this.#reachable(object));
+    return [];
+  }
+
+  #setWrittenReport(object: KubeObject, isThere: boolean): Reasons {
+    if (!isThere) {
+      // While the node has pods their capture stays true: callers must not fall back to plaintext.
+      const hasPods = [...this.pods.onNode(object.metadata.name)].length > 0;
+      if (!hasPods) this.reports.drop(object.metadata.name);
+      return [];
+    }
+    const parsed = parseNodeReport(object);
+    if (parsed.kind === "refused") return parsed.reasons;
+    this.#markUids(this.reports.putWritten(parsed.value));
+    return [];
+  }
+
+  /** The pods that an object of ours can rule: those of its namespace, from the root namespace all. */
+  #reachable({ metadata }: KubeObject): Iterable<Pod> {
+    return metadata.namespace === this.rootNamespace
+      ? this.pods.all()
+      : this.pods.inNamespace(metadata.namespace);
+  }
+
+  #mark(pods: Iterable<Pod>): void {
+    for (const pod of pods) this.#marked.add(podKey(pod));
+  }
+
+  #markUids(uids: readonly string[]): void {
+    for (const uid of uids) {
+      const pod = this.pods.findByUid(uid);
+      if (pod) this.#mark([pod]);
+    }
+  }
+
+  #publish(pod: Pod): void {
+    const modes = this.policies.modesOf(pod);
+    const tunnel = this.reports.isCaptured(pod.node, pod.uid);
+    const workload = compileWorkload(pod, { modes, tunnel });
+    const { global } = this.tables;
+    if (workload) global.put(createResource(pod.uid, { kind: "workload", value: workload }));
+    else global.drop({ kind: "workload", name: pod.uid });
+    const namespace = this.namespaces.get(pod.namespace);
+    const enrolment = compileEnrolment(pod, {
+      namespace,
+      modes,
+      policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.#selectable(pod)) : [],
+      nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
+    });
+    if (enrolment) {
+      const body = { kind: "enrolment", value: enrolment } as const;
+      this.tables.putEnrolment(pod.node, createResource(pod.uid, body));
+    } else this.tables.dropEnrolment(pod.node, pod.uid);
+  }
+
+  #retract(pod: Pod): void {
+    this.tables.global.drop({ kind: "workload", name: pod.uid });
+    this.tables.dropEnrolment(pod.node, pod.uid);
+  }
+
+  #selectable({ namespace, labels }: Pod): SelectableWorkload {
+    const services = this.#hasServiceScopes(namespace)
+      ? this.services
+          .inNamespace(namespace)
+          .filter(({ selector }) => selector && hasLabels(labels, selector))
+          .map(({ name }) => name)
+      : [];
+    return { namespace, labels, services };
+  }
+
+  /** Whether any policy of the namespace selects by Service; few do, and the others need not ask. */
+  #hasServiceScopes(namespace: string): boolean {
+    return this.policies.authorizations
+      .inNamespace(namespace)
+      .some(({ compiled }) => compiled?.scope.kind === "services");
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * What the nodes report captured, from whichever replica they are connected to.
+ *
+ * A report from our own stream always counts from the moment it comes, whatever the clock of the
+ * replica that wrote the one before: else a release could go unheard, and callers would keep using a
+ * tunnel whose rules are going.
+ */
+import type { NodeReport } from "../../core/model/node-report.ts";
+import type { DatedNodeReport } from "../resources/node-report.ts";
+
+export class ReportStore {
+  readonly #byNode = new Map<string, DatedNodeReport>();
+  readonly #captured = new Map<string, ReadonlySet<string>>();
+
+  /** Whether a node reports a pod of its own captured: a report about another node's pod has no effect. */
+  isCaptured(node: string, uid: string): boolean {
+    return this.#captured.get(node)?.has(uid) ?? false;
+  }
+
+  get(node: string): DatedNodeReport | undefined {
+    return this.#byNode.get(node);
+  }
+
+  /** From our own stream. */
+  putOwn(report: NodeReport, nowMs: number): readonly string[] {
+    const before = this.#byNode.get(report.node)?.reportedAtMs ?? 0;
+    return this.#replace({ report, reportedAtMs: Math.max(nowMs, before + 1) });
+  }
+
+  /** From an object that this or another replica wrote. Older than what is known: nothing happens. */
+  putWritten(written: DatedNodeReport): readonly string[] {
+    const known = this.#byNode.get(written.report.node);
+    if (known && known.reportedAtMs >= written.reportedAtMs) return [];
+    return this.#replace(written);
+  }
+
+  drop(node: string): readonly string[] {
+    const before = this.#captured.get(node) ?? new Set<string>();
+    this.#byNode.delete(node);
+    this.#captured.delete(node);
+    return [...before];
+  }
+
+  /** UIDs whose state differs from the report before. */
+  #replace(dated: DatedNodeReport): readonly string[] {
+    const { node, captures } = dated.report;
+    const before = this.#captured.get(node) ?? new Set<string>();
+    const now = new Set(captures.filter(({ state }) => state === "captured").map(({ uid }) => uid));
+    this.#byNode.set(node, dated);
+    this.#captured.set(node, now);
+    return [...now, ...before].filter((uid) => now.has(uid) !== before.has(uid));
+  }
+}
