@@ -1,0 +1,222 @@
+/**
+ * The operator: the only place that knows every part, and the order in which they start and stop.
+ *
+ * metrics → source synced → CA → roots published → gRPC and webhooks listen → ready; and back again:
+ * not ready → nothing new → streams drained → closed.
+ */
+import { Gauge, type Registry } from "prom-client";
+import { operatorIdentity } from "../core/model/operator-identity.ts";
+import { AdminServer, healthRoutes, jsonAnswer, metricsRoute } from "../core/process/admin.ts";
+import type { Running } from "../core/process/drain.ts";
+import type { Log } from "../core/process/log.ts";
+import { createMetrics } from "../core/process/metrics.ts";
+import { Readiness } from "../core/process/readiness.ts";
+import { formatCertificatesPem } from "../core/x509/pem.ts";
+import type { Authority } from "./ca/authority.ts";
+import { createIssuer } from "./ca/issue-for-workload.ts";
+import type { OperatorConfig } from "./config.ts";
+import { createCertify } from "./distribute/certify.ts";
+import { ConfigStreams } from "./distribute/config-streams.ts";
+import { type NodeServer, openNodeServer } from "./distribute/server.ts";
+import { ClusterIndex } from "./index/cluster-index.ts";
+import { loadAuthority } from "./load-authority.ts";
+import { NodeLine } from "./node-line.ts";
+import type { Platform } from "./platform.ts";
+import { createFilesPlatform } from "./platform-files.ts";
+import { createRenewal, type Renewal } from "./server-certificate.ts";
+import type { SourceEvent } from "./source/source.ts";
+import { MeshStatus } from "./status/mesh-status.ts";
+import { parseApplied } from "./status/node-report-object.ts";
+import { statusReport } from "./status/status-report.ts";
+
+export interface OperatorOptions {
+  readonly config: OperatorConfig;
+  readonly version: string;
+  readonly log: Log;
+  /** Aborts when the program is told to stop before it has started. */
+  readonly signal: AbortSignal;
+}
+
+interface Parts {
+  readonly registry: Registry;
+  readonly index: ClusterIndex;
+  readonly line: NodeLine;
+  readonly streams: ConfigStreams;
+  readonly status: MeshStatus;
+  readonly platform: Platform;
+}
+
+export async function startOperator(options: OperatorOptions): Promise<Running> {
+  const { config, log, version } = options;
+  const registry = createMetrics({ name: "weft-operator", version, node: process.version });
+  const readiness = new Readiness();
+  const tokens = {
+    source: readiness.require("source"),
+    ca: readiness.require("ca"),
+    servers: readiness.require("servers"),
+  };
+  const parts = await createParts(options, registry);
+  const admin = createAdmin(parts, { registry, readiness, log });
+  const adminPort = await admin.listen(config.metricsListen);
+  log.info({ port: adminPort }, "metrics listen");
+
+  await syncSource(parts, options);
+  tokens.source.met();
+  const authority = await loadAuthority({
+    keyStore: parts.platform.keyStore,
+    trustDomain: parts.index.meshSettings().trustDomain,
+    publish: (rootsPem) => parts.platform.publishRoots(rootsPem),
+    log,
+    signal: options.signal,
+  });
+  parts.index.setBundle(authority.bundle());
+  tokens.ca.met();
+  const servers = await openServers(parts, authority, options);
+  tokens.servers.met();
+  log.info({ port: servers.node.port, version }, "ready");
+
+  return {
+    close: async () => {
+      readiness.stop();
+      servers.renewal.close();
+      // A second less than the whole, so that what comes after still has time.
+      await servers.node.close(Math.max(1000, config.drainBudgetMs - 1000));
+      parts.status.close();
+      await parts.platform.source.close();
+      await parts.platform.close();
+      await admin.close();
+    },
+  };
+}
+
+async function createParts(options: OperatorOptions, registry: Registry): Promise<Parts> {
+  const { config, log } = options;
+  const index = new ClusterIndex({ rootNamespace: config.namespace });
+  const line = new NodeLine({
+    setReport: (report) => index.setReport(report, Date.now()),
+    onTold: (report, held) => platform.tellReport(report, held),
+    onApplied: (node, applied) => status.setOwn(node, applied),
+    onGone: (node) => platform.tellGone(node),
+  });
+  const streams = new ConfigStreams({
+    watchNodeConfig: (node, onChange) => index.watch(node, onChange),
+    onApplied: ({ node }, applied) => line.apply(node, applied),
+    onReport: (_peer, report) => line.report(report),
+    onGone: (node) => line.drop(node),
+    log,
+    now: Date.now,
+  });
+  const platform = await createPlatform(options, registry, (uid) => streams.endStreamsOf(uid));
+  const status = new MeshStatus({
+    policies: () => index.policies(),
+    onStatus: (statuses) => platform.tellStatus(statuses),
+  });
+  index.watchState(() => status.recomputeSoon());
+  return { registry, index, line, streams, status, platform };
+}
+
+async function createPlatform(
+  { config, log }: OperatorOptions,
+  registry: Registry,
+  onPodGone: (uid: string) => void,
+): Promise<Platform> {
+  const { source } = config;
+  if (source.kind === "files") return createFilesPlatform(source, log);
+  // Only where it is needed: the client library takes a second to load.
+  const { KubernetesPlatform } = await import("./platform-kubernetes.ts");
+  return new KubernetesPlatform({ config, source, registry, log, onPodGone });
+}
+
+async function syncSource(parts: Parts, { signal }: OperatorOptions): Promise<void> {
+  const { source } = parts.platform;
+  function onAbort(): void {
+    void source.close();
+  }
+  signal.addEventListener("abort", onAbort);
+  await source.start((event) => takeEvent(parts, event));
+  signal.removeEventListener("abort", onAbort);
+  signal.throwIfAborted();
+}
+
+function takeEvent({ index, status, platform }: Parts, event: SourceEvent): void {
+  if (event.kind === "synced") return;
+  index.apply(event);
+  platform.observe(event);
+  const { kind, metadata } = event.object;
+  if (kind !== "NodeReport") return;
+  const applied = event.kind === "upsert" ? parseApplied(event.object.status) : undefined;
+  status.setWritten(metadata.name, applied);
+}
+
+interface Servers {
+  readonly node: NodeServer;
+  readonly renewal: Renewal;
+}
+
+async function openServers(
+  { index, streams, status, platform }: Parts,
+  authority: Authority,
+  { config, log }: OperatorOptions,
+): Promise<Servers> {
+  const { trustDomain, roots } = authority.bundle();
+  const issuer = createIssuer({
+    authority,
+    findWorkload: (uid) => index.findWorkload(uid),
+    trustDomain: () => trustDomain,
+    leafLifetimeSeconds: () => index.meshSettings().leafLifetimeSeconds,
+    log,
+  });
+  const dnsNames = [`weft-operator.${config.namespace}.svc`, "localhost"];
+  const names = { identity: operatorIdentity(trustDomain), dnsNames };
+  const renewal = createRenewal({ authority, names, log });
+  const node = await openNodeServer({
+    listen: config.grpcListen,
+    identity: renewal.first,
+    authenticate: platform.authenticate,
+    streams,
+    certify: createCertify((request) => issuer.issue(request), Date.now),
+    log,
+  });
+  renewal.start((certificate) => node.useIdentity(certificate));
+  const rootsPem = formatCertificatesPem(roots);
+  await platform.open({ authority, rootsPem, recomputeStatus: () => status.recomputeSoon() });
+  return { node, renewal };
+}
+
+interface Admin {
+  readonly registry: Registry;
+  readonly readiness: Readiness;
+  readonly log: Log;
+}
+
+function createAdmin(parts: Parts, { registry, readiness, log }: Admin): AdminServer {
+  const { index, streams, status, line, platform } = parts;
+  new Gauge({
+    name: "weft_operator_streams",
+    help: "Configuration streams of node proxies that are open on this replica",
+    registers: [registry],
+    collect() {
+      this.set(streams.size);
+    },
+  });
+  return new AdminServer({
+    routes: {
+      ...healthRoutes(readiness),
+      "/metrics": metricsRoute(registry),
+      "/status": () =>
+        jsonAnswer(
+          statusReport({
+            statuses: status.statuses(),
+            ignored: index.ignored(),
+            sourceErrors: platform.source.errors(),
+            nodes: index.nodes().map((node) => ({
+              node,
+              connected: line.has(node),
+              report: index.findReport(node)?.report,
+            })),
+          }),
+        ),
+    },
+    log,
+  });
+}

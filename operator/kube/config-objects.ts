@@ -1,0 +1,82 @@
+/** The two objects that hold what belongs to the mesh itself: the Secret `weft-ca` and the ConfigMap `weft-roots`. */
+import { type KubeApi, kubePath } from "./kube-api.ts";
+import { KubeError } from "./kube-error.ts";
+
+export const CA_SECRET = "weft-ca";
+const ROOTS_CONFIG_MAP = "weft-roots";
+export const FIELD_MANAGER = "weft-operator";
+
+export interface SecretAccess {
+  /** Decoded; `undefined` where there is no Secret. */
+  read(): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
+  create(data: Readonly<Record<string, Uint8Array>>): Promise<"created" | "exists">;
+}
+
+export function createSecretAccess(api: KubeApi, namespace: string): SecretAccess {
+  const secrets = kubePath("api", "v1", "namespaces", namespace, "secrets");
+  return {
+    async read() {
+      try {
+        const path = `${secrets}/${CA_SECRET}`;
+        const secret = (await api.call({ method: "GET", path })) as {
+          readonly data?: Readonly<Record<string, string>>;
+        };
+        return decode(secret.data ?? {});
+      } catch (error) {
+        if (error instanceof KubeError && error.reason === "not_found") return undefined;
+        throw error;
+      }
+    },
+    async create(data) {
+      const body = {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { namespace, name: CA_SECRET, labels: { "app.kubernetes.io/part-of": "weft" } },
+        type: "kubernetes.io/tls",
+        data: encode(data),
+      };
+      try {
+        await api.call({ method: "POST", path: secrets, body });
+        return "created";
+      } catch (error) {
+        if (error instanceof KubeError && error.reason === "already_exists") return "exists";
+        throw error;
+      }
+    },
+  };
+}
+
+/** Where node proxies find the roots: key `roots.pem`. */
+export async function writeRoots(
+  api: KubeApi,
+  { namespace, rootsPem }: { readonly namespace: string; readonly rootsPem: string },
+): Promise<void> {
+  await api.call({
+    method: "PATCH",
+    path: kubePath("api", "v1", "namespaces", namespace, "configmaps", ROOTS_CONFIG_MAP),
+    patch: "apply",
+    query: { fieldManager: FIELD_MANAGER, force: "true" },
+    body: {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: {
+        namespace,
+        name: ROOTS_CONFIG_MAP,
+        labels: { "app.kubernetes.io/part-of": "weft" },
+      },
+      data: { "roots.pem": rootsPem },
+    },
+  });
+}
+
+function decode(data: Readonly<Record<string, string>>): Readonly<Record<string, Uint8Array>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, text]) => [name, Buffer.from(text, "base64")]),
+  );
+}
+
+function encode(data: Readonly<Record<string, Uint8Array>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, bytes]) => [name, Buffer.from(bytes).toString("base64")]),
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * The writes of status: conditions of our own kinds, a pod's `weft.dev/Captured`, NodeReport objects,
+ * Events. Each touches only what is ours, so nobody else's write is lost whoever comes first.
+ */
+import { FIELD_MANAGER } from "./config-objects.ts";
+import { type KubeApi, kubePath } from "./kube-api.ts";
+
+const APPLY = { fieldManager: FIELD_MANAGER, force: "true" };
+
+export interface ObjectRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Lower case, as in API paths. */
+  readonly plural: string;
+  /** "" for an object of the cluster. */
+  readonly namespace: string;
+  readonly name: string;
+  /** A new object of the same name is not the one that was judged. "" for any. */
+  readonly uid: string;
+}
+
+export interface StatusCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+}
+
+/** Server-side apply on the status subresource: the conditions are ours by their types. */
+export async function applyConditions(
+  api: KubeApi,
+  object: ObjectRef,
+  status: {
+    readonly observedGeneration: number;
+    readonly conditions: readonly StatusCondition[];
+  },
+): Promise<void> {
+  const { apiVersion, kind } = object;
+  await api.call({
+    method: "PATCH",
+    path: `${objectPath(object)}/status`,
+    patch: "apply",
+    query: APPLY,
+    body: { apiVersion, kind, metadata: metadataOf(object), status },
+  });
+}
+
+/** Strategic merge: a pod's conditions merge by type, and other writers' stay. */
+export async function patchPodCondition(
+  api: KubeApi,
+  pod: Pick<ObjectRef, "namespace" | "name" | "uid">,
+  condition: StatusCondition,
+): Promise<void> {
+  await api.call({
+    method: "PATCH",
+    path: `${kubePath("api", "v1", "namespaces", pod.namespace, "pods", pod.name)}/status`,
+    patch: "strategic",
+    body: { metadata: { uid: pod.uid }, status: { conditions: [condition] } },
+  });
+}
+
+/** One object a node, removed with it. `nodeUid` is "" where the Node is not known. */
+export async function applyNodeReport(
+  api: KubeApi,
+  { node, nodeUid }: { readonly node: string; readonly nodeUid: string },
+  status: object,
+): Promise<void> {
+  const owner = { apiVersion: "v1", kind: "Node", name: node, uid: nodeUid };
+  const ownerReferences = nodeUid === "" ? {} : { ownerReferences: [owner] };
+  await api.call({
+    method: "PATCH",
+    path: kubePath("apis", "weft.dev", "v1", "nodereports", node),
+    patch: "apply",
+    query: APPLY,
+    body: {
+      apiVersion: "weft.dev/v1",
+      kind: "NodeReport",
+      metadata: { name: node, ...ownerReferences },
+      status,
+    },
+  });
+}
+
+export interface PodEvent {
+  readonly type: "Normal" | "Warning";
+  /** CamelCase, stable. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** An Event about a pod, for `kubectl describe`. */
+export async function createPodEvent(
+  api: KubeApi,
+  pod: Pick<ObjectRef, "namespace" | "name" | "uid">,
+  { type, reason, message }: PodEvent,
+): Promise<void> {
+  const time = new Date().toISOString();
+  await api.call({
+    method: "POST",
+    path: kubePath("api", "v1", "namespaces", pod.namespace, "events"),
+    body: {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { namespace: pod.namespace, generateName: "weft-" },
+      involvedObject: { apiVersion: "v1", kind: "Pod", ...pod },
+      source: { component: "weft-operator" },
+      type,
+      reason,
+      message: message.slice(0, 1024),
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: 1,
+    },
+  });
+}
+
+function metadataOf({ namespace, name, uid }: ObjectRef): object {
+  return { name, ...(namespace === "" ? {} : { namespace }), ...(uid === "" ? {} : { uid }) };
+}
+
+function objectPath({ apiVersion, namespace, plural, name }: ObjectRef): string {
+  const group = apiVersion.includes("/") ? ["apis", ...apiVersion.split("/")] : ["api", apiVersion];
+  const scope = namespace === "" ? [] : ["namespaces", namespace];
+  return kubePath(...group, ...scope, plural, name);
+}

@@ -1,0 +1,207 @@
+/**
+ * The operator in a cluster: informers, the CA's key in a Secret, tokens checked by TokenReview, status
+ * written to the API, admission webhooks, and one leader among the replicas.
+ */
+
+import type { V1Pod } from "@kubernetes/client-node";
+import { KubeConfig } from "@kubernetes/client-node";
+import { Gauge, type Registry } from "prom-client";
+import type { Log } from "../core/process/log.ts";
+import type { AdmissionRequest } from "./admission/admission-review.ts";
+import { mutatePod } from "./admission/mutate-pod.ts";
+import { validateObject } from "./admission/validate-object.ts";
+import { validatePod } from "./admission/validate-pod.ts";
+import { WebhookServer } from "./admission/webhook-server.ts";
+import type { ServerCertificate } from "./ca/authority.ts";
+import { createSecretKeyStore } from "./ca/secret-key-store.ts";
+import type { OperatorConfig, SourceConfig } from "./config.ts";
+import { createTokenAuthentication } from "./distribute/authenticate.ts";
+import { CA_SECRET, createSecretAccess, writeRoots } from "./kube/config-objects.ts";
+import { KubeClient } from "./kube/kube-api.ts";
+import { LeaderElection } from "./kube/lease.ts";
+import { createTokenReviewer } from "./kube/token-review.ts";
+import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
+import type { Opening, Platform } from "./platform.ts";
+import type { KubeChange } from "./resources/kube-object.ts";
+import { createRenewal, type Renewal } from "./server-certificate.ts";
+import { KubernetesSource } from "./source/kubernetes.ts";
+import { PodDirectory } from "./status/pod-directory.ts";
+import { PolicyStatusWriter } from "./status/policy-status-writer.ts";
+import { ReportWriter } from "./status/report-writer.ts";
+
+/** Of the Service, and of the Lease. */
+const SERVICE = "weft-operator";
+/** Of both webhook configurations. */
+const WEBHOOKS = "weft";
+/** Somebody who applies the manifests again may take the bundle or the roots away. */
+const REASSERT_MS = 30_000;
+
+export interface KubernetesPlatformOptions {
+  readonly config: OperatorConfig;
+  readonly source: Extract<SourceConfig, { readonly kind: "kubernetes" }>;
+  readonly registry: Registry;
+  readonly log: Log;
+  /** A pod has gone, and its streams with it. */
+  readonly onPodGone: (uid: string) => void;
+}
+
+export class KubernetesPlatform implements Platform {
+  readonly source: KubernetesSource;
+  readonly keyStore;
+  readonly authenticate;
+  readonly #options: KubernetesPlatformOptions;
+  readonly #api: KubeClient;
+  readonly #pods = new PodDirectory();
+  readonly #nodeUids = new Map<string, string>();
+  readonly #reports: ReportWriter;
+  readonly #statuses: PolicyStatusWriter;
+  readonly #election: LeaderElection;
+  #opening: Opening | undefined;
+  #webhooks: WebhookServer | undefined;
+  #renewal: Renewal | undefined;
+  #reassert: NodeJS.Timeout | undefined;
+  #asserting: Promise<void> = Promise.resolve();
+
+  constructor(options: KubernetesPlatformOptions) {
+    const { config, source, log } = options;
+    const { namespace } = config;
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromDefault();
+    const api = new KubeClient(kubeConfig);
+    this.#options = options;
+    this.#api = api;
+    this.source = new KubernetesSource({ config: kubeConfig, api, log });
+    const secret = createSecretAccess(api, namespace);
+    this.keyStore = createSecretKeyStore(`${namespace}/${CA_SECRET}`, secret);
+    const review = createTokenReviewer({
+      api,
+      audience: source.tokenAudience,
+      namespace,
+      findNode: (uid) => this.#pods.find(uid)?.node,
+    });
+    this.authenticate = createTokenAuthentication({ review, now: Date.now });
+    this.#reports = new ReportWriter({
+      api,
+      findPod: (uid) => this.#pods.find(uid),
+      findNodeUid: (node) => this.#nodeUids.get(node) ?? "",
+      log,
+    });
+    this.#election = this.#createElection();
+    this.#statuses = new PolicyStatusWriter({
+      api,
+      isLeader: () => this.#election.isLeader(),
+      log,
+    });
+  }
+
+  async publishRoots(rootsPem: string): Promise<void> {
+    await writeRoots(this.#api, { namespace: this.#options.config.namespace, rootsPem });
+  }
+
+  observe(change: KubeChange): void {
+    const { kind, metadata } = change.object;
+    if (kind === "Node") {
+      if (change.kind === "upsert") this.#nodeUids.set(metadata.name, metadata.uid);
+      else this.#nodeUids.delete(metadata.name);
+    }
+    const gone = this.#pods.observe(change);
+    if (gone === undefined) return;
+    this.#reports.forgetPod(gone);
+    this.#options.onPodGone(gone);
+  }
+
+  tellReport: Platform["tellReport"] = (report, held) => this.#reports.put(report, held);
+  tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
+  tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
+
+  async open(opening: Opening): Promise<void> {
+    this.#opening = opening;
+    const { config, source, registry, log } = this.#options;
+    this.#renewal = createRenewal({
+      authority: opening.authority,
+      names: { dnsNames: serviceNames(config.namespace) },
+      log,
+    });
+    const { image } = source;
+    const webhooks = new WebhookServer({
+      handlers: {
+        "/mutate-pods": (request) => mutatePod(podOf(request), image),
+        "/validate-pods": (request) => validatePod(podOf(request), image),
+        "/validate-objects": (request) =>
+          validateObject(request, { rootNamespace: config.namespace }),
+      },
+      certificate: pemOf(this.#renewal.first),
+      registry,
+      log,
+    });
+    this.#webhooks = webhooks;
+    await webhooks.listen(source.webhookListen);
+    this.#renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
+    this.#assertRoots();
+    this.#election.start();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#reassert);
+    this.#renewal?.close();
+    await this.#webhooks?.close();
+    await Promise.all([this.#statuses.close(), this.#reports.close(), this.#asserting]);
+    await this.#election.close();
+    this.#api.close();
+  }
+
+  #createElection(): LeaderElection {
+    const { config, source, registry, log } = this.#options;
+    const election = new LeaderElection({
+      api: this.#api,
+      namespace: config.namespace,
+      name: SERVICE,
+      holder: source.podName,
+      log,
+      onElected: () => this.#opening?.recomputeStatus(),
+    });
+    new Gauge({
+      name: "weft_operator_leader",
+      help: "1 while this replica is the leader",
+      registers: [registry],
+      collect() {
+        this.set(election.isLeader() ? 1 : 0);
+      },
+    });
+    return election;
+  }
+
+  /** The leader puts right what differs; the others only fill in what is empty, so that a start waits for nobody. */
+  #assertRoots(): void {
+    clearTimeout(this.#reassert);
+    this.#asserting = this.#assertRootsOnce();
+    this.#reassert = setTimeout(() => this.#assertRoots(), REASSERT_MS);
+  }
+
+  async #assertRootsOnce(): Promise<void> {
+    const rootsPem = this.#opening?.rootsPem ?? "";
+    const isLeader = this.#election.isLeader();
+    try {
+      if (isLeader) await this.publishRoots(rootsPem);
+      const options = { name: WEBHOOKS, rootsPem, onlyIfEmpty: !isLeader };
+      const changed = await writeCaBundle(this.#api, options);
+      if (changed > 0) this.#options.log.info({ changed }, "webhook configurations trust the mesh");
+    } catch (error) {
+      this.#options.log.warn({ err: error }, "webhook configurations not written");
+    }
+  }
+}
+
+/** The API server has checked the object against its schema before it asks. */
+function podOf({ object }: AdmissionRequest): V1Pod {
+  return object as V1Pod;
+}
+
+function pemOf({ chainPem, keyPem }: ServerCertificate) {
+  return { chain: chainPem, key: keyPem };
+}
+
+function serviceNames(namespace: string): readonly string[] {
+  const short = `${SERVICE}.${namespace}.svc`;
+  return [short, `${short}.cluster.local`];
+}

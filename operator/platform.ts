@@ -1,0 +1,37 @@
+/**
+ * What the operator runs on: the Kubernetes API, or a directory of files. Everything that differs
+ * between the two stands behind this; `app.ts` is the same for both.
+ */
+import type { NodeReport } from "../core/model/node-report.ts";
+import type { Authority } from "./ca/authority.ts";
+import type { KeyStore } from "./ca/key-store.ts";
+import type { Authenticate } from "./distribute/authenticate.ts";
+import type { KubeChange } from "./resources/kube-object.ts";
+import type { Source } from "./source/source.ts";
+import type { AppliedByNode } from "./status/enforcement.ts";
+import type { ObjectStatus } from "./status/mesh-status.ts";
+
+export interface Platform {
+  readonly source: Source;
+  readonly keyStore: KeyStore;
+  readonly authenticate: Authenticate;
+  /** Makes the roots known to node proxies. */
+  publishRoots(rootsPem: string): Promise<void>;
+  /** Every change of the source, after the index has taken it. */
+  observe(change: KubeChange): void;
+  /** A node has reported, or acknowledged, on a stream of this replica. */
+  tellReport(report: NodeReport, held: AppliedByNode["held"]): void;
+  /** A node has no stream here any more. */
+  tellGone(node: string): void;
+  tellStatus(statuses: readonly ObjectStatus[]): void;
+  /** After the CA is there and before the program is ready: whatever else has to serve. */
+  open(opening: Opening): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Opening {
+  readonly authority: Authority;
+  readonly rootsPem: string;
+  /** Asks for all conditions to be told again: a new leader has to write them. */
+  readonly recomputeStatus: () => void;
+}

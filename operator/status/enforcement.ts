@@ -1,0 +1,83 @@
+/**
+ * Condition Enforced, "n of m nodes": of the nodes with workloads that an object is about, how many
+ * hold what it was compiled to, in its current version. Pure.
+ */
+import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
+import type { PolicyState, Proof } from "../index/policy-state.ts";
+import type { Condition } from "./conditions.ts";
+
+/** What one node said it holds, by `resourceKey`, and what it would not take. May be a live view. */
+export interface AppliedByNode {
+  readonly held: ReadonlyMap<string, { readonly version: string }>;
+  readonly refused: readonly (ResourceRef & { readonly reason: string })[];
+}
+
+/** Where one node stands with one object; `why` is for people, "" where it is applied. */
+interface Standing {
+  readonly node: string;
+  readonly kind: "applied" | "missing" | "refused";
+  readonly why: string;
+}
+
+/** So many nodes are named in the message. */
+const MAX_NAMED = 5;
+
+export function enforcedCondition(
+  { accepted, proofs }: Pick<PolicyState, "accepted" | "proofs">,
+  applied: ReadonlyMap<string, AppliedByNode>,
+): Condition {
+  const standings = standingsOf(proofs, applied);
+  const done = standings.filter(({ kind }) => kind === "applied").length;
+  const count = `${done} of ${standings.length} nodes`;
+  const refused = standings.filter(({ kind }) => kind === "refused");
+  if (refused.length > 0) {
+    return enforced("False", "RefusedByNode", `${count}; refused by ${named(refused)}`);
+  }
+  const missing = standings.filter(({ kind }) => kind === "missing");
+  if (missing.length > 0) {
+    return enforced("False", "Progressing", `${count}; waiting for ${named(missing)}`);
+  }
+  if (!accepted) {
+    return enforced(
+      "False",
+      "Invalid",
+      `${count}; cannot be evaluated, so what it rules is denied`,
+    );
+  }
+  if (standings.length === 0) {
+    return enforced("True", "NoWorkloads", `${count}: no workload in the mesh is concerned`);
+  }
+  return enforced("True", "Enforced", count);
+}
+
+function standingsOf(
+  proofs: readonly Proof[],
+  applied: ReadonlyMap<string, AppliedByNode>,
+): readonly Standing[] {
+  const standings = new Map<string, Standing>();
+  for (const proof of proofs) {
+    const before = standings.get(proof.node);
+    // One proof that is missing is enough: the first is told.
+    if (before && before.kind !== "applied") continue;
+    standings.set(proof.node, standingOf(proof, applied.get(proof.node)));
+  }
+  return [...standings.values()];
+}
+
+function standingOf({ node, key, version }: Proof, applied: AppliedByNode | undefined): Standing {
+  if (!applied) return { node, kind: "missing", why: "not connected" };
+  if (applied.held.get(key)?.version === version) return { node, kind: "applied", why: "" };
+  const refusal = applied.refused.find((entry) => resourceKey(entry) === key);
+  if (refusal) return { node, kind: "refused", why: refusal.reason };
+  return { node, kind: "missing", why: "behind" };
+}
+
+function enforced(status: Condition["status"], reason: string, message: string): Condition {
+  return { type: "Enforced", status, reason, message };
+}
+
+function named(standings: readonly Standing[]): string {
+  const names = standings.slice(0, MAX_NAMED).map(({ node, why }) => `${node} (${why})`);
+  const more = standings.length - names.length;
+  return more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
+}

@@ -1,0 +1,88 @@
+/**
+ * Writes conditions of Weft's own kinds to the API while this replica leads, and only what differs
+ * from what the object says already.
+ */
+import type { Log } from "../../core/process/log.ts";
+import type { PolicyState } from "../index/policy-state.ts";
+import type { KubeApi } from "../kube/kube-api.ts";
+import { KubeError } from "../kube/kube-error.ts";
+import { applyConditions } from "../kube/status-patches.ts";
+import { findWatchedKind } from "../resources/watched-kinds.ts";
+import { CoalescedWrites } from "./coalesced-writes.ts";
+import { changedConditions, type WrittenCondition } from "./conditions.ts";
+import type { ObjectStatus } from "./mesh-status.ts";
+
+interface Write {
+  readonly state: PolicyState;
+  readonly conditions: readonly WrittenCondition[];
+}
+
+export interface PolicyStatusWriterOptions {
+  readonly api: KubeApi;
+  readonly isLeader: () => boolean;
+  readonly log: Log;
+}
+
+export class PolicyStatusWriter {
+  readonly #options: PolicyStatusWriterOptions;
+  readonly #writes: CoalescedWrites<Write>;
+
+  constructor(options: PolicyStatusWriterOptions) {
+    this.#options = options;
+    this.#writes = new CoalescedWrites<Write>({
+      write: (_key, value) => this.#write(value),
+      onFailure: (key, error) => this.#isWorthRetrying(key, error),
+      isSame: (a, b) => contentOf(a) === contentOf(b),
+      intervalMs: 1000,
+      limit: 8,
+    });
+  }
+
+  put(statuses: readonly ObjectStatus[]): void {
+    if (!this.#options.isLeader()) return;
+    for (const { state, conditions } of statuses) {
+      const { kind, namespace, name, generation } = state;
+      const stamp = { generation, now: Date.now() };
+      const changed = changedConditions(rawConditions(state.status), conditions, stamp);
+      const key = `${kind} ${namespace}/${name}`;
+      // What was written before is no proof: somebody may have edited it since.
+      if (changed) this.#writes.put(key, { state, conditions: changed });
+      else this.#writes.forget(key);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.close();
+  }
+
+  async #write({ state, conditions }: Write): Promise<void> {
+    // A term may have ended while this waited for its turn.
+    if (!this.#options.isLeader()) return;
+    const { kind, namespace, name, uid, generation } = state;
+    const apiVersion = "weft.dev/v1";
+    const plural = findWatchedKind(apiVersion, kind)?.plural ?? "";
+    const object = { apiVersion, kind, plural, namespace, name, uid };
+    const status = { observedGeneration: generation, conditions };
+    await applyConditions(this.#options.api, object, status);
+  }
+
+  #isWorthRetrying(key: string, error: unknown): boolean {
+    const isGone = error instanceof KubeError && ["not_found", "conflict"].includes(error.reason);
+    if (!isGone) this.#options.log.warn({ err: error, object: key }, "status not written");
+    return !isGone;
+  }
+}
+
+/** Without the time, which differs with every computation. */
+function contentOf({ state, conditions }: Write): string {
+  const content = conditions.map(({ type, status, reason, message, observedGeneration }) => {
+    return [type, status, reason, message, observedGeneration];
+  });
+  return JSON.stringify([state.uid, content]);
+}
+
+function rawConditions(status: unknown): unknown {
+  return typeof status === "object" && status !== null && "conditions" in status
+    ? status.conditions
+    : undefined;
+}

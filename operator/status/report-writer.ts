@@ -1,0 +1,110 @@
+/**
+ * Writes what nodes report to the API: one NodeReport a node, and `weft.dev/Captured` on its pods.
+ * Done by whichever replica holds the node's stream, leader or not.
+ */
+import type { CaptureReport, NodeReport } from "../../core/model/node-report.ts";
+import type { Log } from "../../core/process/log.ts";
+import type { KubeApi } from "../kube/kube-api.ts";
+import { KubeError } from "../kube/kube-error.ts";
+import { applyNodeReport, createPodEvent, patchPodCondition } from "../kube/status-patches.ts";
+import { capturedCondition } from "./captured-condition.ts";
+import { CoalescedWrites } from "./coalesced-writes.ts";
+import type { Condition } from "./conditions.ts";
+import type { AppliedByNode } from "./enforcement.ts";
+import { nodeReportStatus, reportContent } from "./node-report-object.ts";
+import type { PodPlace } from "./pod-directory.ts";
+
+export interface ReportWriterOptions {
+  readonly api: KubeApi;
+  readonly findPod: (uid: string) => PodPlace | undefined;
+  /** "" where the Node is not known. */
+  readonly findNodeUid: (node: string) => string;
+  readonly log: Log;
+}
+
+interface ReportWrite {
+  readonly report: NodeReport;
+  readonly held: AppliedByNode["held"];
+  readonly content: string;
+  readonly reportedAtMs: number;
+}
+
+interface PodWrite {
+  readonly pod: PodPlace;
+  readonly condition: Condition;
+}
+
+export class ReportWriter {
+  readonly #options: ReportWriterOptions;
+  readonly #reports: CoalescedWrites<ReportWrite>;
+  readonly #pods: CoalescedWrites<PodWrite>;
+
+  constructor(options: ReportWriterOptions) {
+    this.#options = options;
+    this.#reports = new CoalescedWrites<ReportWrite>({
+      write: (node, value) => this.#writeReport(node, value),
+      onFailure: (node, error) => this.#isWorthRetrying(node, error),
+      isSame: (a, b) => a.content === b.content,
+      intervalMs: 500,
+      limit: 8,
+    });
+    this.#pods = new CoalescedWrites<PodWrite>({
+      write: (_uid, value) => this.#writePod(value),
+      onFailure: (uid, error) => this.#isWorthRetrying(uid, error),
+      isSame: (a, b) => JSON.stringify(a.condition) === JSON.stringify(b.condition),
+      intervalMs: 1000,
+      limit: 8,
+    });
+  }
+
+  put(report: NodeReport, held: AppliedByNode["held"]): void {
+    const content = JSON.stringify(reportContent(report, held));
+    // `held` is a live view; what is written must be what was compared.
+    const frozen = new Map(held);
+    const write = { report, held: frozen, content, reportedAtMs: Date.now() };
+    this.#reports.put(report.node, write);
+    for (const capture of report.captures) this.#putPod(report.node, capture);
+  }
+
+  /** The node has no stream here any more; what another replica writes must not be undone later. */
+  forget(node: string): void {
+    this.#reports.forget(node);
+  }
+
+  forgetPod(uid: string): void {
+    this.#pods.forget(uid);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#reports.close(), this.#pods.close()]);
+  }
+
+  #putPod(node: string, capture: CaptureReport): void {
+    const pod = this.#options.findPod(capture.uid);
+    // A node speaks for its own pods only (invariant 6).
+    if (pod?.node !== node) return;
+    this.#pods.put(capture.uid, { pod, condition: capturedCondition(capture) });
+  }
+
+  async #writeReport(node: string, { report, held, reportedAtMs }: ReportWrite): Promise<void> {
+    const nodeUid = this.#options.findNodeUid(node);
+    const status = nodeReportStatus(report, held, reportedAtMs);
+    await applyNodeReport(this.#options.api, { node, nodeUid }, status);
+  }
+
+  async #writePod({ pod, condition }: PodWrite): Promise<void> {
+    const { namespace, name, uid } = pod;
+    const { api } = this.#options;
+    const lastTransitionTime = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    await patchPodCondition(api, { namespace, name, uid }, { ...condition, lastTransitionTime });
+    if (condition.status === "True" || condition.reason === "Pending") return;
+    const { reason, message } = condition;
+    await createPodEvent(api, { namespace, name, uid }, { type: "Warning", reason, message });
+  }
+
+  #isWorthRetrying(key: string, error: unknown): boolean {
+    const isGone = error instanceof KubeError && ["not_found", "conflict"].includes(error.reason);
+    if (!isGone) this.#options.log.warn({ err: error, object: key }, "report not written");
+    return !isGone;
+  }
+}

@@ -1,0 +1,233 @@
+/** The real operator as its own process, on a directory of YAML. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { connect, type TLSSocket } from "node:tls";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+
+// Loading the program takes a second or two on a busy machine.
+jest.setTimeout(30_000);
+
+const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
+
+const SHOP = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { weft.dev/mesh: enabled } }
+---
+apiVersion: v1
+kind: Node
+metadata: { name: node-a }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop, uid: 11111111-1111-1111-1111-111111111111, labels: { app: web } }
+spec: { nodeName: node-a, serviceAccountName: web, containers: [{ name: web, image: web }] }
+status: { phase: Running, podIP: 10.1.0.1, podIPs: [{ ip: 10.1.0.1 }] }
+`;
+
+function policy(block: string): string {
+  return `
+apiVersion: weft.dev/v1
+kind: AuthorizationPolicy
+metadata: { name: deny, namespace: shop }
+spec: { action: DENY, rules: [{ from: [{ source: { ipBlocks: ["${block}"] } }] }] }
+`;
+}
+
+interface ObjectStatus {
+  readonly name: string;
+  readonly conditions: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly message: string;
+  }[];
+}
+
+interface Status {
+  readonly objects: readonly ObjectStatus[];
+  readonly nodes: readonly { readonly node: string; readonly connected: boolean }[];
+}
+
+let directory: string;
+let child: ChildProcess | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "weft-operator-"));
+  mkdirSync(join(directory, "objects"));
+  writeFileSync(join(directory, "objects/shop.yaml"), SHOP);
+  writeFileSync(join(directory, "objects/policy.yaml"), policy("10.9.0.0/16"));
+});
+
+afterEach(async () => {
+  if (child && child.exitCode === null && child.signalCode === null) {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  child = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+interface Operator {
+  readonly process: ChildProcess;
+  readonly admin: string;
+  readonly grpcPort: number;
+  readonly exited: Promise<unknown[]>;
+}
+
+async function startOperator(): Promise<Operator> {
+  const files = [
+    "--source",
+    `file:${join(directory, "objects")}`,
+    "--ca-dir",
+    join(directory, "ca"),
+  ];
+  const token = ["--join-token-file", join(directory, "join-token")];
+  const roots = ["--roots-out", join(directory, "roots.pem")];
+  const listen = ["--grpc-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+  const args = ["--no-warnings", MAIN, ...files, ...token, ...roots, ...listen];
+  const started = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  child = started;
+  const exited = once(started, "exit");
+  let adminPort = 0;
+  for await (const line of createInterface({ input: started.stderr })) {
+    const { msg, port } = JSON.parse(line) as { readonly msg: string; readonly port: number };
+    if (msg === "metrics listen") adminPort = port;
+    if (msg !== "ready") continue;
+    started.stderr.resume();
+    return { process: started, admin: `http://127.0.0.1:${adminPort}`, grpcPort: port, exited };
+  }
+  throw new Error("the operator ended before it was ready");
+}
+
+async function get(url: string): Promise<string> {
+  const response = await fetch(url);
+  return `${response.status} ${await response.text()}`;
+}
+
+async function statusOf(admin: string): Promise<Status> {
+  return (await (await fetch(`${admin}/status`)).json()) as Status;
+}
+
+/** Asks again until it is so; jest's timeout ends it otherwise. */
+async function statusWhen(admin: string, isSo: (status: Status) => boolean): Promise<Status> {
+  for (;;) {
+    const status = await statusOf(admin);
+    if (isSo(status)) return status;
+  }
+}
+
+function accepted(status: Status): string | undefined {
+  const [object] = status.objects;
+  return object?.conditions.find(({ type }) => type === "Accepted")?.status;
+}
+
+async function refusedArguments(args: readonly string[]): Promise<readonly [unknown, string]> {
+  const started = spawn(process.execPath, ["--no-warnings", MAIN, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  child = started;
+  const exited = once(started, "exit");
+  const told = await text(started.stderr);
+  return [(await exited)[0], told];
+}
+
+test("operator on files: gets ready, tells status and metrics, publishes roots, keeps its secrets to itself", async () => {
+  const { admin } = await startOperator();
+  expect(await get(`${admin}/readyz`)).toBe("200 ok\n");
+  expect(await get(`${admin}/livez`)).toBe("200 ok\n");
+  const metrics = await get(`${admin}/metrics`);
+  expect(metrics).toContain('weft_build_info{program="weft-operator"');
+  expect(metrics).toContain("weft_operator_streams 0");
+  const status = await statusOf(admin);
+  expect(status.nodes).toEqual([{ node: "node-a", connected: false }]);
+  expect(status.objects).toMatchObject([
+    {
+      name: "deny",
+      conditions: [
+        { type: "Accepted", status: "True" },
+        {
+          type: "Enforced",
+          status: "False",
+          message: "0 of 1 nodes; waiting for node-a (not connected)",
+        },
+      ],
+    },
+  ]);
+  expect(readFileSync(join(directory, "roots.pem"), "utf8")).toMatch(
+    /^-----BEGIN CERTIFICATE-----/,
+  );
+  expect(statSync(join(directory, "join-token")).mode & 0o777).toBe(0o600);
+});
+
+test("operator on files: its gRPC server shows the operator's identity under the published roots", async () => {
+  const { grpcPort } = await startOperator();
+  const ca = readFileSync(join(directory, "roots.pem"), "utf8");
+  const options = { host: "127.0.0.1", port: grpcPort, servername: "localhost", ca };
+  const socket: TLSSocket = connect({ ...options, ALPNProtocols: ["h2"] });
+  await once(socket, "secureConnect");
+  expect(socket.getPeerCertificate().subjectaltname).toContain(
+    "URI:spiffe://cluster.local/ns/weft-system/sa/weft-operator",
+  );
+  expect([socket.authorized, socket.getProtocol()]).toEqual([true, "TLSv1.3"]);
+  socket.destroy();
+});
+
+test("operator on files: a policy that becomes bad is marked, and good again once it is mended", async () => {
+  const { admin } = await startOperator();
+  expect(accepted(await statusOf(admin))).toBe("True");
+  writeFileSync(join(directory, "objects/policy.yaml"), policy("10.9.0.0/99"));
+  const bad = await statusWhen(admin, (status) => accepted(status) === "False");
+  expect(JSON.stringify(bad.objects)).toContain("spec.rules[0].from[0].source.ipBlocks[0]");
+  writeFileSync(join(directory, "objects/policy.yaml"), policy("10.8.0.0/16"));
+  await statusWhen(admin, (status) => accepted(status) === "True");
+});
+
+test("operator on files: SIGTERM stops it with 0, and a restart keeps the roots and the join token", async () => {
+  const first = await startOperator();
+  const roots = readFileSync(join(directory, "roots.pem"), "utf8");
+  const token = readFileSync(join(directory, "join-token"), "utf8");
+  first.process.kill("SIGTERM");
+  expect(await first.exited).toEqual([0, null]);
+  await expect(fetch(`${first.admin}/readyz`)).rejects.toThrow("fetch failed");
+  await startOperator();
+  expect(readFileSync(join(directory, "roots.pem"), "utf8")).toBe(roots);
+  expect(readFileSync(join(directory, "join-token"), "utf8")).toBe(token);
+});
+
+test("operator: bad flags give 2 and every problem at once", async () => {
+  const [code, told] = await refusedArguments([
+    "--source",
+    "ftp:x",
+    "--grpc-listen",
+    "nowhere",
+    "--loud",
+  ]);
+  expect(code).toBe(2);
+  for (const flag of ["--source", "--grpc-listen", "--loud", "--ca-dir", "--join-token-file"]) {
+    expect(told).toContain(flag);
+  }
+});
+
+test("operator: a port that is taken ends the start with 1 and says so", async () => {
+  const { admin } = await startOperator();
+  const running = child;
+  const taken = new URL(admin).host;
+  const [code, told] = await refusedArguments([
+    "--source",
+    `file:${join(directory, "objects")}`,
+    "--ca-dir",
+    join(directory, "ca"),
+    "--join-token-file",
+    join(directory, "join-token"),
+    "--metrics-listen",
+    taken,
+  ]);
+  child = running;
+  expect(code).toBe(1);
+  expect(told).toContain("EADDRINUSE");
+});
