@@ -9,13 +9,18 @@ import type { Changes } from "../../core/model/resource.ts";
 export type ToTraffic =
   /**
    * A captured pod. Descriptors beside it: the namespace, then for each family in `families` the
-   * listening sockets of 15001, 15006 and 15008, in that order.
+   * listening sockets of 15001, 15006 and 15008, in that order. Comes again after each hello: where the
+   * namespace (its inode) is known under the UID, close the new descriptors and say `listening`.
+   * A new namespace under a known UID comes after `pod_closed` for the one before.
    */
   | { readonly kind: "pod"; readonly uid: string; readonly families: readonly (4 | 6)[] }
   /** No process is left in the namespace, or the capture is released: stop listening, let connections end. */
   | { readonly kind: "pod_closed"; readonly uid: string }
-  /** Applied as one: readers never see half. */
-  | { readonly kind: "changes"; readonly changes: Changes }
+  /**
+   * Applied as one: readers never see half. `complete`, after each hello: all there is, so whatever is
+   * held and not among its upserts is gone.
+   */
+  | { readonly kind: "changes"; readonly changes: Changes; readonly complete?: true }
   /** The leaf now served for an identity; replaces the one before without touching open connections. */
   | { readonly kind: "leaf"; readonly leaf: ServedLeaf }
   | { readonly kind: "leaf_dropped"; readonly identity: string }
@@ -43,6 +48,7 @@ export type FromTraffic =
 export interface OpenConnection {
   readonly id: number;
   readonly direction: "inbound" | "outbound";
+  /** UID of the pod of this node whose connection it is. */
   readonly workload: string;
   readonly peer: string;
   readonly source: string;

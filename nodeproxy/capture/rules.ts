@@ -1,0 +1,150 @@
+/**
+ * The packet filter rules of a captured pod, as text for `iptables-restore --noflush`. Pure.
+ *
+ * All rules lie in own chains named WEFT_…, entered by one jump that stands first in its built-in
+ * chain; so applying again is harmless and releasing leaves other people's rules alone.
+ */
+import { GATE_ADDRESS_V4, GATE_ADDRESS_V6, GATE_PORT } from "../gate/gate-protocol.ts";
+import { INBOUND_PORT, OUTBOUND_PORT, TUNNEL_PORT } from "./ports.ts";
+
+type Table = "raw" | "mangle" | "nat";
+type BuiltIn = "PREROUTING" | "OUTPUT";
+
+interface Chain {
+  readonly table: Table;
+  readonly builtIn: BuiltIn;
+  readonly rules: readonly string[];
+}
+
+/** The proxy's own packets; `PROXY_MARK` of sys/tcp-socket.ts. */
+const PROXY = "-m mark --mark 0x539/0xfff";
+// `--syn` only: to a fresh conntrack the next packet of a running connection is a new one, and would be
+// redirected to a listener that resets it.
+const NEW_TCP = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
+
+/** nat last: nothing is redirected before its answers find their way back. */
+function chains(family: 4 | 6): readonly Chain[] {
+  const gate = family === 4 ? `${GATE_ADDRESS_V4}/32` : `${GATE_ADDRESS_V6}/128`;
+  return [
+    {
+      table: "raw",
+      builtIn: "OUTPUT",
+      // The connection to the application has the caller's address and a port that a connection of the
+      // caller itself may have too: in one zone they would be one conntrack entry, and hang.
+      rules: [`-o lo ${PROXY} -j CT --zone-orig 1`],
+    },
+    {
+      table: "mangle",
+      builtIn: "PREROUTING",
+      rules: [`-i lo ${PROXY} -j CONNMARK --set-xmark 0x111/0xfff`],
+    },
+    {
+      table: "mangle",
+      builtIn: "OUTPUT",
+      // Answers to the caller's address then meet `ip rule fwmark 0x111` and stay in the pod.
+      rules: [
+        `${PROXY} -j RETURN`,
+        "-m connmark --mark 0x111/0xfff -j CONNMARK --restore-mark --nfmask 0xfff --ctmask 0xfff",
+      ],
+    },
+    {
+      table: "nat",
+      builtIn: "PREROUTING",
+      rules: [
+        "-i lo -j RETURN",
+        `${NEW_TCP} ! --dport ${TUNNEL_PORT} -j REDIRECT --to-ports ${INBOUND_PORT}`,
+      ],
+    },
+    {
+      table: "nat",
+      builtIn: "OUTPUT",
+      rules: [
+        `${PROXY} -j RETURN`,
+        `-d ${gate} ${NEW_TCP} --dport ${GATE_PORT} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
+        // What a pod says to itself, by loopback or by its own address, never leaves it.
+        "-o lo -j RETURN",
+        `${NEW_TCP} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
+      ],
+    },
+  ];
+}
+
+/** Text that brings the rules from what `iptables-save` printed to what they must be, each table at once. */
+export function rulesToApply(family: 4 | 6, saved: string): string {
+  return restoreText(family, (chain) => [
+    `:${nameOf(chain)} - [0:0]`,
+    ...deletedJumps(chain, saved),
+    `-I ${chain.builtIn} 1 -j ${nameOf(chain)}`,
+    ...chain.rules.map((rule) => `-A ${nameOf(chain)} ${rule}`),
+  ]);
+}
+
+/** Stops redirecting new connections. The ways of open ones stay: conntrack and the other tables carry them on. */
+export function rulesToStop(): string {
+  return "*nat\n:WEFT_PREROUTING - [0:0]\n:WEFT_OUTPUT - [0:0]\nCOMMIT\n";
+}
+
+/** Takes every trace of Weft out of the tables. Only after the last connection has ended. */
+export function rulesToRemove(family: 4 | 6, saved: string): string {
+  return restoreText(family, (chain) => [
+    `:${nameOf(chain)} - [0:0]`,
+    ...deletedJumps(chain, saved),
+    `-X ${nameOf(chain)}`,
+  ]);
+}
+
+/** Weft's part of what `iptables-save` printed, to compare with a later look. Notices a jump that is no longer first. */
+export function weftRules(saved: string): string {
+  const kept: string[] = [];
+  const seenBuiltIns = new Set<string>();
+  let table = "";
+  for (const line of saved.split("\n")) {
+    if (line.startsWith("*")) table = line;
+    const builtIn = /^-A (PREROUTING|OUTPUT) /.exec(line)?.[1];
+    const isFirst = builtIn !== undefined && !seenBuiltIns.has(`${table} ${builtIn}`);
+    if (builtIn !== undefined) seenBuiltIns.add(`${table} ${builtIn}`);
+    if (/^-A .*WEFT_/.test(line)) kept.push(`${table} ${isFirst ? "first " : ""}${line}`);
+  }
+  return kept.join("\n");
+}
+
+/** Whether new connections are redirected, by what `iptables-save` printed: the pod was captured before. */
+export function isRedirecting(saved: string): boolean {
+  const rules = weftRules(saved);
+  return (
+    rules.includes("first -A OUTPUT -j WEFT_OUTPUT") &&
+    rules.includes("first -A PREROUTING -j WEFT_PREROUTING") &&
+    rules.includes(`--to-ports ${OUTBOUND_PORT}`) &&
+    rules.includes(`--to-ports ${INBOUND_PORT}`)
+  );
+}
+
+function restoreText(family: 4 | 6, linesOf: (chain: Chain) => readonly string[]): string {
+  const all = chains(family);
+  return (["raw", "mangle", "nat"] as const)
+    .map((table) => {
+      const lines = all.filter((chain) => chain.table === table).map(linesOf);
+      // Chains are declared before the first rule, in the form that iptables-save itself prints.
+      const flat = lines.flat();
+      const declared = flat.filter((line) => line.startsWith(":"));
+      const rest = flat.filter((line) => !line.startsWith(":"));
+      return [`*${table}`, ...declared, ...rest, "COMMIT", ""].join("\n");
+    })
+    .join("");
+}
+
+/** A jump can only be deleted as often as it is there: one too many would refuse the whole table. */
+function deletedJumps({ table, builtIn }: Chain, saved: string): readonly string[] {
+  const jump = `-A ${builtIn} -j WEFT_${builtIn}`;
+  let current = "";
+  let count = 0;
+  for (const line of saved.split("\n")) {
+    if (line.startsWith("*")) current = line.slice(1);
+    if (current === table && line === jump) count += 1;
+  }
+  return Array<string>(count).fill(`-D ${builtIn} -j WEFT_${builtIn}`);
+}
+
+function nameOf({ builtIn }: Chain): string {
+  return `WEFT_${builtIn}`;
+}

@@ -1,0 +1,219 @@
+/**
+ * Control's end of the line to the traffic process: messages over a stream socket, descriptors over a
+ * SEQPACKET socket beside it.
+ *
+ * Descriptors go out before their message, so the reader finds them waiting. Nothing is kept for a
+ * traffic process that is not there: when one says hello, the owner sends everything again.
+ */
+import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { serialize } from "node:v8";
+import type { Log } from "../../core/process/log.ts";
+import { closeDescriptor, duplicateDescriptor } from "../sys/descriptor.ts";
+import { sendDescriptors } from "../sys/descriptor-message.ts";
+import { SysError } from "../sys/libc.ts";
+import { acceptUnix, listenUnix, peerProcessId } from "../sys/unix-socket.ts";
+import { encodeFrame, FrameReader } from "./frames.ts";
+import type { FromTraffic, ToTraffic } from "./messages.ts";
+import { parseFromTraffic } from "./parse-from-traffic.ts";
+
+const MAX_FRAME_BYTES = 64 << 20;
+/** How soon to try again where the descriptor socket is full. */
+const RETRY_MS = 5;
+
+export interface ControlLineOptions {
+  /** Of the stream socket, in a directory of its own; the descriptors' is `PATH.fds`. */
+  readonly path: string;
+  /** Group the traffic process runs as; where absent only the own user may connect. */
+  readonly trafficGroup?: number;
+  readonly log: Log;
+  readonly onMessage: (message: FromTraffic) => void;
+  /** A traffic process is there and knows nothing yet. Comes after its `hello` was given to `onMessage`. */
+  readonly onConnected: () => void;
+  readonly onDisconnected?: () => void;
+}
+
+export interface ControlLine {
+  /** False where no traffic process listens: it will ask for everything when it comes. Descriptors stay the caller's. */
+  readonly send: (message: ToTraffic, descriptors?: readonly number[]) => boolean;
+  readonly close: () => Promise<void>;
+}
+
+interface Outgoing {
+  readonly message: ToTraffic;
+  readonly descriptors: readonly number[];
+}
+
+/** Resolves once both sockets listen. */
+export async function createControlLine(options: ControlLineOptions): Promise<ControlLine> {
+  prepareDirectory(options);
+  const descriptorListener = listenUnix(`${options.path}.fds`);
+  const line = new Line(options, descriptorListener);
+  const server = createServer((socket) => {
+    line.greet(socket);
+  });
+  await listen(server, options.path);
+  for (const path of [options.path, `${options.path}.fds`]) permit(path, options.trafficGroup, 0o6);
+  return {
+    send: (message, descriptors = []) => line.send({ message, descriptors }),
+    close: async () => {
+      line.close();
+      closeDescriptor(descriptorListener);
+      await new Promise<void>((resolve) =>
+        server.close(() => {
+          resolve();
+        }),
+      );
+      rmSync(`${options.path}.fds`, { force: true });
+    },
+  };
+}
+
+/** Which connection is the traffic process's, and what still has to go out on it. */
+class Line {
+  readonly #options: ControlLineOptions;
+  readonly #descriptorListener: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #outbox: Outgoing[] = [];
+  #current: { readonly socket: Socket; readonly descriptorFd: number } | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: ControlLineOptions, descriptorListener: number) {
+    this.#options = options;
+    this.#descriptorListener = descriptorListener;
+  }
+
+  greet(socket: Socket): void {
+    const reader = new FrameReader(MAX_FRAME_BYTES);
+    this.#sockets.add(socket);
+    socket.on("data", (chunk: Buffer) => {
+      reader.push(chunk);
+      try {
+        for (let frame = reader.next(); frame; frame = reader.next())
+          this.#take(socket, frame.body);
+      } catch (error) {
+        this.#options.log.error({ err: error }, "line to traffic broken");
+        socket.destroy();
+      }
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#current?.socket === socket) this.#drop();
+    });
+  }
+
+  send(outgoing: Outgoing): boolean {
+    if (!this.#current) return false;
+    // The caller may close its own before a full socket has room again.
+    const descriptors = outgoing.descriptors.map(duplicateDescriptor);
+    this.#outbox.push({ message: outgoing.message, descriptors });
+    this.#flush();
+    return true;
+  }
+
+  close(): void {
+    this.#drop();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #take(socket: Socket, body: Buffer): void {
+    const message = parseFromTraffic(body);
+    if (!message) {
+      this.#options.log.warn({ bytes: body.length }, "message from traffic refused");
+      return;
+    }
+    if (message.kind === "hello") this.#admit(socket);
+    if (this.#current?.socket !== socket) return;
+    this.#options.onMessage(message);
+    if (message.kind === "hello") this.#options.onConnected();
+  }
+
+  /** The descriptor connection was made before the hello was sent, so it waits in the queue. */
+  #admit(socket: Socket): void {
+    const process = peerProcessId(descriptorOf(socket));
+    for (;;) {
+      const fd = acceptUnix(this.#descriptorListener);
+      if (fd === undefined) throw new Error("hello without a connection for descriptors");
+      if (peerProcessId(fd) === process) {
+        this.#drop();
+        this.#current = { socket, descriptorFd: fd };
+        return;
+      }
+      // Of a process that died between its two connections.
+      closeDescriptor(fd);
+    }
+  }
+
+  #flush(): void {
+    while (this.#current && this.#outbox[0]) {
+      const { message, descriptors } = this.#outbox[0];
+      if (descriptors.length > 0 && !this.#sendBeside(this.#current.descriptorFd, descriptors)) {
+        this.#retry ??= setTimeout(() => {
+          this.#retry = undefined;
+          this.#flush();
+        }, RETRY_MS);
+        return;
+      }
+      const body = serialize(message);
+      this.#current.socket.write(encodeFrame({ body, descriptorCount: descriptors.length }));
+      for (const fd of descriptors) closeDescriptor(fd);
+      this.#outbox.shift();
+    }
+  }
+
+  #sendBeside(fd: number, descriptors: readonly number[]): boolean {
+    try {
+      sendDescriptors(fd, { payload: Buffer.from("weft"), descriptors });
+      return true;
+    } catch (error) {
+      if (error instanceof SysError && error.code === "EAGAIN") return false;
+      // The stream's close tells the rest.
+      if (error instanceof SysError && error.code === "EPIPE") return true;
+      throw error;
+    }
+  }
+
+  #drop(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    for (const { descriptors } of this.#outbox.splice(0)) descriptors.forEach(closeDescriptor);
+    if (!this.#current) return;
+    const { socket, descriptorFd } = this.#current;
+    this.#current = undefined;
+    closeDescriptor(descriptorFd);
+    socket.destroy();
+    this.#options.onDisconnected?.();
+  }
+}
+
+/** Sockets of a run before are removed; the directory is the group's to enter and nobody's else. */
+function prepareDirectory({ path, trafficGroup }: ControlLineOptions): void {
+  const directory = dirname(path);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  permit(directory, trafficGroup, 0o5);
+  rmSync(path, { force: true });
+  rmSync(`${path}.fds`, { force: true });
+}
+
+function permit(path: string, group: number | undefined, groupRights: number): void {
+  if (group === undefined) return;
+  chownSync(path, -1, group);
+  chmodSync(path, 0o700 | (groupRights << 3));
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Node gives the descriptor of a socket only here; nodejs/node#8974 keeps it. */
+function descriptorOf(socket: Socket): number {
+  return (socket as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}

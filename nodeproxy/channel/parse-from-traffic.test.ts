@@ -1,0 +1,47 @@
+import { expect, test } from "@jest/globals";
+import { parseFromTraffic } from "./parse-from-traffic.ts";
+
+const CONNECTION = {
+  id: 1,
+  direction: "inbound",
+  workload: "uid",
+  peer: "",
+  source: "10.0.0.1:4000",
+  destination: "10.0.0.2:80",
+  tunnelled: true,
+  sinceMs: 1,
+  bytesSent: 2,
+  bytesReceived: 3,
+};
+
+function parse(value: unknown) {
+  return parseFromTraffic(Buffer.from(JSON.stringify(value)));
+}
+
+test.each([
+  { kind: "hello", pid: 7 },
+  { kind: "listening", uid: "a" },
+  { kind: "drained" },
+  { kind: "connections", open: [CONNECTION] },
+])("parseFromTraffic(): takes %j", (message) => {
+  expect(parse(message)).toEqual(message);
+});
+
+test.each([
+  null,
+  7,
+  {},
+  { kind: "hello", pid: "7" },
+  { kind: "listening" },
+  { kind: "changes", changes: {} },
+  { kind: "connections", open: [{ ...CONNECTION, bytesSent: -1 }] },
+  { kind: "connections", open: [{ ...CONNECTION, direction: "sideways" }] },
+  { kind: "connections", open: {} },
+])("parseFromTraffic(): refuses %j", (message) => {
+  expect(parse(message)).toBeUndefined();
+});
+
+test("parseFromTraffic(): refuses what is no JSON, and passes nothing on that it does not know", () => {
+  expect(parseFromTraffic(Buffer.from("{"))).toBeUndefined();
+  expect(parse({ kind: "drained", extra: 1 })).toEqual({ kind: "drained" });
+});

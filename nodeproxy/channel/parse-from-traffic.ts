@@ -1,0 +1,67 @@
+/**
+ * Reading what the traffic process says. It parses what pods send and so may have been taken over:
+ * control takes nothing from it that has not the exact shape.
+ */
+import type { FromTraffic, OpenConnection } from "./messages.ts";
+
+/** `undefined` for anything else. */
+export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
+  const value = parseJson(body);
+  if (!isRecord(value)) return undefined;
+  switch (value["kind"]) {
+    case "hello":
+      return isCount(value["pid"]) ? { kind: "hello", pid: value["pid"] } : undefined;
+    case "listening":
+      return isText(value["uid"]) ? { kind: "listening", uid: value["uid"] } : undefined;
+    case "drained":
+      return { kind: "drained" };
+    case "connections":
+      return parseConnections(value["open"]);
+    default:
+      return undefined;
+  }
+}
+
+function parseConnections(list: unknown): FromTraffic | undefined {
+  if (!Array.isArray(list)) return undefined;
+  const open = list.map(parseConnection);
+  if (!open.every((connection) => connection !== undefined)) return undefined;
+  return { kind: "connections", open };
+}
+
+const TEXTS = ["workload", "peer", "source", "destination"] as const;
+const COUNTS = ["id", "sinceMs", "bytesSent", "bytesReceived"] as const;
+
+function parseConnection(value: unknown): OpenConnection | undefined {
+  if (!isRecord(value)) return undefined;
+  const { direction, tunnelled } = value as Partial<OpenConnection>;
+  if (direction !== "inbound" && direction !== "outbound") return undefined;
+  if (typeof tunnelled !== "boolean") return undefined;
+  if (!TEXTS.every((name) => isText(value[name]))) return undefined;
+  if (!COUNTS.every((name) => isCount(value[name]))) return undefined;
+  const { id, workload, peer, source, destination, ...rest } = value as unknown as OpenConnection;
+  const { sinceMs, bytesSent, bytesReceived } = rest;
+  const numbers = { sinceMs, bytesSent, bytesReceived };
+  return { id, direction, workload, peer, source, destination, tunnelled, ...numbers };
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** A SPIFFE ID has at most 2,048 bytes (SPIFFE-ID 2.3). */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= 4096;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}

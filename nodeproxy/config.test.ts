@@ -1,0 +1,42 @@
+import { expect, test } from "@jest/globals";
+import { parseConfig } from "./config.ts";
+
+test("parseConfig(): takes the operator's address from the Service's variables", () => {
+  const parsed = parseConfig([], {
+    WEFT_NODE: "node1",
+    WEFT_OPERATOR_SERVICE_HOST: "10.96.0.7",
+    WEFT_OPERATOR_SERVICE_PORT: "15012",
+  });
+  expect(parsed).toMatchObject({
+    kind: "config",
+    config: { node: "node1", operator: "10.96.0.7:15012", joinToken: false },
+  });
+});
+
+test("parseConfig(): a flag wins over its variable, and IPv6 goes in brackets", () => {
+  const parsed = parseConfig(["--node=a", "--operator", "[fd00::1]:1", "--log-level=debug"], {
+    WEFT_NODE: "b",
+  });
+  expect(parsed).toMatchObject({
+    kind: "config",
+    config: { node: "a", operator: "[fd00::1]:1", logLevel: "debug" },
+  });
+});
+
+test("parseConfig(): names everything that is wrong at once", () => {
+  const parsed = parseConfig(
+    ["--nodes=a", "--metrics-listen=nowhere", "--log-level=loud", "x"],
+    {},
+  );
+  expect(parsed).toEqual({
+    kind: "wrong",
+    reasons: [
+      "--nodes: no such flag",
+      "x: not a flag",
+      "--log-level: loud is none of trace, debug, info, warn, error, fatal",
+      "--node: missing; set it to this node's name",
+      '--operator: "" is not host:port',
+      '--metrics-listen: "nowhere" is not [HOST]:PORT',
+    ],
+  });
+});

@@ -1,0 +1,160 @@
+/**
+ * The node proxy's settings, from flags and environment: a checked value, or the list of all that is wrong.
+ *
+ * Every flag `--a-b` has the variable `WEFT_A_B`; the flag wins. Read once, by the main files alone.
+ */
+import { parseArgs } from "node:util";
+import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
+import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
+
+export interface NodeProxyConfig {
+  readonly node: string;
+  /** `host:port`, IPv6 in brackets. */
+  readonly operator: string;
+  /** The mesh's roots, PEM; watched, and may be missing at first. */
+  readonly rootsFile: string;
+  /** The projected service-account token (read anew each time), or the join token of the file source. */
+  readonly tokenFile: string;
+  readonly joinToken: boolean;
+  /** Sockets, snapshot and leaf keys: a root-only directory, on tmpfs. */
+  readonly runDir: string;
+  /** Of the operator's certificate; the mesh's own comes with the configuration. */
+  readonly trustDomain: string;
+  readonly adminListen: ListenAddress;
+  readonly metricsListen: ListenAddress;
+  readonly readyListen: ListenAddress;
+  readonly logLevel: LogLevel;
+  readonly logFile: string;
+  /** Path, or "" for standard output. */
+  readonly accessLogFile: string;
+  /** Ends of the keeper's socketpair, inherited; absent where no keeper runs. */
+  readonly keptEnds?: readonly [number, number];
+  /** Group of the traffic process where it runs as another user. */
+  readonly trafficGroup?: number;
+}
+
+export type ParsedConfig =
+  | { readonly kind: "config"; readonly config: NodeProxyConfig }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "wrong"; readonly reasons: readonly string[] };
+
+const SETTINGS = {
+  node: { fallback: "", help: "name of this node (required)" },
+  operator: { fallback: "", help: "the operator's host:port; in Kubernetes found by its Service" },
+  roots: { fallback: "/etc/weft/roots/roots.pem", help: "file with the mesh's roots, PEM" },
+  "token-file": {
+    fallback: "/var/run/secrets/weft/token",
+    help: "projected token for the operator",
+  },
+  "join-token-file": { fallback: "", help: "join token of an operator with --source file:" },
+  "run-dir": { fallback: "/run/weft", help: "root-only directory for sockets, snapshot and keys" },
+  "trust-domain": { fallback: "cluster.local", help: "trust domain of the operator's certificate" },
+  "admin-listen": { fallback: "127.0.0.1:15000", help: "admin endpoint, loopback" },
+  "metrics-listen": { fallback: ":15020", help: "metrics" },
+  "ready-listen": { fallback: ":15021", help: "readiness" },
+  "log-level": { fallback: "info", help: LOG_LEVELS.join("|") },
+  "log-file": { fallback: "", help: "append logs to this file instead of standard error" },
+  "access-log": {
+    fallback: "",
+    help: "append access logs to this file instead of standard output",
+  },
+} as const;
+
+type Setting = keyof typeof SETTINGS;
+
+export function parseConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ParsedConfig {
+  const reasons: string[] = [];
+  const flags = readFlags(args, reasons);
+  if (flags["help"] === true) return { kind: "help", text: helpText() };
+
+  function get(name: Setting): string {
+    const flag = flags[name];
+    const variable = env[`WEFT_${name.toUpperCase().replaceAll("-", "_")}`];
+    return (typeof flag === "string" ? flag : variable) ?? SETTINGS[name].fallback;
+  }
+  function listen(name: Setting): ListenAddress {
+    return listenAddress(`--${name}`, get(name), reasons);
+  }
+  const logLevel = LOG_LEVELS.find((level) => level === get("log-level"));
+  if (!logLevel)
+    reasons.push(`--log-level: ${get("log-level")} is none of ${LOG_LEVELS.join(", ")}`);
+  if (get("node") === "") reasons.push("--node: missing; set it to this node's name");
+  const joinToken = get("join-token-file") !== "";
+  const config: NodeProxyConfig = {
+    node: get("node"),
+    operator: operatorAddress(get("operator") || serviceAddress(env), reasons),
+    rootsFile: get("roots"),
+    tokenFile: joinToken ? get("join-token-file") : get("token-file"),
+    joinToken,
+    runDir: get("run-dir"),
+    trustDomain: get("trust-domain"),
+    adminListen: listen("admin-listen"),
+    metricsListen: listen("metrics-listen"),
+    readyListen: listen("ready-listen"),
+    logLevel: logLevel ?? "info",
+    logFile: get("log-file"),
+    accessLogFile: get("access-log"),
+    ...inherited(env),
+  };
+  return reasons.length > 0 ? { kind: "wrong", reasons } : { kind: "config", config };
+}
+
+/** What the keeper tells its two processes; no flags, since nobody else may set them. */
+function inherited(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<NodeProxyConfig, "keptEnds" | "trafficGroup"> {
+  const ends = /^([0-9]+),([0-9]+)$/.exec(env["WEFT_KEPT_ENDS"] ?? "");
+  const group = /^[0-9]+:([0-9]+)$/.exec(env["WEFT_TRAFFIC_USER"] ?? "");
+  return {
+    ...(ends ? { keptEnds: [Number(ends[1]), Number(ends[2])] as const } : {}),
+    ...(group ? { trafficGroup: Number(group[1]) } : {}),
+  };
+}
+
+/** Kubernetes gives each pod the address of the Services of its namespace; no name is resolved, so no DNS is needed to start. */
+function serviceAddress(env: Readonly<Record<string, string | undefined>>): string {
+  const host = env["WEFT_OPERATOR_SERVICE_HOST"] ?? "";
+  const port =
+    env["WEFT_OPERATOR_SERVICE_PORT_GRPC"] ?? env["WEFT_OPERATOR_SERVICE_PORT"] ?? "15012";
+  if (host === "") return "";
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function readFlags(args: readonly string[], reasons: string[]): Record<string, unknown> {
+  const options: Record<string, { type: "string" | "boolean" }> = { help: { type: "boolean" } };
+  for (const name of Object.keys(SETTINGS)) options[name] = { type: "string" };
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const flags: Record<string, unknown> = {};
+  for (const token of tokens) {
+    if (token.kind === "positional") reasons.push(`${token.value}: not a flag`);
+    if (token.kind !== "option") continue;
+    if (!Object.hasOwn(options, token.name)) reasons.push(`${token.rawName}: no such flag`);
+    else if (token.name === "help") flags["help"] = true;
+    else if (token.value === undefined) reasons.push(`${token.rawName}: needs a value`);
+    else flags[token.name] = token.value;
+  }
+  return flags;
+}
+
+function operatorAddress(text: string, reasons: string[]): string {
+  const parsed = parseListenAddress(text);
+  if (parsed?.host === undefined) reasons.push(`--operator: "${text}" is not host:port`);
+  return text;
+}
+
+function listenAddress(name: string, text: string, reasons: string[]): ListenAddress {
+  const parsed = parseListenAddress(text);
+  if (!parsed) reasons.push(`${name}: "${text}" is not [HOST]:PORT`);
+  return parsed ?? { port: 0 };
+}
+
+function helpText(): string {
+  const rows = Object.entries(SETTINGS).map(([name, { fallback, help }]) => {
+    const suffix = fallback === "" ? "" : ` (${fallback})`;
+    return `  --${name.padEnd(18)} ${help}${suffix}`;
+  });
+  return ["usage: node nodeproxy/control-main.ts [flags]", ...rows].join("\n");
+}

@@ -1,0 +1,269 @@
+/**
+ * Builds the control process of a node proxy by hand and joins its parts: the only file that knows
+ * capture, certificates, snapshot, the line to the operator and the line to the traffic process.
+ *
+ * Closing leaves rules, listeners and open connections as they are.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Changes } from "../core/model/resource.ts";
+import { AdminServer, healthRoutes, metricsRoute } from "../core/process/admin.ts";
+import type { Running } from "../core/process/drain.ts";
+import type { Log } from "../core/process/log.ts";
+import { createMetrics } from "../core/process/metrics.ts";
+import { Readiness } from "../core/process/readiness.ts";
+import { type Capture, createCapture } from "./capture/create-capture.ts";
+import { type ControlLine, createControlLine } from "./channel/control-line.ts";
+import { openKeptDescriptors } from "./channel/kept-descriptors.ts";
+import type { FromTraffic, OpenConnection, ToTraffic } from "./channel/messages.ts";
+import type { NodeProxyConfig } from "./config.ts";
+import { CertifyClient } from "./control/certify.ts";
+import { type AppliedChanges, ConfigStream } from "./control/config-stream.ts";
+import type { OperatorLineOptions } from "./control/operator-line.ts";
+import {
+  openSnapshot,
+  restoreLeaves,
+  restoreResources,
+  type Snapshot,
+} from "./control/snapshot.ts";
+import { controlActions, controlRoutes } from "./control-admin.ts";
+import { type Certificates, createCertificates } from "./identity/certificates.ts";
+import { NodeConfiguration } from "./node-configuration.ts";
+import { TRAFFIC_LINE } from "./traffic-line-path.ts";
+import { VERSION } from "./version.ts";
+
+/** Starts everything and resolves once every socket listens; configuration and captures follow. */
+export async function startControl(config: NodeProxyConfig, log: Log): Promise<Running> {
+  const app = new ControlApp(config, log);
+  await app.start();
+  return app;
+}
+
+class ControlApp implements Running {
+  readonly #config: NodeProxyConfig;
+  readonly #log: Log;
+  readonly #readiness = new Readiness();
+  readonly #configured = this.#readiness.require("configuration");
+  readonly #trafficUp = this.#readiness.require("traffic process");
+  readonly #configuration = new NodeConfiguration();
+  readonly #certificates: Certificates;
+  readonly #certify: CertifyClient;
+  readonly #stream: ConfigStream;
+  readonly #servers: AdminServer[] = [];
+  #capture: Capture | undefined;
+  #line: ControlLine | undefined;
+  #snapshot: Snapshot | undefined;
+  #connections: readonly OpenConnection[] = [];
+  #isReportDue = false;
+
+  constructor(config: NodeProxyConfig, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    const line = operatorLine(config);
+    this.#certify = new CertifyClient(line);
+    this.#certificates = createCertificates({
+      certify: (workload, csr, signal) => this.#certify.certify({ workload, csr, signal }),
+      bundles: () => this.#configuration.bundles(),
+      now: Date.now,
+      random: Math.random,
+      log,
+      onLeaf: (leaf) => {
+        this.#line?.send({ kind: "leaf", leaf });
+        for (const { uid } of this.#capture?.reports() ?? []) this.#capture?.leafReady(uid);
+        this.#leavesChanged();
+      },
+      onDropped: (identity) => {
+        this.#line?.send({ kind: "leaf_dropped", identity });
+        this.#leavesChanged();
+      },
+    });
+    this.#stream = new ConfigStream({
+      line,
+      version: VERSION,
+      held: () => this.#configuration.versions(),
+      apply: (changes) => this.#apply(changes),
+      log,
+    });
+  }
+
+  /** The order is that of need: what is on disk first, then the traffic process, then the operator. */
+  async start(): Promise<void> {
+    const { runDir } = this.#config;
+    this.#snapshot = await openSnapshot({
+      directory: runDir,
+      resources: () => this.#configuration.all(),
+      leaves: () => this.#certificates.leaves(),
+      log: this.#log,
+    });
+    this.#line = await createControlLine({
+      path: join(runDir, TRAFFIC_LINE),
+      ...(this.#config.trafficGroup === undefined
+        ? {}
+        : { trafficGroup: this.#config.trafficGroup }),
+      log: this.#log,
+      onMessage: (message) => this.#heard(message),
+      onConnected: () => this.#tellTraffic(),
+      onDisconnected: () => this.#trafficUp.missing("the traffic process is away"),
+    });
+    const { keptEnds } = this.#config;
+    this.#capture = createCapture({
+      log: this.#log,
+      send: (message, descriptors) => this.#sendOfPod(message, descriptors),
+      hasLeaf: (uid) => this.#certificates.isServed(uid),
+      onState: () => this.#reportSoon(),
+      kept: keptEnds && openKeptDescriptors(keptEnds),
+    });
+    await this.#restore();
+    await this.#listen();
+    this.#stream.start();
+  }
+
+  async close(): Promise<void> {
+    this.#readiness.stop();
+    await this.#stream.close();
+    await this.#certify.close();
+    await this.#capture?.close();
+    await this.#snapshot?.close();
+    this.#certificates.close();
+    await this.#line?.close();
+    await Promise.all(this.#servers.map((server) => server.close()));
+  }
+
+  /** Last known good: what was held before rules until the operator says otherwise. */
+  async #restore(): Promise<void> {
+    const { runDir } = this.#config;
+    const leaves = await restoreLeaves(runDir);
+    if (leaves.kind === "restored") this.#certificates.restore(leaves.value);
+    const resources = await restoreResources(runDir);
+    for (const restored of [leaves, resources]) {
+      if (restored.kind === "unusable") {
+        this.#log.warn({ reasons: restored.reasons.slice(0, 5) }, "snapshot not used");
+      }
+    }
+    if (resources.kind !== "restored") return;
+    this.#apply({ upserts: resources.value, removals: [] });
+    this.#log.info({ resources: resources.value.length }, "snapshot restored");
+  }
+
+  async #listen(): Promise<void> {
+    const { adminListen, metricsListen, readyListen } = this.#config;
+    const registry = createMetrics({
+      name: "nodeproxy",
+      version: VERSION,
+      node: process.version,
+    });
+    const view = {
+      captures: () => this.#capture?.reports() ?? [],
+      leaves: () => this.#certificates.leaves(),
+      renewLeaves: () => this.#certificates.renewAll(),
+      connections: () => this.#connections,
+      resources: () => this.#configuration.all(),
+    };
+    const health = healthRoutes(this.#readiness);
+    const places = [
+      { address: adminListen, routes: controlRoutes(view), actions: controlActions(view) },
+      { address: metricsListen, routes: { "/metrics": metricsRoute(registry) }, actions: {} },
+      { address: readyListen, routes: health, actions: {} },
+    ];
+    for (const { address, routes, actions } of places) {
+      const server = new AdminServer({ routes, actions, log: this.#log });
+      await server.listen(address);
+      this.#servers.push(server);
+    }
+  }
+
+  /** One synchronous step: traffic, certificates and captures see the same configuration. */
+  #apply(changes: Changes): AppliedChanges {
+    const isFirst = !this.#configuration.isKnown;
+    this.#configuration.apply(changes);
+    // A traffic process that outlived us may hold more than there is now.
+    if (isFirst) this.#sendConfiguration();
+    else this.#line?.send({ kind: "changes", changes });
+    const enrolments = this.#configuration.enrolments();
+    for (const [uid, identity] of this.#configuration.identities()) {
+      this.#certificates.need(uid, identity);
+    }
+    if (changes.upserts.some(({ body }) => body.kind === "bundle")) {
+      this.#certificates.bundlesChanged();
+    }
+    this.#capture?.apply(enrolments);
+    for (const uid of this.#configuration.withoutTunnel(changes)) {
+      this.#capture?.releaseSettled(uid);
+    }
+    this.#releaseUnneeded();
+    this.#snapshot?.resourcesChanged();
+    this.#configured.met();
+    this.#reportSoon();
+    return { kind: "applied" };
+  }
+
+  /** A pod keeps its certificate until the last caller has left its tunnel. */
+  #releaseUnneeded(): void {
+    const needed = new Set([
+      ...this.#configuration.enrolments().keys(),
+      ...(this.#capture?.reports() ?? []).map(({ uid }) => uid),
+    ]);
+    this.#certificates.keepOnly(needed);
+  }
+
+  #sendOfPod(message: ToTraffic, descriptors?: readonly number[]): boolean {
+    // The capture clears its own report after this; what it held is released in the next turn.
+    if (message.kind === "pod_closed") {
+      void nextTurn().then(() => {
+        this.#releaseUnneeded();
+        this.#reportSoon();
+      });
+    }
+    return this.#line?.send(message, descriptors) ?? false;
+  }
+
+  #heard(message: FromTraffic): void {
+    if (message.kind === "connections") this.#connections = message.open;
+    this.#capture?.received(message);
+  }
+
+  #tellTraffic(): void {
+    this.#trafficUp.met();
+    for (const leaf of this.#certificates.leaves()) this.#line?.send({ kind: "leaf", leaf });
+    if (this.#configuration.isKnown) this.#sendConfiguration();
+    this.#capture?.trafficConnected();
+  }
+
+  #sendConfiguration(): void {
+    const changes = { upserts: this.#configuration.all(), removals: [] };
+    this.#line?.send({ kind: "changes", changes, complete: true });
+  }
+
+  #leavesChanged(): void {
+    this.#snapshot?.leavesChanged();
+    this.#reportSoon();
+  }
+
+  /** Reports are whole, so those of one turn are one. */
+  #reportSoon(): void {
+    if (this.#isReportDue) return;
+    this.#isReportDue = true;
+    void nextTurn().then(() => {
+      this.#isReportDue = false;
+      this.#stream.report({
+        node: this.#config.node,
+        version: VERSION,
+        captures: this.#capture?.reports() ?? [],
+        leaves: this.#certificates.report(),
+        bundles: this.#configuration.bundleVersions(),
+      });
+    });
+  }
+}
+
+function operatorLine(config: NodeProxyConfig): OperatorLineOptions {
+  const { trustDomain, rootsFile, tokenFile } = config;
+  return {
+    address: config.operator,
+    roots: () => readFile(rootsFile, "utf8"),
+    serverIdentity: `spiffe://${trustDomain}/ns/weft-system/sa/weft-operator`,
+    token: async () => (await readFile(tokenFile, "utf8")).trim(),
+    ...(config.joinToken ? { node: config.node } : {}),
+  };
+}

@@ -1,0 +1,46 @@
+/** What is known of one connection from its first moment: for the log, the metrics, the admin list and the recheck. */
+import type { Attempt } from "../authz/attempt.ts";
+
+/** One side of a connection by the names people give it; empty texts where it is no workload of the mesh. */
+export interface Party {
+  readonly namespace: string;
+  readonly name: string;
+  /** Bounded: the Deployment's or StatefulSet's name, for metric labels. */
+  readonly owner: string;
+  /** `spiffe://…`, proven or, on the source's side, demanded; "" for plaintext. */
+  readonly identity: string;
+}
+
+export const NO_PARTY: Party = { namespace: "", name: "", owner: "", identity: "" };
+
+export interface ConnectionFacts {
+  readonly direction: "inbound" | "outbound";
+  readonly sinceMs: number;
+  /** UID of the pod of this node whose connection it is. */
+  readonly pod: string;
+  readonly source: Party;
+  readonly sourceAddress: string;
+  readonly destination: Party;
+  /** `address:port` as the caller asked for it. */
+  readonly destinationAddress: string;
+  /** `address:port` that it was carried to; "" if it was not. */
+  readonly upstreamAddress: string;
+  /** `namespace/name` of the Service called, else "". */
+  readonly service: string;
+  readonly tunnelled: boolean;
+  /** Inbound only: what was decided on, and will be again when policies change. */
+  readonly attempt?: Attempt;
+}
+
+/** How a connection ended. `code` is "" for an orderly end, else a stable snake_case word. */
+export interface ConnectionOutcome {
+  readonly code: string;
+  /** Where a policy decided: `namespace/name`, with the rule's index. */
+  readonly policy?: string;
+  readonly rule?: number;
+  /** It was carried for a while; false where it was refused or its destination not reached. */
+  readonly carried: boolean;
+  /** Bytes from the caller, and to it. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}

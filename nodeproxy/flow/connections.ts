@@ -1,0 +1,175 @@
+/**
+ * The connections that are open now: so that a change of policy reaches them, the admin endpoint can
+ * list them, and stopping can wait for the last.
+ */
+import type { Permit } from "../authz/decide.ts";
+import type { Denial } from "../authz/verdict.ts";
+import type { OpenConnection } from "../channel/messages.ts";
+import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
+import { Splice, type SpliceEnd, type SpliceEnds, type SpliceOwner } from "./splice.ts";
+
+/** Told of each connection once it is carried, and once more at its end. */
+export interface ConnectionObserver {
+  onConnectionOpened(facts: ConnectionFacts): void;
+  /** Also for connections that were never opened: refused or failed. */
+  onConnectionEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void;
+}
+
+/** What was decided on an inbound attempt, asked again of every open connection. */
+export type Recheck = (facts: ConnectionFacts) => Denial | undefined;
+
+export class Connections {
+  readonly #observer: ConnectionObserver;
+  readonly #open = new Set<Flow>();
+  readonly #byEndpoint = new Map<string, number>();
+  readonly #waiting: (() => void)[] = [];
+  #nextId = 1;
+  #changes = 0;
+
+  constructor(observer: ConnectionObserver) {
+    this.#observer = observer;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Grows whenever a connection opens or ends. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Carries the connection until it ends. Both sides belong to the splice from here on. */
+  carry(permit: Permit, ends: SpliceEnds, facts: ConnectionFacts): void {
+    const flow = new Flow(this.#nextId, facts, this);
+    this.#nextId += 1;
+    this.#changes += 1;
+    this.#open.add(flow);
+    this.#count(facts, 1);
+    this.#observer.onConnectionOpened(facts);
+    flow.start(permit, ends);
+  }
+
+  /** A connection that came to nothing: refused, or its destination could not be reached. */
+  report(facts: ConnectionFacts, outcome: Refusal): void {
+    const nothing = { carried: false, bytesSent: 0, bytesReceived: 0 };
+    this.#observer.onConnectionEnded(facts, { ...outcome, ...nothing });
+  }
+
+  /** Outbound connections open to an endpoint `address:port`. */
+  openTo(endpoint: string): number {
+    return this.#byEndpoint.get(endpoint) ?? 0;
+  }
+
+  /** Ends every inbound connection that would be refused now. Returns how many. */
+  recheck(denialOf: Recheck): number {
+    let ended = 0;
+    for (const flow of this.#open) {
+      const denial = flow.facts.attempt && denialOf(flow.facts);
+      if (!denial) continue;
+      flow.cut(denial);
+      ended += 1;
+    }
+    return ended;
+  }
+
+  /** Ends what a pod has open, with the code of the reason. */
+  cutPod(uid: string, code: string): void {
+    for (const flow of this.#open) if (flow.facts.pod === uid) flow.cut({ reason: code });
+  }
+
+  cutAll(code: string): void {
+    for (const flow of this.#open) flow.cut({ reason: code });
+  }
+
+  list(limit: number): readonly OpenConnection[] {
+    const listed: OpenConnection[] = [];
+    for (const flow of this.#open) {
+      if (listed.length >= limit) break;
+      listed.push(flow.describe());
+    }
+    return listed;
+  }
+
+  /** Resolves once nothing is open. */
+  async drained(): Promise<void> {
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** For `Flow` only. */
+  ended(flow: Flow, outcome: ConnectionOutcome): void {
+    this.#open.delete(flow);
+    this.#changes += 1;
+    this.#count(flow.facts, -1);
+    this.#observer.onConnectionEnded(flow.facts, outcome);
+    if (this.#open.size === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #count({ direction, upstreamAddress }: ConnectionFacts, by: 1 | -1): void {
+    if (direction !== "outbound") return;
+    const count = (this.#byEndpoint.get(upstreamAddress) ?? 0) + by;
+    if (count === 0) this.#byEndpoint.delete(upstreamAddress);
+    else this.#byEndpoint.set(upstreamAddress, count);
+  }
+}
+
+type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
+
+interface Cut {
+  readonly reason: string;
+  readonly policy?: string;
+  readonly rule?: number;
+}
+
+class Flow implements SpliceOwner {
+  readonly #id: number;
+  readonly facts: ConnectionFacts;
+  readonly #connections: Connections;
+  #splice: Splice | undefined;
+  #cut: Cut | undefined;
+
+  constructor(id: number, facts: ConnectionFacts, connections: Connections) {
+    this.#id = id;
+    this.facts = facts;
+    this.#connections = connections;
+  }
+
+  start(permit: Permit, ends: SpliceEnds): void {
+    this.#splice = new Splice(permit, ends, this);
+  }
+
+  cut(reason: Cut): void {
+    this.#cut ??= reason;
+    this.#splice?.cut();
+  }
+
+  onSpliceEnd(end: SpliceEnd): void {
+    this.#connections.ended(this, {
+      ...(this.#cut?.policy === undefined ? {} : { policy: this.#cut.policy }),
+      ...(this.#cut?.rule === undefined ? {} : { rule: this.#cut.rule }),
+      code: this.#cut?.reason ?? (end === "closed" ? "" : "connection_reset"),
+      carried: true,
+      bytesSent: this.#splice?.bytesForth ?? 0,
+      bytesReceived: this.#splice?.bytesBack ?? 0,
+    });
+  }
+
+  describe(): OpenConnection {
+    const { direction, pod, source, destination, ...rest } = this.facts;
+    return {
+      id: this.#id,
+      direction,
+      workload: pod,
+      peer: (direction === "inbound" ? source : destination).identity,
+      source: rest.sourceAddress,
+      destination: rest.destinationAddress,
+      tunnelled: rest.tunnelled,
+      sinceMs: rest.sinceMs,
+      bytesSent: this.#splice?.bytesForth ?? 0,
+      bytesReceived: this.#splice?.bytesBack ?? 0,
+    };
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Joins the two ends of a permitted connection and copies until both directions have ended.
+ *
+ *   app ── front ══ back ── upstream     FIN → END_STREAM → FIN, RST → RST_STREAM → RST, each way alone
+ *
+ * The one place that forwards application bytes, and it demands a `Permit`. Event-level copy with
+ * back-pressure; no closure, timer or promise for each chunk or connection. Never reads what it copies.
+ */
+import type { Permit } from "../authz/decide.ts";
+import { endedInOrder, resetSide, type Side, wasReset } from "./side.ts";
+
+/** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
+export type SpliceEnd = "closed" | "reset" | "cut";
+
+export interface SpliceOwner {
+  /** Called exactly once, after both ends are gone. */
+  onSpliceEnd(end: SpliceEnd): void;
+}
+
+const HALF: unique symbol = Symbol("half");
+
+interface Spliced {
+  [HALF]?: Half;
+}
+
+/** One direction: what is read from `from` is written to `to`. */
+class Half {
+  readonly from: Side & Spliced;
+  readonly to: Side & Spliced;
+  readonly splice: Splice;
+  bytes = 0;
+
+  constructor(splice: Splice, from: Side, to: Side) {
+    this.splice = splice;
+    this.from = from;
+    this.to = to;
+  }
+}
+
+export interface SpliceEnds {
+  /** The caller's side. */
+  readonly front: Side;
+  readonly back: Side;
+}
+
+export class Splice {
+  readonly #forth: Half;
+  readonly #back: Half;
+  readonly #owner: SpliceOwner;
+  #open = 2;
+  #end: SpliceEnd = "closed";
+
+  /** Both ends are connected, paused and without readers; they belong to the splice from here on. */
+  constructor(_permit: Permit, { front, back }: SpliceEnds, owner: SpliceOwner) {
+    this.#forth = new Half(this, front, back);
+    this.#back = new Half(this, back, front);
+    this.#owner = owner;
+    attach(this.#forth);
+    attach(this.#back);
+  }
+
+  /** Bytes read from the front. */
+  get bytesForth(): number {
+    return this.#forth.bytes;
+  }
+
+  /** Bytes read from the back. */
+  get bytesBack(): number {
+    return this.#back.bytes;
+  }
+
+  /** Resets both ends now: a policy forbids the connection or the pod is gone. */
+  cut(): void {
+    this.#end = "cut";
+    resetSide(this.#forth.from);
+    resetSide(this.#back.from);
+  }
+
+  /** For this file's listeners only: one side is gone. */
+  sideClosed(half: Half): void {
+    if (!endedInOrder(half.from)) {
+      if (this.#end === "closed") this.#end = "reset";
+      resetSide(half.to);
+    }
+    this.#open -= 1;
+    if (this.#open === 0) this.#owner.onSpliceEnd(this.#end);
+  }
+}
+
+function attach(half: Half): void {
+  const { from } = half;
+  from[HALF] = half;
+  from.on("error", onError);
+  from.on("close", onClose);
+  if (from.destroyed) {
+    // Gone between its connecting and now; "close" may already have been emitted.
+    process.nextTick(closeOnce, half);
+    return;
+  }
+  from.on("data", onData);
+  from.on("end", onEnd);
+  from.on("drain", onDrain);
+  // Accepted sockets wait paused; a "data" listener alone does not wake what was paused on purpose.
+  from.resume();
+}
+
+function onData(this: Spliced, chunk: Buffer): void {
+  const half = this[HALF];
+  if (!half) return;
+  half.bytes += chunk.length;
+  if (!half.to.write(chunk)) half.from.pause();
+}
+
+function onDrain(this: Spliced): void {
+  this[HALF]?.to.resume();
+}
+
+function onEnd(this: Spliced): void {
+  const half = this[HALF];
+  if (!half) return;
+  if (wasReset(half.from)) resetSide(half.to);
+  else half.to.end();
+}
+
+/** The reason arrives with "close"; without a listener the error would end the process. */
+function onError(): void {}
+
+function onClose(this: Spliced): void {
+  if (this[HALF]) closeOnce(this[HALF]);
+}
+
+function closeOnce(half: Half): void {
+  if (half.from[HALF] !== half) return;
+  delete half.from[HALF];
+  half.splice.sideClosed(half);
+}

@@ -1,0 +1,144 @@
+/**
+ * Carries one inbound attempt to the pod: decide, dial, splice. One attempt's failure stays its own.
+ *
+ * The one place on the inbound side that turns an error into a code for the log and an answer for the
+ * caller, who gets the kind of failure and never our words.
+ */
+import { Socket } from "node:net";
+import { ipBytes } from "../../core/model/ip.ts";
+import type { Attempt } from "../authz/attempt.ts";
+import type { Permit } from "../authz/decide.ts";
+import type { ConnectionFacts } from "../flow/connection-facts.ts";
+import type { Side } from "../flow/side.ts";
+import type { VerifiedPeer } from "../identity/verify-peer.ts";
+import type { InboundPod } from "./inbound-pod.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export type CarryFailure = "denied" | "unreachable";
+
+export interface InboundCall {
+  readonly pod: InboundPod;
+  /** The caller's side: paused, with nothing read. */
+  readonly front: Side;
+  readonly peer: VerifiedPeer | undefined;
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  /** The pod's own address and the port asked for. */
+  readonly address: string;
+  readonly port: number;
+  /** Says yes to the caller (tunnels: 200), just before the first byte. */
+  answer(): void;
+  /** Says no; `report` has been made. Owns the front again. */
+  refuse(failure: CarryFailure): void;
+}
+
+/** Decides and carries. Never throws. */
+export function carryIn(call: InboundCall): void {
+  const { pod } = call;
+  const facts = factsOf(call);
+  const { verdict } = pod.judge.decide(pod.uid, facts.attempt);
+  if (verdict.kind === "deny") {
+    const { reason: code, policy, rule } = verdict;
+    pod.connections.report(facts, {
+      code,
+      ...(policy === undefined ? {} : { policy }),
+      ...(rule === undefined ? {} : { rule }),
+    });
+    call.refuse("denied");
+    return;
+  }
+  dial(call, verdict.permit, facts);
+}
+
+/** The facts and the attempt of a call, for the decision, the recheck and the log. */
+export function factsOf(call: InboundCall): ConnectionFacts & { readonly attempt: Attempt } {
+  const { pod, peer, sourceAddress, address, port } = call;
+  const to = endpointText(address, port);
+  const source = pod.partyAt(sourceAddress);
+  return {
+    direction: "inbound",
+    sinceMs: Date.now(),
+    pod: pod.uid,
+    source: peer ? { ...source, identity: peer.uri } : { ...source, identity: "" },
+    sourceAddress: endpointText(sourceAddress, call.sourcePort),
+    destination: pod.party(),
+    destinationAddress: to,
+    upstreamAddress: to,
+    service: "",
+    tunnelled: peer !== undefined,
+    attempt: {
+      ...(peer ? { peer: peer.identity } : {}),
+      sourceIp: ipBytes(sourceAddress) ?? [],
+      destinationIp: ipBytes(address) ?? [],
+      destinationPort: port,
+    },
+  };
+}
+
+function endpointText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
+  const { pod, front, address, port } = call;
+  let back: Socket;
+  try {
+    const fd = pod.openSocket(address.includes(":") ? 6 : 4, call.sourceAddress);
+    back = new Socket({ fd, allowHalfOpen: true });
+  } catch (error) {
+    pod.connections.report(facts, { code: codeOf(error) });
+    call.refuse("unreachable");
+    return;
+  }
+  let isSettled = false;
+  function fail(code: string): void {
+    if (isSettled) return;
+    isSettled = true;
+    clearTimeout(timeout);
+    pod.connections.report(facts, { code });
+    back.destroy();
+    if (!front.destroyed) call.refuse("unreachable");
+  }
+  function onFrontGone(): void {
+    fail("caller_gone");
+  }
+  function onBackError(error: Error): void {
+    fail(codeOf(error));
+  }
+  const timeout = setTimeout(fail, CONNECT_TIMEOUT_MS, "connect_timeout");
+  front.once("close", onFrontGone);
+  back.on("error", onBackError);
+  back.setNoDelay(true);
+  back.connect({ host: address, port }, () => {
+    if (isSettled) return;
+    isSettled = true;
+    clearTimeout(timeout);
+    front.off("close", onFrontGone);
+    // Between the decision and now the policies may have changed, and `recheck` sees open connections only.
+    const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
+    if (denial?.kind === "deny") {
+      pod.connections.report(facts, { code: denial.reason });
+      back.destroy();
+      call.refuse("denied");
+      return;
+    }
+    call.answer();
+    pod.connections.carry(permit, { front, back }, facts);
+  });
+}
+
+/** Kernel's word for a failed connect, as a code of ours. */
+function codeOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code ?? "") {
+    case "ECONNREFUSED":
+      return "connect_refused";
+    case "ETIMEDOUT":
+      return "connect_timeout";
+    case "EMFILE":
+    case "ENFILE":
+      return "too_many_descriptors";
+    default:
+      return "connect_failed";
+  }
+}

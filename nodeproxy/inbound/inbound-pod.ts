@@ -1,0 +1,19 @@
+/** What the inbound listeners of one captured pod need to know and to do, narrowly: `traffic-app.ts` hands it in. */
+import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { Party } from "../flow/connection-facts.ts";
+import type { Connections } from "../flow/connections.ts";
+import type { Judge } from "./judge.ts";
+
+export interface InboundPod {
+  readonly uid: string;
+  readonly connections: Connections;
+  readonly judge: Judge;
+  /** `undefined` where the configuration does not know the pod (yet): everything is refused. */
+  enrolment(): Enrolment | undefined;
+  /** The pod itself as destination. */
+  party(): Party;
+  /** Who lives behind a caller's address, for log and metrics only. */
+  partyAt(address: string): Party;
+  /** Socket in the pod's namespace bound to the caller's address. Throws `SysError`. */
+  openSocket(family: 4 | 6, sourceAddress: string): number;
+}

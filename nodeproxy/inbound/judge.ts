@@ -1,0 +1,54 @@
+/**
+ * May this attempt reach the local pod? Mode first, then policies, always by what rules now.
+ *
+ * Asked before the pod is dialled and, for open connections, after every change. Deciders are made
+ * again only where something that they were made of changed.
+ */
+import type { Attempt } from "../authz/attempt.ts";
+import { type Decision, decide } from "../authz/decide.ts";
+import { decideMode } from "../authz/decide-mode.ts";
+import { createDecider, type Decider } from "../authz/decider.ts";
+import type { Current } from "../state/current.ts";
+
+export class Judge {
+  readonly #current: Current;
+  readonly #deciders = new Map<string, Decider>();
+
+  constructor(current: Current) {
+    this.#current = current;
+  }
+
+  decide(uid: string, attempt: Attempt): Decision {
+    const mode = decideMode(this.#current.enrolment(uid)?.modes, attempt);
+    if (mode.kind === "deny") return { verdict: mode, observed: [] };
+    return decide(this.#deciderOf(uid), attempt);
+  }
+
+  /** To be called after every change of enrolments, policies or settings, before the next `decide`. */
+  refresh(): void {
+    for (const [uid, previous] of this.#deciders) {
+      const decider = this.#make(uid, previous);
+      if (decider) this.#deciders.set(uid, decider);
+      else this.#deciders.delete(uid);
+    }
+  }
+
+  #deciderOf(uid: string): Decider | undefined {
+    const known = this.#deciders.get(uid);
+    if (known) return known;
+    const made = this.#make(uid);
+    if (made) this.#deciders.set(uid, made);
+    return made;
+  }
+
+  #make(uid: string, previous?: Decider): Decider | undefined {
+    const enrolment = this.#current.enrolment(uid);
+    const settings = this.#current.settings();
+    if (!enrolment || !settings) return undefined;
+    const { policies } = enrolment;
+    return createDecider(
+      { refs: policies, policyOf: (ref) => this.#current.policy(ref), settings },
+      previous,
+    );
+  }
+}

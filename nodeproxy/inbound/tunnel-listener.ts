@@ -1,0 +1,219 @@
+/**
+ * Takes tunnels to one captured pod on port 15008: TLS by the pod's own leaf, the caller verified once
+ * for each connection, then one CONNECT stream for each call.
+ *
+ * Answers 200, 400 malformed, 401 denied, 503 cannot reach. One stream cannot hurt another.
+ */
+import {
+  constants,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import { canonicalIp } from "../../core/model/ip.ts";
+import { NO_PARTY } from "../flow/connection-facts.ts";
+import type { TlsContexts } from "../identity/tls-context.ts";
+import { type VerifiedPeer, verifyPeer } from "../identity/verify-peer.ts";
+import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
+import { type CarryFailure, carryIn, type InboundCall } from "./carry-in.ts";
+import type { InboundPod } from "./inbound-pod.ts";
+import { parseAttempt } from "./parse-attempt.ts";
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+export interface TunnelListenerParts {
+  readonly pod: InboundPod;
+  readonly contexts: TlsContexts;
+  /** `spiffe://…` of the pod; `undefined` while it is not known. */
+  readonly identity: () => string | undefined;
+}
+
+interface Caller {
+  readonly peer: VerifiedPeer;
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+export class TunnelListener {
+  readonly #parts: TunnelListenerParts;
+  readonly #server: Server;
+  readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
+  #contextVersion = -1;
+
+  constructor(parts: TunnelListenerParts) {
+    this.#parts = parts;
+    // Without a certificate every handshake fails, which is what a pod without a leaf must do.
+    this.#server = createServer({
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ["h2"],
+      minVersion: "TLSv1.3",
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      noDelay: true,
+      keepAlive: true,
+    });
+    this.#server.on("secureConnection", (socket) => this.#take(socket));
+    this.#server.on("tlsClientError", (_error, socket) => {
+      this.#refused(socket, "tls_handshake_failed");
+      socket.destroy();
+    });
+    this.refresh();
+  }
+
+  get server(): Server {
+    return this.#server;
+  }
+
+  /** New connections get the leaf and the roots of now; open ones keep theirs. */
+  refresh(): void {
+    const identity = this.#parts.identity();
+    if (identity === undefined) return;
+    const version = this.#parts.contexts.version(identity);
+    if (version === this.#contextVersion) return;
+    const options = this.#parts.contexts.server(identity);
+    if (!options) return;
+    this.#server.setSecureContext(options);
+    this.#contextVersion = version;
+  }
+
+  /** Ends tunnels whose caller's certificate does not chain to today's roots. */
+  endUntrusted(isTrusted: (socket: TLSSocket) => boolean): void {
+    for (const [session, socket] of this.#sessions)
+      if (!isTrusted(socket)) session.destroy(new Error("not trusted any more"));
+  }
+
+  /** Tells callers to open new tunnels elsewhere; open streams go on. */
+  drain(): void {
+    for (const session of this.#sessions.keys()) session.close();
+  }
+
+  close(): void {
+    for (const session of this.#sessions.keys()) session.destroy(new Error("listener closed"));
+  }
+
+  #take(socket: TLSSocket): void {
+    socket.on("error", ignore);
+    const { contexts } = this.#parts;
+    const result = verifyPeer(socket, { bundles: contexts.bundles(), now: Date.now() });
+    if (result.kind === "refused") {
+      this.#refused(socket, result.reason);
+      socket.destroy();
+      return;
+    }
+    const caller = {
+      peer: result.peer,
+      localAddress: canonicalIp(socket.localAddress ?? "") ?? "",
+      remoteAddress: canonicalIp(socket.remoteAddress ?? "") ?? "",
+      remotePort: socket.remotePort ?? 0,
+    };
+    const session = performServerHandshake(socket, HTTP2_OPTIONS);
+    this.#sessions.set(session, socket);
+    session.on("error", ignore);
+    session.on("close", () => this.#sessions.delete(session));
+    session.on("stream", (stream, headers) => this.#call(caller, stream, headers));
+    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+  }
+
+  #call(caller: Caller, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on("error", ignore);
+    const { pod } = this.#parts;
+    if (caller.peer.notAfterMs < Date.now()) {
+      // The caller's proof has run out since the handshake: a new tunnel needs a new one.
+      stream.session?.close();
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    const addresses = pod.enrolment()?.addresses ?? [];
+    const parsed = parseAttempt(requestOf(headers), caller.localAddress, addresses);
+    if (parsed.kind === "malformed") {
+      this.#report(caller.peer.uri, caller, parsed.reason);
+      end(stream, 400);
+      return;
+    }
+    carryIn(new TunnelCall(pod, stream, { ...caller, ...parsed }));
+  }
+
+  #refused(socket: TLSSocket, code: string): void {
+    const { remoteAddress = "", remotePort = 0, localAddress = "" } = socket;
+    this.#report("", { remoteAddress, remotePort, localAddress }, code);
+  }
+
+  #report(
+    identity: string,
+    from: Pick<Caller, "remoteAddress" | "remotePort" | "localAddress">,
+    code: string,
+  ): void {
+    const { pod } = this.#parts;
+    const facts = {
+      direction: "inbound",
+      sinceMs: Date.now(),
+      pod: pod.uid,
+      source: { ...NO_PARTY, identity },
+      sourceAddress: `${from.remoteAddress}:${from.remotePort}`,
+      destination: pod.party(),
+      destinationAddress: from.localAddress,
+      upstreamAddress: "",
+      service: "",
+      tunnelled: identity !== "",
+    } as const;
+    pod.connections.report(facts, { code });
+  }
+}
+
+interface CallEnds {
+  readonly peer: VerifiedPeer;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+class TunnelCall implements InboundCall {
+  readonly pod: InboundPod;
+  readonly front: ServerHttp2Stream;
+  readonly peer: VerifiedPeer;
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly address: string;
+  readonly port: number;
+
+  constructor(pod: InboundPod, stream: ServerHttp2Stream, ends: CallEnds) {
+    this.pod = pod;
+    this.front = stream;
+    this.peer = ends.peer;
+    this.sourceAddress = ends.remoteAddress;
+    this.sourcePort = ends.remotePort;
+    this.address = ends.address;
+    this.port = ends.port;
+  }
+
+  answer(): void {
+    if (!this.front.destroyed) this.front.respond({ ":status": 200 });
+  }
+
+  refuse(failure: CarryFailure): void {
+    end(this.front, failure === "denied" ? 401 : 503);
+  }
+}
+
+function requestOf(headers: IncomingHttpHeaders): Parameters<typeof parseAttempt>[0] {
+  return {
+    method: headers[":method"],
+    authority: headers[":authority"],
+    protocol: headers[":protocol"] as string | undefined,
+    path: headers[":path"],
+    scheme: headers[":scheme"],
+  };
+}
+
+function end(stream: ServerHttp2Stream, status: number): void {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond({ ":status": status }, { endStream: true });
+  // The caller ends its half on this answer; a RST_STREAM behind it could overtake it in Node's client.
+  stream.resume();
+}
+
+function ignore(): void {}

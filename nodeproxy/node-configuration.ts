@@ -1,0 +1,70 @@
+/**
+ * What the control process knows of the mesh's configuration and reads from it: who is enrolled here, as
+ * whom, which roots are trusted. Decides nothing; the traffic process has its own indexed view.
+ */
+import type { Enrolment } from "../core/model/enrolment.ts";
+import type { NodeReport } from "../core/model/node-report.ts";
+import type { Changes, Resource } from "../core/model/resource.ts";
+import { isSpiffeId, type SpiffeId } from "../core/model/spiffe-id.ts";
+import type { TrustBundle } from "../core/model/trust-bundle.ts";
+import { HeldResources, type HeldVersion } from "./control/held-resources.ts";
+
+export class NodeConfiguration {
+  readonly #held = new HeldResources();
+  #isKnown = false;
+
+  /** False until a snapshot or the operator has said anything: then nobody may be released. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  apply(changes: Changes): void {
+    this.#held.apply(changes);
+    this.#isKnown = true;
+  }
+
+  all(): readonly Resource[] {
+    return this.#held.all();
+  }
+
+  versions(): readonly HeldVersion[] {
+    return this.#held.versions();
+  }
+
+  /** By pod UID. */
+  enrolments(): ReadonlyMap<string, Enrolment> {
+    return new Map(
+      this.all().flatMap(({ body }) =>
+        body.kind === "enrolment" ? [[body.value.uid, body.value] as const] : [],
+      ),
+    );
+  }
+
+  /** The identity of every enrolled pod; empty while the mesh's trust domain is unknown. */
+  identities(): readonly (readonly [string, SpiffeId])[] {
+    const settings = this.#held.get({ kind: "settings", name: "mesh" })?.body;
+    if (settings?.kind !== "settings") return [];
+    const { trustDomain } = settings.value;
+    return [...this.enrolments().values()].flatMap(({ uid, namespace, serviceAccount }) => {
+      const identity = { trustDomain, namespace, serviceAccount };
+      return isSpiffeId(identity) ? [[uid, identity] as const] : [];
+    });
+  }
+
+  bundles(): readonly TrustBundle[] {
+    return this.all().flatMap(({ body }) => (body.kind === "bundle" ? [body.value] : []));
+  }
+
+  bundleVersions(): NodeReport["bundles"] {
+    return this.all().flatMap(({ body, version }) =>
+      body.kind === "bundle" ? [{ trustDomain: body.value.trustDomain, version }] : [],
+    );
+  }
+
+  /** UIDs of workloads that by these changes no caller tunnels to: still there, and not captured. */
+  withoutTunnel({ upserts }: Changes): readonly string[] {
+    return upserts.flatMap(({ body }) =>
+      body.kind === "workload" && !body.value.tunnel ? [body.value.uid] : [],
+    );
+  }
+}

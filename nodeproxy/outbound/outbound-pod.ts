@@ -1,0 +1,27 @@
+/** What the outbound listener of one captured pod needs to know and to do, narrowly: `traffic-app.ts` hands it in. */
+import type { ClientHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { Workload } from "../../core/model/workload.ts";
+import type { Party } from "../flow/connection-facts.ts";
+import type { Connections } from "../flow/connections.ts";
+import type { Destination, MeshView } from "./choose-upstream.ts";
+
+export interface OutboundPod {
+  readonly uid: string;
+  readonly node: string;
+  readonly view: MeshView;
+  readonly connections: Connections;
+  /** The pod's own addresses. */
+  addresses(): readonly string[];
+  /** The pod itself as source. */
+  party(): Party;
+  partyOf(workload: Workload | undefined): Party;
+  /** Next turn of a service for round robin. */
+  nextTurn(service: string): number;
+  /** Where the connection was going before the redirect. Throws `SysError`. */
+  destinationOf(socket: Socket): Destination;
+  /** Marked socket in the pod's namespace. Throws `SysError`. */
+  openSocket(family: 4 | 6): number;
+  /** A stream through a tunnel to the workload. Rejects with `TunnelError`. */
+  openStream(workload: Workload, to: Destination): Promise<ClientHttp2Stream>;
+}

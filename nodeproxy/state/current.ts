@@ -1,0 +1,235 @@
+/**
+ * What does the node proxy know right now? Every lookup of the data path reads here.
+ *
+ * Resources are replaced whole, never edited, and one `apply` is one synchronous turn: it checks
+ * everything first, so readers never see half a change and a refused one leaves no trace. Costs
+ * O(change), not O(world).
+ */
+import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import type {
+  Changes,
+  Resource,
+  ResourceBody,
+  ResourceKind,
+  ResourceRef,
+} from "../../core/model/resource.ts";
+import { resourceKey } from "../../core/model/resource.ts";
+import type { EndpointSlice, Service } from "../../core/model/service.ts";
+import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import type { Workload } from "../../core/model/workload.ts";
+import { MultiIndex } from "./multi-index.ts";
+
+export type Applied =
+  | { readonly kind: "applied"; readonly touched: ReadonlySet<ResourceKind> }
+  | { readonly kind: "refused"; readonly errors: readonly ApplyError[] };
+
+export interface ApplyError {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly reason: "named_twice" | "wrong_name";
+}
+
+export class Current {
+  readonly #workloads = new Map<string, Workload>();
+  readonly #services = new Map<string, Service>();
+  readonly #slices = new Map<string, EndpointSlice>();
+  readonly #enrolments = new Map<string, Enrolment>();
+  readonly #policies = new Map<string, CompiledPolicy>();
+  readonly #bundles = new Map<string, TrustBundle>();
+  #settings: MeshSettings | undefined;
+  readonly #workloadsByAddress = new MultiIndex<Workload>();
+  readonly #servicesByAddress = new MultiIndex<Service>();
+  readonly #slicesByService = new MultiIndex<EndpointSlice>();
+
+  /** All of the changes or none of them. Removing what is not there is no error: it is gone. */
+  apply(changes: Changes): Applied {
+    const errors = mistakes(changes);
+    if (errors.length > 0) return { kind: "refused", errors };
+    const touched = new Set<ResourceKind>();
+    for (const { kind, name } of changes.removals) {
+      this.#remove(kind, name);
+      touched.add(kind);
+    }
+    for (const { name, body } of changes.upserts) {
+      this.#remove(body.kind, name);
+      this.#put(name, body);
+      touched.add(body.kind);
+    }
+    return { kind: "applied", touched };
+  }
+
+  /** `changes` as told after a hello, "all there is": with the removal of what is held and not among its upserts. */
+  completed(changes: Changes): Changes {
+    const kept = new Set(changes.upserts.map((resource) => resourceKey(refOf(resource))));
+    const gone = this.#held().filter((ref) => !kept.has(resourceKey(ref)));
+    return { upserts: changes.upserts, removals: gone };
+  }
+
+  workload(uid: string): Workload | undefined {
+    return this.#workloads.get(uid);
+  }
+
+  /** Of two that claim one address (it was reused before the old pod was gone) the one heard of last. */
+  workloadAt(address: string): Workload | undefined {
+    return this.#workloadsByAddress.last(address);
+  }
+
+  serviceAt(address: string): Service | undefined {
+    return this.#servicesByAddress.last(address);
+  }
+
+  slicesOf(service: Service): readonly EndpointSlice[] {
+    return this.#slicesByService.all(`${service.namespace}/${service.name}`);
+  }
+
+  enrolment(uid: string): Enrolment | undefined {
+    return this.#enrolments.get(uid);
+  }
+
+  /** By `namespace/name`. A policy that an enrolment names and that is missing here denies. */
+  policy(ref: string): CompiledPolicy | undefined {
+    return this.#policies.get(ref);
+  }
+
+  bundles(): IterableIterator<TrustBundle> {
+    return this.#bundles.values();
+  }
+
+  settings(): MeshSettings | undefined {
+    return this.#settings;
+  }
+
+  #held(): readonly ResourceRef[] {
+    const kinds: readonly (readonly [ResourceKind, ReadonlyMap<string, unknown>])[] = [
+      ["workload", this.#workloads],
+      ["service", this.#services],
+      ["endpointSlice", this.#slices],
+      ["enrolment", this.#enrolments],
+      ["policy", this.#policies],
+      ["bundle", this.#bundles],
+    ];
+    const held = kinds.flatMap(([kind, map]) => [...map.keys()].map((name) => ({ kind, name })));
+    return this.#settings ? [...held, { kind: "settings", name: "mesh" }] : held;
+  }
+
+  #put(name: string, body: ResourceBody): void {
+    switch (body.kind) {
+      case "workload":
+        this.#workloads.set(name, body.value);
+        for (const address of body.value.addresses) {
+          this.#workloadsByAddress.add(address, body.value);
+        }
+        return;
+      case "service":
+        this.#services.set(name, body.value);
+        for (const address of body.value.addresses) {
+          this.#servicesByAddress.add(address, body.value);
+        }
+        return;
+      case "endpointSlice":
+        this.#slices.set(name, body.value);
+        this.#slicesByService.add(serviceOf(body.value), body.value);
+        return;
+      case "enrolment":
+        this.#enrolments.set(name, body.value);
+        return;
+      case "policy":
+        this.#policies.set(name, body.value);
+        return;
+      case "bundle":
+        this.#bundles.set(name, body.value);
+        return;
+      case "settings":
+        this.#settings = body.value;
+        return;
+    }
+  }
+
+  #remove(kind: ResourceKind, name: string): void {
+    switch (kind) {
+      case "workload":
+        this.#removeWorkload(name);
+        return;
+      case "service":
+        this.#removeService(name);
+        return;
+      case "endpointSlice":
+        this.#removeSlice(name);
+        return;
+      case "enrolment":
+        this.#enrolments.delete(name);
+        return;
+      case "policy":
+        this.#policies.delete(name);
+        return;
+      case "bundle":
+        this.#bundles.delete(name);
+        return;
+      case "settings":
+        this.#settings = undefined;
+        return;
+    }
+  }
+
+  #removeWorkload(name: string): void {
+    const workload = this.#workloads.get(name);
+    for (const address of workload?.addresses ?? []) {
+      this.#workloadsByAddress.delete(address, workload);
+    }
+    this.#workloads.delete(name);
+  }
+
+  #removeService(name: string): void {
+    const service = this.#services.get(name);
+    for (const address of service?.addresses ?? [])
+      this.#servicesByAddress.delete(address, service);
+    this.#services.delete(name);
+  }
+
+  #removeSlice(name: string): void {
+    const slice = this.#slices.get(name);
+    if (slice) this.#slicesByService.delete(serviceOf(slice), slice);
+    this.#slices.delete(name);
+  }
+}
+
+function serviceOf(slice: EndpointSlice): string {
+  return `${slice.namespace}/${slice.service}`;
+}
+
+function mistakes({ upserts, removals }: Changes): readonly ApplyError[] {
+  const seen = new Set<string>();
+  const errors: ApplyError[] = [];
+  for (const { kind, name } of [...removals, ...upserts.map(refOf)]) {
+    const key = resourceKey({ kind, name });
+    if (seen.has(key)) errors.push({ kind, name, reason: "named_twice" });
+    seen.add(key);
+  }
+  for (const { name, body } of upserts) {
+    if (nameOf(body) !== name) errors.push({ kind: body.kind, name, reason: "wrong_name" });
+  }
+  return errors;
+}
+
+function refOf({ name, body }: Resource): { kind: ResourceKind; name: string } {
+  return { kind: body.kind, name };
+}
+
+function nameOf(body: ResourceBody): string {
+  switch (body.kind) {
+    case "workload":
+    case "enrolment":
+      return body.value.uid;
+    case "service":
+    case "endpointSlice":
+      return `${body.value.namespace}/${body.value.name}`;
+    case "policy":
+      return body.value.ref;
+    case "bundle":
+      return body.value.trustDomain;
+    case "settings":
+      return "mesh";
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * The traffic process, built by hand: takes what control says and turns it into listeners, tunnels and
+ * rules. Knows every part of the data path; no part knows it.
+ */
+import type { Changes, ResourceKind } from "../core/model/resource.ts";
+import type { Log } from "../core/process/log.ts";
+import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
+import { Connections } from "./flow/connections.ts";
+import { type ClientTlsOptions, createTlsContexts } from "./identity/tls-context.ts";
+import { Judge } from "./inbound/judge.ts";
+import { ProbePerformer } from "./inbound/perform-probe.ts";
+import { Current } from "./state/current.ts";
+import { closeDescriptor } from "./sys/descriptor.ts";
+import { adoptNamespace } from "./sys/namespace.ts";
+import { openOutboundSocket } from "./sys/tcp-socket.ts";
+import type { AccessLog } from "./telemetry/access-log.ts";
+import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
+import { ConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
+import { type TrafficParts, TrafficPod } from "./traffic-pod.ts";
+import { isStillTrusted } from "./tunnel/is-still-trusted.ts";
+import { openHandshake } from "./tunnel/open-handshake.ts";
+import { TunnelPool } from "./tunnel/pool.ts";
+
+const LEAF_WAIT_MS = 5_000;
+const REPORT_INTERVAL_MS = 1_000;
+/** Connections told to control at once, for the admin endpoint. */
+const MAX_LISTED = 10_000;
+
+export interface TrafficOptions {
+  readonly node: string;
+  readonly log: Log;
+  readonly metrics: ConnectionMetrics;
+  readonly accessLog: AccessLog;
+  readonly send: (message: FromTraffic) => void;
+}
+
+export interface Traffic {
+  /** What control says. The descriptors are taken over. */
+  onMessage(message: ToTraffic, descriptors: readonly number[]): void;
+  /** Stops accepting; resolves once the last connection has ended. */
+  drain(): Promise<void>;
+  /** Ends everything now. */
+  close(): void;
+}
+
+export function createTraffic(options: TrafficOptions): Traffic {
+  return new TrafficApp(options);
+}
+
+class TrafficApp implements Traffic {
+  readonly #options: TrafficOptions;
+  readonly #current = new Current();
+  readonly #contexts = createTlsContexts();
+  readonly #pods = new Map<string, TrafficPod>();
+  readonly #turns = new Map<string, number>();
+  readonly #leafWaiters = new Map<string, (() => void)[]>();
+  readonly #judge = new Judge(this.#current);
+  readonly #probes = new ProbePerformer();
+  readonly #connections: Connections;
+  readonly #pool: TunnelPool;
+  readonly #parts: TrafficParts;
+  readonly #reporting: NodeJS.Timeout;
+  #reported = -1;
+  #isDraining = false;
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+    const { node, log, metrics, accessLog } = options;
+    const telemetry = new ConnectionTelemetry(
+      metrics,
+      accessLog,
+      () => this.#current.settings()?.accessLog ?? true,
+    );
+    this.#connections = new Connections(telemetry);
+    this.#pool = new TunnelPool((ends) =>
+      openHandshake(
+        {
+          contexts: this.#contexts,
+          openSocket: ({ sourceUid, destinationAddress }) =>
+            this.#openSocket(sourceUid, destinationAddress),
+          waitForLeaf: (identity) => this.#waitForLeaf(identity),
+        },
+        ends,
+      ),
+    );
+    this.#parts = {
+      node,
+      log,
+      current: this.#current,
+      connections: this.#connections,
+      judge: this.#judge,
+      contexts: this.#contexts,
+      pool: this.#pool,
+      probes: this.#probes,
+      nextTurn: (service) => this.#nextTurn(service),
+    };
+    this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();
+  }
+
+  onMessage(message: ToTraffic, descriptors: readonly number[]): void {
+    switch (message.kind) {
+      case "pod":
+        this.#addPod(message, descriptors);
+        return;
+      case "pod_closed":
+        this.#pods.get(message.uid)?.close();
+        this.#pods.delete(message.uid);
+        return;
+      case "changes":
+        this.#apply(message.changes, message.complete ?? false);
+        return;
+      case "leaf":
+        this.#contexts.setLeaf(message.leaf);
+        this.#leafChanged(message.leaf.identity);
+        return;
+      case "leaf_dropped":
+        this.#contexts.dropLeaf(message.identity);
+        this.#leafChanged(message.identity);
+        return;
+      case "drain":
+        void this.drain().then(() => this.#options.send({ kind: "drained" }));
+        return;
+    }
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const pod of this.#pods.values()) pod.stopListening();
+    await this.#connections.drained();
+  }
+
+  close(): void {
+    clearInterval(this.#reporting);
+    this.#connections.cutAll("proxy_stopped");
+    for (const pod of this.#pods.values()) pod.close();
+    this.#pods.clear();
+    this.#pool.close();
+    this.#probes.close();
+  }
+
+  #addPod(
+    { uid, families }: Extract<ToTraffic, { readonly kind: "pod" }>,
+    [namespaceFd, ...listening]: readonly number[],
+  ): void {
+    if (namespaceFd === undefined || listening.length !== families.length * 3) {
+      for (const fd of listening) closeDescriptor(fd);
+      throw new Error(`pod ${uid} came with ${listening.length} listening descriptors`);
+    }
+    const namespace = adoptNamespace(namespaceFd);
+    const known = this.#pods.get(uid);
+    if (known?.namespace.inode === namespace.inode || this.#isDraining) {
+      for (const fd of [namespaceFd, ...listening]) closeDescriptor(fd);
+      if (known) this.#options.send({ kind: "listening", uid });
+      return;
+    }
+    known?.close();
+    const listeners = families.map((family, i) => ({
+      family,
+      outboundFd: listening[i * 3] ?? -1,
+      plaintextFd: listening[i * 3 + 1] ?? -1,
+      tunnelFd: listening[i * 3 + 2] ?? -1,
+    }));
+    const pod = new TrafficPod({ uid, namespace, listeners }, this.#parts);
+    this.#pods.set(uid, pod);
+    void whenListening(pod).then(() => this.#options.send({ kind: "listening", uid }));
+  }
+
+  #apply(changes: Changes, isComplete: boolean): void {
+    const all = isComplete ? this.#current.completed(changes) : changes;
+    const moved = this.#endedWorkloads(all);
+    const applied = this.#current.apply(all);
+    if (applied.kind === "refused") {
+      // Control has checked them before; half of them must not rule.
+      this.#options.log.error({ errors: applied.errors }, "changes refused");
+      return;
+    }
+    for (const uid of moved) if (!this.#isSame(uid)) this.#pool.drainWorkload(uid);
+    this.#react(applied.touched);
+  }
+
+  #react(touched: ReadonlySet<ResourceKind>): void {
+    if (touched.has("bundle")) {
+      this.#contexts.setBundles([...this.#current.bundles()]);
+      const trusted = (socket: Parameters<typeof isStillTrusted>[0]) =>
+        isStillTrusted(socket, this.#contexts.bundles());
+      this.#pool.endUntrusted(trusted);
+      for (const pod of this.#pods.values()) pod.endUntrusted(trusted);
+    }
+    const isPodChange = touched.has("enrolment") || touched.has("settings");
+    if (isPodChange || touched.has("bundle")) for (const pod of this.#pods.values()) pod.refresh();
+    if (!isPodChange && !touched.has("policy")) return;
+    this.#judge.refresh();
+    const ended = this.#connections.recheck(({ pod, attempt }) => {
+      const verdict = attempt && this.#judge.decide(pod, attempt).verdict;
+      return verdict?.kind === "deny" ? verdict : undefined;
+    });
+    if (ended > 0) this.#options.log.info({ ended }, "connections ended by a change of policy");
+  }
+
+  /** Workloads that the changes remove or replace: tunnels to them may lead to another pod soon. */
+  #endedWorkloads({ upserts, removals }: Changes): readonly string[] {
+    const replaced = upserts.filter(({ body }) => body.kind === "workload");
+    const removed = removals.filter(({ kind }) => kind === "workload");
+    const uids = [...replaced, ...removed].map(({ name }) => name);
+    this.#before = new Map(uids.map((uid) => [uid, this.#current.workload(uid)?.addresses.join()]));
+    return uids;
+  }
+
+  #before: ReadonlyMap<string, string | undefined> = new Map();
+
+  #isSame(uid: string): boolean {
+    return this.#before.get(uid) === this.#current.workload(uid)?.addresses.join();
+  }
+
+  #leafChanged(identity: string): void {
+    for (const pod of this.#pods.values()) pod.refresh();
+    this.#pool.drainIdentity(identity);
+    for (const wake of this.#leafWaiters.get(identity) ?? []) wake();
+    this.#leafWaiters.delete(identity);
+  }
+
+  async #waitForLeaf(identity: string): Promise<ClientTlsOptions | undefined> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timeout = setTimeout(resolve, LEAF_WAIT_MS);
+    this.#leafWaiters.set(identity, [...(this.#leafWaiters.get(identity) ?? []), resolve]);
+    await promise;
+    clearTimeout(timeout);
+    return this.#contexts.client(identity);
+  }
+
+  #openSocket(uid: string, address: string): number {
+    const pod = this.#pods.get(uid);
+    if (!pod) throw new Error(`pod ${uid} is not captured any more`);
+    const family = address.includes(":") ? 6 : 4;
+    return openOutboundSocket({ namespace: pod.namespace, family });
+  }
+
+  #nextTurn(service: string): number {
+    const turn = this.#turns.get(service) ?? 0;
+    this.#turns.set(service, (turn + 1) % 0x3fff_ffff);
+    return turn;
+  }
+
+  #report(): void {
+    const { changes } = this.#connections;
+    if (changes === this.#reported) return;
+    this.#reported = changes;
+    this.#options.send({ kind: "connections", open: this.#connections.list(MAX_LISTED) });
+  }
+}
+
+/** `listen` on a descriptor finishes in a later turn. */
+async function whenListening(pod: TrafficPod): Promise<void> {
+  await Promise.all(
+    pod.listeningServers
+      .filter((server) => !server.listening)
+      .map((server) => new Promise((resolve) => server.once("listening", resolve))),
+  );
+}

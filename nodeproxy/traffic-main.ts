@@ -1,0 +1,65 @@
+/** The traffic process of a node proxy: `node nodeproxy/traffic-main.ts [flags]`, started by the keeper. */
+import { join } from "node:path";
+import { runProgram } from "../core/process/drain.ts";
+import { createLog } from "../core/process/log.ts";
+import { createMetrics } from "../core/process/metrics.ts";
+import { createTrafficLine } from "./channel/traffic-line.ts";
+import { parseConfig } from "./config.ts";
+import { createAccessLog } from "./telemetry/access-log.ts";
+import { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
+import { createTraffic } from "./traffic-app.ts";
+import { TRAFFIC_LINE } from "./traffic-line-path.ts";
+import { VERSION } from "./version.ts";
+
+/** Kubernetes' default grace period, less what the rest of stopping takes. */
+const DRAIN_BUDGET_MS = 25_000;
+
+const parsed = parseConfig(process.argv.slice(2));
+if (parsed.kind === "help") {
+  process.stdout.write(`${parsed.text}\n`);
+  process.exit(0);
+}
+if (parsed.kind === "wrong") {
+  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
+  process.exit(2);
+}
+const { config } = parsed;
+const log = createLog({
+  name: "weft-nodeproxy-traffic",
+  level: config.logLevel,
+  ...(config.logFile === "" ? {} : { file: config.logFile }),
+});
+process.exit(
+  await runProgram({
+    log,
+    drainBudgetMs: DRAIN_BUDGET_MS,
+    start: async () => {
+      const registry = createMetrics({ name: "traffic", version: VERSION, node: config.node });
+      const metrics = new ConnectionMetrics(registry);
+      const accessLog = createAccessLog({
+        file: config.accessLogFile,
+        onDropped: () => metrics.accessLineDropped(),
+      });
+      const traffic = createTraffic({
+        node: config.node,
+        log,
+        metrics,
+        accessLog,
+        send: (message) => line.send(message),
+      });
+      const line = createTrafficLine({
+        path: join(config.runDir, TRAFFIC_LINE),
+        log,
+        onMessage: (message, descriptors) => traffic.onMessage(message, descriptors),
+      });
+      return {
+        close: async () => {
+          await traffic.drain();
+          line.close();
+          traffic.close();
+          accessLog.close();
+        },
+      };
+    },
+  }),
+);

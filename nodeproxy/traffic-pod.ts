@@ -1,0 +1,207 @@
+/**
+ * One captured pod in the traffic process: its namespace, its listeners, and what they are allowed to
+ * do. Lives from control's `pod` message until the capture ends; its connections may outlive it.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { Enrolment } from "../core/model/enrolment.ts";
+import { formatSpiffeId } from "../core/model/spiffe-id.ts";
+import type { Workload } from "../core/model/workload.ts";
+import type { Log } from "../core/process/log.ts";
+import { NO_PARTY, type Party } from "./flow/connection-facts.ts";
+import type { Connections } from "./flow/connections.ts";
+import type { TlsContexts } from "./identity/tls-context.ts";
+import type { InboundPod } from "./inbound/inbound-pod.ts";
+import type { Judge } from "./inbound/judge.ts";
+import type { ProbePerformer } from "./inbound/perform-probe.ts";
+import { takePlaintext } from "./inbound/plaintext-listener.ts";
+import { TunnelListener } from "./inbound/tunnel-listener.ts";
+import { takeOutbound } from "./outbound/carry-out.ts";
+import type { OutboundPod } from "./outbound/outbound-pod.ts";
+import type { Current } from "./state/current.ts";
+import { closeDescriptor } from "./sys/descriptor.ts";
+import type { NetworkNamespace } from "./sys/namespace.ts";
+import { originalDestination } from "./sys/original-destination.ts";
+import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
+import type { TunnelPool } from "./tunnel/pool.ts";
+
+export interface TrafficParts {
+  readonly node: string;
+  readonly log: Log;
+  readonly current: Current;
+  readonly connections: Connections;
+  readonly judge: Judge;
+  readonly contexts: TlsContexts;
+  readonly pool: TunnelPool;
+  readonly probes: ProbePerformer;
+  readonly nextTurn: (service: string) => number;
+}
+
+/** Listening sockets of one family, taken over. */
+export interface FamilyListeners {
+  readonly family: 4 | 6;
+  readonly outboundFd: number;
+  readonly plaintextFd: number;
+  readonly tunnelFd: number;
+}
+
+export interface PodSource {
+  readonly uid: string;
+  readonly namespace: NetworkNamespace;
+  readonly listeners: readonly FamilyListeners[];
+}
+
+export class TrafficPod {
+  readonly uid: string;
+  readonly namespace: NetworkNamespace;
+  readonly #parts: TrafficParts;
+  readonly #servers: Server[] = [];
+  readonly #tunnels: TunnelListener[] = [];
+  #isClosed = false;
+
+  constructor(source: PodSource, parts: TrafficParts) {
+    this.uid = source.uid;
+    this.namespace = source.namespace;
+    this.#parts = parts;
+    for (const listeners of source.listeners) this.#listen(listeners);
+  }
+
+  get listeningServers(): readonly Server[] {
+    return this.#servers;
+  }
+
+  identity(): string | undefined {
+    const trustDomain = this.#parts.current.settings()?.trustDomain;
+    const enrolment = this.#enrolment();
+    return trustDomain === undefined || !enrolment
+      ? undefined
+      : formatSpiffeId({ trustDomain, ...enrolment });
+  }
+
+  /** A leaf, the roots, the settings or the enrolment changed. */
+  refresh(): void {
+    for (const tunnel of this.#tunnels) tunnel.refresh();
+  }
+
+  endUntrusted(isTrusted: Parameters<TunnelListener["endUntrusted"]>[0]): void {
+    for (const tunnel of this.#tunnels) tunnel.endUntrusted(isTrusted);
+  }
+
+  /** Accepts nothing more; open connections go on. */
+  stopListening(): void {
+    for (const server of this.#servers.splice(0)) server.close();
+    for (const tunnel of this.#tunnels) tunnel.drain();
+  }
+
+  /** Also lets the namespace go. Sockets that are open in it stay. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.stopListening();
+    closeDescriptor(this.namespace.fd);
+  }
+
+  #listen({ family, outboundFd, plaintextFd, tunnelFd }: FamilyListeners): void {
+    const inbound = this.#inbound();
+    const outbound = this.#outbound();
+    const { contexts, probes } = this.#parts;
+    const identity = () => this.identity();
+    const tunnel = new TunnelListener({ pod: inbound, contexts, identity });
+    const plaintext = {
+      pod: inbound,
+      probes,
+      destinationOf: destinationOf.bind(undefined, family),
+    };
+    this.#tunnels.push(tunnel);
+    this.#accept(
+      raw((socket) => takeOutbound(outbound, socket)),
+      outboundFd,
+    );
+    this.#accept(
+      raw((socket) => takePlaintext(plaintext, socket)),
+      plaintextFd,
+    );
+    this.#accept(tunnel.server, tunnelFd);
+  }
+
+  #accept(server: Server, fd: number): void {
+    // EMFILE and its like: what waits in the queue is taken later, the process goes on.
+    server.on("error", (error) => {
+      this.#parts.log.warn({ err: error, pod: this.uid }, "listener failed");
+    });
+    server.listen({ fd, backlog: LISTEN_BACKLOG });
+    this.#servers.push(server);
+  }
+
+  #enrolment(): Enrolment | undefined {
+    return this.#parts.current.enrolment(this.uid);
+  }
+
+  #party(): Party {
+    const enrolment = this.#enrolment();
+    if (!enrolment) return NO_PARTY;
+    const { namespace, name, owner } = enrolment;
+    return { namespace, name, owner, identity: this.identity() ?? "" };
+  }
+
+  #partyOf(workload: Workload | undefined): Party {
+    if (!workload) return NO_PARTY;
+    const trustDomain = this.#parts.current.settings()?.trustDomain ?? "";
+    const { namespace, name, owner } = workload;
+    return { namespace, name, owner, identity: formatSpiffeId({ trustDomain, ...workload }) };
+  }
+
+  #inbound(): InboundPod {
+    const { current, connections, judge } = this.#parts;
+    return {
+      uid: this.uid,
+      connections,
+      judge,
+      enrolment: () => this.#enrolment(),
+      party: () => this.#party(),
+      partyAt: (address) => this.#partyOf(current.workloadAt(address)),
+      openSocket: (family, source) =>
+        openTransparentSocket({ namespace: this.namespace, family }, source),
+    };
+  }
+
+  #outbound(): OutboundPod {
+    const { current, connections, node, nextTurn, pool } = this.#parts;
+    return {
+      uid: this.uid,
+      node,
+      view: current,
+      connections,
+      nextTurn,
+      addresses: () => this.#enrolment()?.addresses ?? [],
+      party: () => this.#party(),
+      partyOf: (workload) => this.#partyOf(workload),
+      destinationOf: (socket) => destinationOf(socket.remoteFamily === "IPv6" ? 6 : 4, socket),
+      openSocket: (family) => openOutboundSocket({ namespace: this.namespace, family }),
+      openStream: (workload, { address, port }) => {
+        const isV6 = address.includes(":");
+        const authority = isV6 ? `[${address}]:${port}` : `${address}:${port}`;
+        const own = this.#enrolment()?.addresses.find((other) => other.includes(":") === isV6);
+        const ends = {
+          sourceUid: this.uid,
+          sourceAddress: own ?? "",
+          sourceIdentity: this.identity() ?? "",
+          destinationUid: workload.uid,
+          destinationAddress: address,
+          expectedIdentity: this.#partyOf(workload).identity,
+        };
+        return pool.open(ends, authority);
+      },
+    };
+  }
+}
+
+/** A server for spliced sockets: paused until both sides are there, each direction ending by itself. */
+function raw(take: (socket: Socket) => void): Server {
+  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, take);
+}
+
+/** Node keeps the descriptor in the handle alone (nodejs/node#8974). */
+function destinationOf(family: 4 | 6, socket: Socket): { address: string; port: number } {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd: number } | null };
+  return originalDestination(handle?.fd ?? -1, family);
+}

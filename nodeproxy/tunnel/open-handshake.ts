@@ -1,0 +1,99 @@
+/**
+ * The TLS connection under a tunnel: made by the source's own leaf on a socket of its pod's namespace,
+ * and handed on only if the server proved to be the workload that was meant.
+ */
+import { Socket } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
+import type { ClientTlsOptions, TlsContexts } from "../identity/tls-context.ts";
+import { verifyPeer } from "../identity/verify-peer.ts";
+import type { TunnelEnds } from "./pool.ts";
+import type { Handshake } from "./tunnel.ts";
+import { TunnelError } from "./tunnel-error.ts";
+
+const TUNNEL_PORT = 15_008;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export interface HandshakeParts {
+  readonly contexts: TlsContexts;
+  /** A marked socket of the source pod's namespace; throws where that is gone. */
+  readonly openSocket: (ends: TunnelEnds) => number;
+  /** How long a missing leaf is waited for: it is on its way when a pod has just been captured. */
+  readonly waitForLeaf: (identity: string) => Promise<ClientTlsOptions | undefined>;
+}
+
+export async function openHandshake(parts: HandshakeParts, ends: TunnelEnds): Promise<Handshake> {
+  const { sourceIdentity } = ends;
+  const options =
+    parts.contexts.client(sourceIdentity) ?? (await parts.waitForLeaf(sourceIdentity));
+  if (!options) return failed("no_leaf", `no certificate of ${sourceIdentity} yet`);
+  try {
+    const socket = new Socket({ fd: parts.openSocket(ends), allowHalfOpen: true });
+    return await secured(parts, ends, { socket, options });
+  } catch (cause) {
+    return failed("tunnel_connect_failed", "socket for a tunnel", cause);
+  }
+}
+
+function secured(
+  { contexts }: HandshakeParts,
+  ends: TunnelEnds,
+  { socket, options }: { readonly socket: Socket; readonly options: ClientTlsOptions },
+): Promise<Handshake> {
+  const address = ends.destinationAddress;
+  const bundles = contexts.bundles();
+  return new Promise((resolve) => {
+    let isConnected = false;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 180_000);
+    // Before TLS: over a socket that is not connecting yet, Node starts the handshake at once, into nothing.
+    socket.connect({ host: address, port: TUNNEL_PORT });
+    const tls = connect({ ...options, socket });
+    const timeout = setTimeout(() => {
+      const message = `connect to ${address}:${TUNNEL_PORT} timed out: a NetworkPolicy may block the tunnel port`;
+      resolve(failed("tunnel_connect_timeout", message));
+      tls.destroy();
+      socket.destroy();
+    }, CONNECT_TIMEOUT_MS);
+    function fail(cause: unknown): void {
+      clearTimeout(timeout);
+      const reason = isConnected ? "tunnel_tls_failed" : "tunnel_connect_failed";
+      resolve(failed(reason, `tunnel to ${address}:${TUNNEL_PORT}`, cause));
+      tls.destroy();
+      socket.destroy();
+    }
+    socket.once("connect", () => {
+      isConnected = true;
+    });
+    socket.on("error", fail);
+    tls.on("error", fail);
+    tls.once("close", () => fail(new Error("closed during the handshake")));
+    tls.once("secureConnect", () => {
+      clearTimeout(timeout);
+      resolve(verified(tls, ends, bundles));
+    });
+  });
+}
+
+function verified(
+  socket: TLSSocket,
+  ends: TunnelEnds,
+  bundles: ReturnType<TlsContexts["bundles"]>,
+): Handshake {
+  const expected = parseSpiffeId(ends.expectedIdentity);
+  if (!expected) {
+    socket.destroy();
+    return failed("tunnel_wrong_identity", `not an identity: ${ends.expectedIdentity}`);
+  }
+  const result = verifyPeer(socket, { bundles, now: Date.now(), expected });
+  if (result.kind === "verified") return { kind: "verified", socket };
+  socket.destroy();
+  const isOther = result.reason === "peer_identity_unexpected";
+  const message = `${ends.destinationAddress} did not prove to be ${ends.expectedIdentity}: ${result.reason}`;
+  return failed(isOther ? "tunnel_wrong_identity" : "tunnel_tls_failed", message);
+}
+
+function failed(reason: TunnelError["reason"], message: string, cause?: unknown): Handshake {
+  const error = new TunnelError(reason, message, cause === undefined ? undefined : { cause });
+  return { kind: "failed", error };
+}

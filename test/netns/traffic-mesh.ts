@@ -1,0 +1,203 @@
+/** Two captured pods on two "nodes" of one process: real namespaces, rules and sockets, two whole traffic processes' worth of parts. */
+import { Registry } from "prom-client";
+import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { Resource, ResourceBody } from "../../core/model/resource.ts";
+import type { Workload } from "../../core/model/workload.ts";
+import { createLog } from "../../core/process/log.ts";
+import { applyRules, removeRules } from "../../nodeproxy/capture/apply-rules.ts";
+import type { FromTraffic } from "../../nodeproxy/channel/messages.ts";
+import type { ConnectionFacts, ConnectionOutcome } from "../../nodeproxy/flow/connection-facts.ts";
+import { duplicateDescriptor } from "../../nodeproxy/sys/descriptor.ts";
+import { openListeningSocket } from "../../nodeproxy/sys/tcp-socket.ts";
+import { ConnectionMetrics } from "../../nodeproxy/telemetry/connection-metrics.ts";
+import { createTraffic, type Traffic } from "../../nodeproxy/traffic-app.ts";
+import { type Crafted, createCraftedRoot, uriName } from "../fakes/crafted-ca.ts";
+import { createPodNetwork, type PodNetwork, type TestPod } from "./pod-network.ts";
+
+export interface LoggedConnection {
+  readonly facts: ConnectionFacts;
+  readonly outcome: ConnectionOutcome;
+}
+
+export interface TrafficNode {
+  readonly traffic: Traffic;
+  readonly ended: LoggedConnection[];
+  /** Resolves with the next connection that ends from now on. */
+  nextEnded(): Promise<LoggedConnection>;
+  told: FromTraffic[];
+}
+
+export interface TrafficMesh extends AsyncDisposable {
+  readonly network: PodNetwork;
+  readonly root: Crafted;
+  readonly a: TrafficNode;
+  readonly b: TrafficNode;
+  /** To both nodes. */
+  put(...bodies: readonly ResourceBody[]): void;
+  leaf(node: TrafficNode, account: string, by?: Crafted): void;
+}
+
+export const SETTINGS: ResourceBody = {
+  kind: "settings",
+  value: {
+    trustDomain: "cluster.local",
+    trustDomainAliases: [],
+    leafLifetimeSeconds: 86_400,
+    accessLog: true,
+    outboundPolicy: "ALLOW_ANY",
+  },
+};
+
+export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
+  const network = createPodNetwork(prefix);
+  const root = createCraftedRoot();
+  const [a, b] = [createNode("node-a"), createNode("node-b")];
+  function put(...bodies: readonly ResourceBody[]): void {
+    for (const { traffic } of [a, b]) {
+      traffic.onMessage({ kind: "changes", changes: changesOf(bodies) }, []);
+    }
+  }
+  function leaf(node: TrafficNode, account: string, by: Crafted = root): void {
+    const identity = `spiffe://cluster.local/ns/shop/sa/${account}`;
+    const crafted = by.issue({ names: [uriName(identity)] });
+    const { chainPem, keyPem } = crafted;
+    const notAfterMs = Date.now() + 3_600_000;
+    node.traffic.onMessage({ kind: "leaf", leaf: { identity, chainPem, keyPem, notAfterMs } }, []);
+  }
+  put(
+    SETTINGS,
+    { kind: "bundle", value: { trustDomain: "cluster.local", roots: [root.der] } },
+    workload(network.a, "a", {}),
+    workload(network.b, "b", {}),
+    enrolment(network.a, "a", {}),
+    enrolment(network.b, "b", {}),
+  );
+  leaf(a, "a");
+  leaf(b, "b");
+  await Promise.all([capture(a, network.a, "uid-a"), capture(b, network.b, "uid-b")]);
+  const families = { possible: [4, 6], required: [4, 6] } as const;
+  await applyRules(network.a.namespace, families);
+  await applyRules(network.b.namespace, families);
+  return {
+    network,
+    root,
+    a,
+    b,
+    put,
+    leaf,
+    async [Symbol.asyncDispose]() {
+      for (const { traffic } of [a, b]) traffic.close();
+      await removeRules(network.a.namespace, [4, 6]);
+      await removeRules(network.b.namespace, [4, 6]);
+      await network[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function workload(pod: TestPod, name: string, part: Partial<Workload>): ResourceBody {
+  const value = {
+    uid: `uid-${name}`,
+    namespace: "shop",
+    name,
+    serviceAccount: name,
+    node: `node-${name}`,
+    addresses: [pod.v4, pod.v6],
+    tunnel: true,
+    modes: { default: "STRICT" as const, ports: [] },
+    owner: name,
+    ...part,
+  };
+  return { kind: "workload", value };
+}
+
+export function enrolment(pod: TestPod, name: string, part: Partial<Enrolment>): ResourceBody {
+  const value = {
+    uid: `uid-${name}`,
+    namespace: "shop",
+    name,
+    serviceAccount: name,
+    addresses: [pod.v4, pod.v6],
+    netnsPath: "",
+    policies: [],
+    modes: { default: "STRICT" as const, ports: [] },
+    probes: [],
+    nodeAddresses: [],
+    owner: name,
+    ...part,
+  };
+  return { kind: "enrolment", value };
+}
+
+export function denyAll(ref: string): ResourceBody {
+  const rule = { index: 0, from: [], to: [], when: [] };
+  const value: CompiledPolicy = {
+    ref,
+    action: "DENY",
+    dryRun: false,
+    invalid: false,
+    rules: [rule],
+  };
+  return { kind: "policy", value };
+}
+
+function changesOf(bodies: readonly ResourceBody[]): { upserts: Resource[]; removals: [] } {
+  return {
+    upserts: bodies.map((body) => ({ name: nameOf(body), version: "1", body })),
+    removals: [],
+  };
+}
+
+function nameOf(body: ResourceBody): string {
+  switch (body.kind) {
+    case "workload":
+    case "enrolment":
+      return body.value.uid;
+    case "policy":
+      return body.value.ref;
+    case "bundle":
+      return body.value.trustDomain;
+    case "settings":
+      return "mesh";
+    case "service":
+    case "endpointSlice":
+      return `${body.value.namespace}/${body.value.name}`;
+  }
+}
+
+function createNode(node: string): TrafficNode {
+  const ended: LoggedConnection[] = [];
+  const waiting: ((connection: LoggedConnection) => void)[] = [];
+  const told: FromTraffic[] = [];
+  const traffic = createTraffic({
+    node,
+    log: createLog({ name: "test", level: "error" }),
+    metrics: new ConnectionMetrics(new Registry()),
+    accessLog: {
+      write: (facts, outcome) => {
+        ended.push({ facts, outcome });
+        for (const resolve of waiting.splice(0)) resolve({ facts, outcome });
+      },
+      close: () => {},
+    },
+    send: (message) => void told.push(message),
+  });
+  return {
+    traffic,
+    ended,
+    told,
+    nextEnded: () => new Promise((resolve) => waiting.push(resolve)),
+  };
+}
+
+async function capture(node: TrafficNode, pod: TestPod, uid: string): Promise<void> {
+  const families = [4, 6] as const;
+  const listening = families.flatMap((family) =>
+    [15001, 15006, 15008].map((port) =>
+      openListeningSocket({ namespace: pod.namespace, family }, port),
+    ),
+  );
+  const descriptors = [duplicateDescriptor(pod.namespace.fd), ...listening];
+  node.traffic.onMessage({ kind: "pod", uid, families }, descriptors);
+  await Promise.resolve();
+}
