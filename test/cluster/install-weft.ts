@@ -1,0 +1,23 @@
+/** Installs the mesh into a test cluster as a user would: the image onto the nodes, then the manifests. */
+import { join } from "node:path";
+import type { Cluster } from "./cluster.ts";
+import { buildWeftImage } from "./weft-image.ts";
+
+const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
+
+/** Returns once every replica of operator and node proxy is ready. */
+export async function installWeft(cluster: Cluster): Promise<void> {
+  await cluster.loadImage(await buildWeftImage());
+  await applyManifests(cluster);
+  for (const workload of ["deployment/weft-operator", "daemonset/weft-node-proxy"]) {
+    await cluster.kubectl(["-n", "weft-system", "rollout", "status", workload, "--timeout=120s"]);
+  }
+}
+
+/** `kubectl apply -k deploy`, and waits until the API server serves our kinds. */
+export async function applyManifests(cluster: Cluster): Promise<void> {
+  await cluster.kubectl(["apply", "-k", DEPLOY]);
+  const names = await cluster.kubectl(["get", "crd", "-o", "name"]);
+  const ours = names.split("\n").filter((name) => name.endsWith(".weft.dev"));
+  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...ours]);
+}

@@ -1,0 +1,70 @@
+/** `kubectl apply -k deploy` against the real API server, and the rendered file beside it. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { parseAllDocuments } from "yaml";
+import { sharedCluster } from "./shared-cluster.ts";
+
+const cluster = sharedCluster();
+const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
+const CRDS = join(import.meta.dirname, "..", "..", "crds");
+
+test("deploy/weft.yaml is what the kustomization renders", async () => {
+  const rendered = await cluster.kubectl(["kustomize", DEPLOY]);
+  const file = join(DEPLOY, "weft.yaml");
+  if (process.env["UPDATE_GOLDEN"] === "1") {
+    await writeFile(file, rendered);
+  }
+  expect(await readFile(file, "utf8")).toBe(rendered);
+});
+
+test("the gate's image is the operator's and the node proxy's", async () => {
+  const rendered = await readFile(join(DEPLOY, "weft.yaml"), "utf8");
+  const images = [...rendered.matchAll(/image: (\S+)|name: WEFT_IMAGE\n\s+value: (\S+)/g)];
+  expect(images).toHaveLength(3);
+  expect(new Set(images.map(([, image, gate]) => image ?? gate)).size).toBe(1);
+});
+
+test("the CRDs become Established", async () => {
+  await cluster.kubectl(["apply", "-k", CRDS]);
+  const names = await cluster.kubectl(["get", "crd", "-o", "name"]);
+  const ours = names.split("\n").filter((name) => name.endsWith(".weft.dev"));
+  const wait = ["wait", "--for=condition=Established", "--timeout=30s"];
+  const established = await cluster.kubectl([...wait, ...ours]);
+  expect(established.match(/condition met/g)).toHaveLength(ours.length);
+}, 60_000);
+
+test("every object passes the server's own validation", async () => {
+  // The namespace has to be there for what lies in it, also in a dry run.
+  await cluster.kubectl(["apply", "-f", join(DEPLOY, "namespace.yaml")]);
+  const applied = await cluster.kubectl([
+    "apply",
+    "--server-side",
+    "--dry-run=server",
+    "--validate=strict",
+    "--force-conflicts",
+    `--filename=${join(DEPLOY, "weft.yaml")}`,
+  ]);
+  const objects = parseAllDocuments(await readFile(join(DEPLOY, "weft.yaml"), "utf8"));
+  expect(applied.trim().split("\n")).toHaveLength(objects.length);
+}, 60_000);
+
+test("the node proxy's account may do nothing at the API server", async () => {
+  await cluster.kubectl(["apply", "-k", DEPLOY]);
+  const account = "system:serviceaccount:weft-system:weft-node-proxy";
+  for (const [verb, resource] of [
+    ["get", "pods"],
+    ["list", "secrets"],
+    ["get", "configmaps"],
+  ]) {
+    const may = await cluster.tryKubectl([
+      "auth",
+      "can-i",
+      `${verb}`,
+      `${resource}`,
+      `--as=${account}`,
+      "-A",
+    ]);
+    expect(may.stdout.trim()).toBe("no");
+  }
+}, 60_000);
