@@ -1,0 +1,26 @@
+import { expect, test } from "@jest/globals";
+import { parseCommand } from "./command.ts";
+
+test("parseCommand(): reads a command with its flags", () => {
+  expect(parseCommand(["uninstall", "--keep-crds", "--timeout=9", "-n", "mesh"])).toMatchObject({
+    kind: "command",
+    command: { name: "uninstall", keepCrds: true, timeoutSeconds: 9, namespace: "mesh" },
+  });
+});
+
+test("parseCommand(): names everything that is wrong", () => {
+  expect(parseCommand(["stauts", "now", "-o", "xml", "--timeout=never"])).toEqual({
+    kind: "wrong",
+    reasons: [
+      "stauts: none of status, check, uninstall",
+      "now: not expected",
+      "--output: xml is none of json, yaml",
+      "--timeout: never is not 1 to 3600 seconds",
+    ],
+  });
+});
+
+test("parseCommand(): an unknown flag is an error, no argument is a call for help", () => {
+  expect(parseCommand(["status", "--jsn"])).toMatchObject({ kind: "wrong" });
+  expect(parseCommand([])).toMatchObject({ kind: "help" });
+});

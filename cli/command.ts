@@ -1,0 +1,120 @@
+/** What weftctl was asked to do: a checked command, or the list of all that is wrong with the call. */
+import { parseArgs } from "node:util";
+
+export type CommandName = "status" | "check" | "uninstall";
+export type OutputFormat = "table" | "json" | "yaml";
+
+export interface Command {
+  readonly name: CommandName;
+  readonly output: OutputFormat;
+  /** "" for kubectl's own default. */
+  readonly kubeconfig: string;
+  readonly context: string;
+  /** Where the mesh is or will be installed. */
+  readonly namespace: string;
+  /** `check`: only what must hold before installing. */
+  readonly before: boolean;
+  /** `uninstall`: leave the kinds and their objects. */
+  readonly keepCrds: boolean;
+  /** `uninstall`: longest wait for the nodes, seconds. */
+  readonly timeoutSeconds: number;
+}
+
+export type ParsedCommand =
+  | { readonly kind: "command"; readonly command: Command }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "wrong"; readonly reasons: readonly string[] };
+
+const COMMANDS: Readonly<Record<CommandName, string>> = {
+  status: "is the mesh installed, which pods are captured, which policies are enforced",
+  check: "can this cluster run the mesh (--before), does what is installed work",
+  uninstall: "release every pod, wait for every node, then delete the mesh",
+};
+
+const OPTIONS = {
+  json: { type: "boolean" },
+  output: { type: "string", short: "o" },
+  kubeconfig: { type: "string" },
+  context: { type: "string" },
+  namespace: { type: "string", short: "n" },
+  before: { type: "boolean" },
+  "keep-crds": { type: "boolean" },
+  timeout: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+const HELP = `usage: weftctl COMMAND [flags]
+
+${Object.entries(COMMANDS)
+  .map(([name, text]) => `  ${name.padEnd(10)} ${text}`)
+  .join("\n")}
+
+flags:
+  --json, -o json|yaml   print one object
+  --kubeconfig FILE      instead of kubectl's default
+  --context NAME         of the kubeconfig
+  -n, --namespace NAME   of the mesh (weft-system)
+  --before               check: only what must hold before installing
+  --keep-crds            uninstall: leave weft's kinds and all their objects
+  --timeout SECONDS      uninstall: longest wait for the nodes (120)`;
+
+export function parseCommand(args: readonly string[]): ParsedCommand {
+  const reasons: string[] = [];
+  const { values, positionals } = readArguments(args, reasons);
+  if (values.help === true || args.length === 0) return { kind: "help", text: HELP };
+  const name = parseName(positionals, reasons);
+  const output = parseOutput(values, reasons);
+  const timeoutSeconds = parseTimeout(values.timeout ?? "120", reasons);
+  if (reasons.length > 0 || name === undefined) return { kind: "wrong", reasons };
+  const { kubeconfig = "", context = "", namespace = "weft-system", before = false } = values;
+  const keepCrds = values["keep-crds"] ?? false;
+  const command = {
+    name,
+    output,
+    kubeconfig,
+    context,
+    namespace,
+    before,
+    keepCrds,
+    timeoutSeconds,
+  };
+  return { kind: "command", command };
+}
+
+function parseName(words: readonly string[], reasons: string[]): CommandName | undefined {
+  const [name = "no command", ...rest] = words;
+  const names = Object.keys(COMMANDS) as CommandName[];
+  const known = names.find((command) => command === name);
+  if (!known) reasons.push(`${name}: none of ${names.join(", ")}`);
+  for (const word of rest) reasons.push(`${word}: not expected`);
+  return known;
+}
+
+function parseOutput(
+  { json, output: text = "table" }: { readonly json?: boolean; readonly output?: string },
+  reasons: string[],
+): OutputFormat {
+  if (json === true) return "json";
+  if (text === "table" || text === "json" || text === "yaml") return text;
+  reasons.push(`--output: ${text} is none of json, yaml`);
+  return "table";
+}
+
+function parseTimeout(text: string, reasons: string[]): number {
+  const seconds = Number(text);
+  if (seconds >= 1 && seconds <= 3600) return seconds;
+  reasons.push(`--timeout: ${text} is not 1 to 3600 seconds`);
+  return 1;
+}
+
+function readArguments(args: readonly string[], reasons: string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // parseArgs throws a TypeError that names the flag.
+    reasons.push(Error.isError(error) ? error.message : String(error));
+    return { values: {}, positionals: [] } as ReturnType<
+      typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
+    >;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * `weftctl`: looks at a mesh, checks a cluster, takes the mesh away. Words for people go to standard
+ * error or as tables to standard output; `--json` and `-o yaml` print one object there instead.
+ *
+ * Exit 0 only if everything that the command claims holds, 2 where it was called wrong.
+ */
+import { KubeConfig } from "@kubernetes/client-node";
+import { KubeClient } from "../operator/kube/kube-api.ts";
+import { runCheck } from "./check.ts";
+import { parseCommand } from "./command.ts";
+import { runStatus } from "./status.ts";
+import { runUninstall } from "./uninstall.ts";
+
+const parsed = parseCommand(process.argv.slice(2));
+if (parsed.kind === "help") {
+  process.stdout.write(`${parsed.text}\n`);
+  process.exit(0);
+}
+if (parsed.kind === "wrong") {
+  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
+  process.exit(2);
+}
+const { command } = parsed;
+const config = new KubeConfig();
+try {
+  if (command.kubeconfig === "") config.loadFromDefault();
+  else config.loadFromFile(command.kubeconfig);
+  if (command.context !== "") config.setCurrentContext(command.context);
+  const client = new KubeClient(config);
+  const run = { status: runStatus, check: runCheck, uninstall: runUninstall }[command.name];
+  const code = await run(client, command);
+  client.close();
+  process.exit(code);
+} catch (error) {
+  process.stderr.write(`weftctl: ${Error.isError(error) ? error.message : String(error)}\n`);
+  process.exit(1);
+}

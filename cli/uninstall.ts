@@ -1,0 +1,111 @@
+/**
+ * `weftctl uninstall`: releases every pod, waits until every node says so, then deletes the mesh.
+ *
+ * The order matters. Webhooks go first, so that nothing new waits for a gate; gates are opened, so that
+ * no pod that starts again waits for one; rules are gone before the node proxies are. Where a node does
+ * not answer in time nothing is deleted, and it is named.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { KubeApi } from "../operator/kube/kube-api.ts";
+import type { Command } from "./command.ts";
+import { type ClusterObject, found, listObjects } from "./mesh/cluster-objects.ts";
+import { capturesOf, isEnrolled, isMeshNamespace } from "./mesh/mesh-view.ts";
+import { print } from "./print.ts";
+
+const ASK_EVERY_MS = 500;
+const PART_OF = { labelSelector: "app.kubernetes.io/part-of=weft" };
+const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
+const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+export interface UninstallResult {
+  readonly releasedNamespaces: readonly string[];
+  readonly openedGates: number;
+  /** Nodes that still hold captured pods; nothing was deleted then. */
+  readonly waitingFor: readonly string[];
+  readonly deleted: boolean;
+}
+
+/** 0 once all is gone, 1 where a node did not release in time. */
+export async function runUninstall(api: KubeApi, command: Command): Promise<number> {
+  const result = await uninstall(api, command);
+  print({ value: result, text: () => describe(result) }, command.output);
+  return result.deleted ? 0 : 1;
+}
+
+async function uninstall(api: KubeApi, command: Command): Promise<UninstallResult> {
+  await deleteAll(api, `${ADMISSION}/mutatingwebhookconfigurations`);
+  await deleteAll(api, `${ADMISSION}/validatingwebhookconfigurations`);
+  const namespaces = await listObjects(api, "/api/v1/namespaces");
+  const pods = await listObjects(api, "/api/v1/pods");
+  const enrolled = pods.filter((pod) => isEnrolled(pod, namespaces));
+  for (const pod of enrolled) await openGate(api, pod);
+  const releasedNamespaces: string[] = [];
+  for (const namespace of namespaces.filter(isMeshNamespace)) {
+    await unlabel(api, namespace.metadata.name);
+    releasedNamespaces.push(namespace.metadata.name);
+  }
+  say(`released ${releasedNamespaces.join(", ") || "no namespace"}; waiting for the nodes`);
+  const waitingFor = await untilReleased(api, command.timeoutSeconds);
+  const outcome = { releasedNamespaces, openedGates: enrolled.length, waitingFor };
+  if (waitingFor.length > 0) return { ...outcome, deleted: false };
+  await deleteMesh(api, command);
+  return { ...outcome, deleted: true };
+}
+
+/** The gate reads the annotation through the downward API, so also a container that runs again gets by. */
+async function openGate(api: KubeApi, { metadata }: ClusterObject): Promise<void> {
+  await found(
+    api.call({
+      method: "PATCH",
+      path: `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`,
+      patch: "merge",
+      body: { metadata: { annotations: { "weft.dev/gate": "open" } } },
+    }),
+  );
+}
+
+async function unlabel(api: KubeApi, namespace: string): Promise<void> {
+  await api.call({
+    method: "PATCH",
+    path: `/api/v1/namespaces/${namespace}`,
+    patch: "merge",
+    body: { metadata: { labels: { "weft.dev/mesh": null } } },
+  });
+}
+
+/** Names of the nodes that still hold pods when the time is over; empty once none does. */
+async function untilReleased(api: KubeApi, timeoutSeconds: number): Promise<readonly string[]> {
+  const endMs = Date.now() + timeoutSeconds * 1000;
+  for (;;) {
+    const reports = await listObjects(api, "/apis/weft.dev/v1/nodereports");
+    const holding = reports.filter((report) => capturesOf(report).length > 0);
+    if (holding.length === 0) return [];
+    if (Date.now() >= endMs) return holding.map(({ metadata }) => metadata.name);
+    await delay(ASK_EVERY_MS);
+  }
+}
+
+async function deleteMesh(api: KubeApi, { namespace, keepCrds }: Command): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}`;
+  await found(api.call({ method: "DELETE", path }));
+  await deleteAll(api, `${RBAC}/clusterrolebindings`);
+  await deleteAll(api, `${RBAC}/clusterroles`);
+  if (!keepCrds) await deleteAll(api, CRDS);
+  say(`deleting the namespace ${namespace}`);
+  while ((await found(api.call({ method: "GET", path }))) !== undefined) await delay(ASK_EVERY_MS);
+}
+
+/** Only objects that carry the label of Weft's own manifests. */
+async function deleteAll(api: KubeApi, path: string): Promise<void> {
+  await api.call({ method: "DELETE", path, query: PART_OF });
+}
+
+function describe({ waitingFor, openedGates, deleted }: UninstallResult): string {
+  if (deleted) return `weft is gone; ${openedGates} pods were released and keep running`;
+  return `not deleted: ${waitingFor.join(", ")} still hold captured pods; see weftctl status`;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,147 @@
+/**
+ * How long does a decision take, with the index and by scanning, and what does a policy weigh?
+ *
+ * Policies of ten rules each, all on one workload, of mixed shapes; attempts that match an ALLOW,
+ * a DENY and nothing. The scan asks the same matchers in order, as a naive evaluator would.
+ */
+import type { CompiledPolicy, Rule, Source } from "../../core/model/authorization-policy.ts";
+import { type Attempt, subjectOf } from "../../nodeproxy/authz/attempt.ts";
+import { decide } from "../../nodeproxy/authz/decide.ts";
+import { createDecider, type Decider } from "../../nodeproxy/authz/decider.ts";
+import { matchesRule } from "../../nodeproxy/authz/match.ts";
+
+export interface AuthzBench {
+  /** Median CPU microseconds of one decision, by number of policies. */
+  readonly decideUs: Readonly<Record<string, number>>;
+  readonly scanUs: Readonly<Record<string, number>>;
+  /** Heap of the policies and their index together. */
+  readonly bytesPerPolicy: number;
+}
+
+const DECIDE_SIZES = [1_000, 10_000, 100_000] as const;
+const SCAN_SIZES = [1_000, 10_000] as const;
+const WEIGHED = 10_000;
+const RULES = 10;
+const ROUNDS = 15;
+const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: ["old.example"] };
+const NONE: readonly never[] = [];
+
+export async function runAuthzBench(): Promise<AuthzBench> {
+  const decideUs: Record<string, number> = {};
+  const scanUs: Record<string, number> = {};
+  let bytesPerPolicy = 0;
+  for (const size of DECIDE_SIZES) {
+    const before = usedBytes();
+    const decider = deciderOf(size);
+    if (size === WEIGHED) bytesPerPolicy = Math.round((usedBytes() - before) / size);
+    const attempts = attemptsFor(size);
+    decideUs[size] = medianUs(20_000, (i) => decide(decider, pick(attempts, i)));
+    if (SCAN_SIZES.some((scanned) => scanned === size)) {
+      scanUs[size] = medianUs(40, (i) => scan(decider, pick(attempts, i)));
+    }
+    // A turn of the loop lets go of the set before the next one is built.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { decideUs, scanUs, bytesPerPolicy };
+}
+
+function deciderOf(size: number): Decider {
+  const policies = new Map(Array.from({ length: size }, (_, i) => [`bench/p${i}`, policy(i)]));
+  const refs = [...policies.keys()];
+  return createDecider({ refs, policyOf: (ref) => policies.get(ref), settings: SETTINGS });
+}
+
+function policy(i: number): CompiledPolicy {
+  const rules = Array.from({ length: RULES }, (_, j) => rule(i * RULES + j, j));
+  const action = i % 4 === 0 ? "DENY" : "ALLOW";
+  return { ref: `bench/p${i}`, action, dryRun: false, invalid: false, rules };
+}
+
+/** Shapes that people write: by account, principal, namespace prefix, address block, and by port in a common namespace. */
+function rule(n: number, index: number): Rule {
+  const to = n % 2 === 0 ? [{ ports: [1024 + (n % 5_000)], notPorts: NONE }] : NONE;
+  return { index, from: [source(n)], to, when: NONE };
+}
+
+function source(n: number): Source {
+  const none: Source = {
+    principals: NONE,
+    notPrincipals: NONE,
+    namespaces: NONE,
+    notNamespaces: NONE,
+    serviceAccounts: NONE,
+    notServiceAccounts: NONE,
+    trustDomains: NONE,
+    notTrustDomains: NONE,
+    ipBlocks: NONE,
+    notIpBlocks: NONE,
+  };
+  switch (n % 5) {
+    case 0:
+      return { ...none, serviceAccounts: [{ namespace: `ns-${n % 997}`, name: `sa-${n}` }] };
+    case 1:
+      return {
+        ...none,
+        principals: [{ kind: "exact", value: `cluster.local/ns/ns-${n % 997}/sa/sa-${n}` }],
+      };
+    case 2:
+      return { ...none, namespaces: [{ kind: "prefix", value: `team-${n}-` }] };
+    case 3:
+      return {
+        ...none,
+        ipBlocks: [{ family: 4, bytes: [10, (n >> 8) & 255, n & 255, 0], prefixLength: 24 }],
+        notNamespaces: [{ kind: "exact", value: "ns-1" }],
+      };
+    default:
+      return { ...none, namespaces: [{ kind: "exact", value: `ns-${n % 997}` }] };
+  }
+}
+
+function attemptsFor(size: number): readonly Attempt[] {
+  return Array.from({ length: 512 }, (_, i) => {
+    const n = Math.floor((i * size * RULES) / 512);
+    const name = { namespace: `ns-${n % 997}`, serviceAccount: i % 3 === 0 ? "nobody" : `sa-${n}` };
+    const attempt = {
+      sourceIp: [10, (n >> 8) & 255, i & 255, 9],
+      destinationIp: [10, 0, 0, 1],
+      destinationPort: 1024 + (n % 5_000),
+    };
+    if (i % 16 === 15) return attempt;
+    return { ...attempt, peer: { trustDomain: "cluster.local", ...name } };
+  });
+}
+
+/** The naive evaluator: every DENY in turn, then every ALLOW. */
+function scan(decider: Decider, attempt: Attempt): boolean {
+  const subject = subjectOf(attempt, decider.meshDomains);
+  function matches({ rules }: CompiledPolicy): boolean {
+    return rules.some((rule) => matchesRule(rule, subject));
+  }
+  const { policies } = decider;
+  if (policies.some((policy) => policy.action === "DENY" && matches(policy))) return false;
+  return policies.some((policy) => policy.action === "ALLOW" && matches(policy));
+}
+
+function medianUs(times: number, run: (i: number) => unknown): number {
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // CPU of this thread: what else runs on the machine does not count.
+    const start = process.threadCpuUsage();
+    for (let i = 0; i < times; i += 1) run(i);
+    const { user, system } = process.threadCpuUsage(start);
+    rounds.push((user + system) / times);
+  }
+  const median = rounds.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0;
+  return Number(median.toPrecision(3));
+}
+
+function pick<T>(list: readonly T[], i: number): T {
+  const item = list[i % list.length];
+  if (item === undefined) throw new RangeError("empty list");
+  return item;
+}
+
+function usedBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}

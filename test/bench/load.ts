@@ -1,0 +1,117 @@
+/** The load generators of the layer-4 bench: wrk (as fast as it goes), fortio (a fixed rate), iperf3 (bulk), and idle connections. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+export interface LoadTarget {
+  /** Path of the client's network namespace. */
+  readonly netns: string;
+  readonly address: string;
+  readonly httpPort: number;
+  readonly bulkPort: number;
+}
+
+export async function wrk(target: LoadTarget, options: WrkOptions): Promise<number> {
+  const close = options.newConnections ? ["-H", "Connection: close"] : [];
+  const output = await runInside(target.netns, [
+    "wrk",
+    "-t1",
+    `-c${options.connections}`,
+    `-d${options.seconds}s`,
+    ...close,
+    urlOf(target),
+  ]);
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0);
+  const errors = /Socket errors: .*|Non-2xx.*/.exec(output)?.[0];
+  if (requests === 0) throw new Error(`wrk: ${output}`);
+  if (errors !== undefined) console.error(`    wrk says: ${errors}`);
+  return requests;
+}
+
+export interface WrkOptions {
+  readonly connections: number;
+  readonly seconds: number;
+  /** A connection for each request. */
+  readonly newConnections: boolean;
+}
+
+export interface Latency {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** 1,000 requests a second over 4 connections, evenly; latency from the intended moment of sending is fortio's. */
+export async function fortio(
+  target: LoadTarget,
+  program: string,
+  seconds: number,
+): Promise<Latency> {
+  const output = await runInside(target.netns, [
+    program,
+    "load",
+    "-c=4",
+    "-qps=1000",
+    `-t=${seconds}s`,
+    "-p=50,99",
+    "-r=0.00001",
+    "-nocatchup",
+    "-uniform",
+    urlOf(target),
+  ]);
+  return { p50Us: percentile(output, "50"), p99Us: percentile(output, "99") };
+}
+
+function percentile(output: string, name: string): number {
+  const seconds = Number(new RegExp(`# target ${name}% ([0-9.e-]+)`).exec(output)?.[1]);
+  if (Number.isNaN(seconds)) throw new Error(`fortio: ${output.slice(-500)}`);
+  return seconds * 1e6;
+}
+
+/** Bytes that one stream moved. */
+export async function bulk(target: LoadTarget, seconds: number): Promise<number> {
+  const output = await runInside(target.netns, [
+    "iperf3",
+    `--client=${target.address}`,
+    `--port=${target.bulkPort}`,
+    `--time=${seconds}`,
+    "--json",
+  ]);
+  const result = JSON.parse(output) as {
+    end?: { sum_received?: { bytes: number } };
+    error?: string;
+  };
+  const bytes = result.end?.sum_received?.bytes;
+  if (bytes === undefined) throw new Error(`iperf3: ${result.error}`);
+  return bytes;
+}
+
+function urlOf({ address, httpPort }: LoadTarget): string {
+  return `http://${address}:${httpPort}/`;
+}
+
+async function runInside(netns: string, command: readonly string[]): Promise<string> {
+  const child = spawn("nsenter", [`--net=${netns}`, ...command], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+  });
+  child.stderr.on("data", (bytes: Buffer) => {
+    output += bytes.toString();
+  });
+  await once(child, "close");
+  return output;
+}
+
+/** Opens connections from this process, which must be in the client's namespace, and keeps them. */
+export async function openIdle(address: string, port: number, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const socket = connect(port, address);
+    socket.on("error", () => socket.destroy());
+    await once(socket, "connect");
+    sockets.push(socket);
+  }
+  return sockets;
+}

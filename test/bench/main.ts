@@ -1,0 +1,110 @@
+/**
+ * `npm run bench -- l4|authz [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
+ *
+ * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { installCommand, providePackages } from "../packages.ts";
+import { isIsolated, prepareIsolated, runIsolated } from "../world/isolate.ts";
+import { createWorld } from "../world/world.ts";
+import { runAuthzBench } from "./authz.ts";
+import { envoyTarget } from "./envoy-target.ts";
+import { provideFortio } from "./fortio.ts";
+import { runL4 } from "./l4.ts";
+import { startOrigin } from "./origin.ts";
+import { WEFT } from "./weft-target.ts";
+import { ztunnelTarget } from "./ztunnel-target.ts";
+
+const TOOLS = {
+  iptables: "iptables",
+  ip: "iproute2",
+  wrk: "wrk",
+  nginx: "nginx-light",
+  iperf3: "iperf3",
+  openssl: "openssl",
+};
+const HTTP_PORT = 8080;
+const BULK_PORT = 5201;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean" },
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "6" },
+    targets: { type: "string" },
+  },
+});
+const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz };
+const bench = BENCHES[positionals[0] ?? ""];
+if (bench === undefined || positionals.length !== 1) {
+  console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json] [--rounds N]`);
+  process.exit(2);
+}
+process.exit(await bench());
+
+async function authz(): Promise<number> {
+  print(await runAuthzBench());
+  return 0;
+}
+
+async function l4(): Promise<number> {
+  if (!isIsolated()) {
+    const missing = providePackages(TOOLS);
+    if (missing.length > 0) {
+      console.error(`missing on this machine; install with: sudo ${installCommand(missing)}`);
+      return 2;
+    }
+    provideFortio();
+    return runIsolated();
+  }
+  const folder = mkdtempSync(join(tmpdir(), "weft-bench-"));
+  await prepareIsolated(() => process.exit(130));
+  try {
+    return await inside(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function inside(folder: string): Promise<number> {
+  const world = createWorld(
+    ["node1", "node2"],
+    [
+      { name: "client", namespace: "bench", serviceAccount: "client", labels: {}, node: "node1" },
+      { name: "server", namespace: "bench", serviceAccount: "server", labels: {}, node: "node2" },
+    ],
+  );
+  const [client, server] = world.pods;
+  if (!client || !server) throw new Error("the world has no pods");
+  const origin = startOrigin(folder, server.netns, HTTP_PORT);
+  const rounds = Number(values.rounds);
+  const wanted = values.targets?.split(",");
+  const targets = await runL4({
+    setting: { world, client, server, folder, httpPort: HTTP_PORT, bulkPort: BULK_PORT },
+    targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
+    rounds,
+    secondsPerLoad: Number(values.seconds),
+    fortioProgram: provideFortio(),
+  });
+  await origin.stop("SIGKILL");
+  print({ rounds, targets });
+  return 0;
+}
+
+function givenTargets() {
+  const ztunnel = process.env["WEFT_PEER_ZTUNNEL"];
+  const envoy = process.env["WEFT_PEER_ENVOY"];
+  return [
+    WEFT,
+    ...(ztunnel === undefined ? [] : [ztunnelTarget(ztunnel)]),
+    ...(envoy === undefined ? [] : [envoyTarget(envoy)]),
+  ];
+}
+
+function print(result: object): void {
+  console.log(values.json ? JSON.stringify(result) : JSON.stringify(result, null, 2));
+}

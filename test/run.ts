@@ -1,0 +1,101 @@
+/**
+ * `npm test`: runs every tier that this machine can, says what it left out and why, and ends with
+ * `N passed, N failed` (`, N skipped`) alone on the last line. Exit 0 only if nothing failed.
+ *
+ * `node test/run.ts mesh netns` runs those tiers only. With WEFT_REQUIRE_ALL=1 a tier that cannot run
+ * and a test that skips itself are failures.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TIERS, type Tier, whyNot } from "./tiers.ts";
+
+interface Count {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface JestSummary {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+}
+
+const requireAll = process.env["WEFT_REQUIRE_ALL"] === "1";
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !TIERS.some((tier) => tier.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `no such tier: ${unknown.join(", ")}; there are ${TIERS.map((t) => t.name).join(", ")}`,
+  );
+  process.exit(2);
+}
+
+const counts: Count[] = [];
+for (const tier of TIERS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+  counts.push(await runTier(tier));
+}
+const passed = sum((count) => count.passed);
+const skipped = sum((count) => count.skipped);
+const failed = sum((count) => count.failed) + (requireAll ? skipped : 0);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exit(failed === 0 ? 0 : 1);
+
+function sum(of: (count: Count) => number): number {
+  return counts.reduce((total, count) => total + of(count), 0);
+}
+
+async function runTier(tier: Tier): Promise<Count> {
+  const reasons = whyNot(tier);
+  if (reasons.length > 0) {
+    console.error(`tier ${tier.name} is left out: ${reasons.join("; ")}`);
+    return { passed: 0, failed: requireAll ? 1 : 0, skipped: requireAll ? 0 : 1 };
+  }
+  const started = Date.now();
+  const count = await runJest(tier);
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  console.error(
+    `tier ${tier.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`,
+  );
+  return count;
+}
+
+async function runJest(tier: Tier): Promise<Count> {
+  const folder = mkdtempSync(join(tmpdir(), "weft-test-"));
+  const outputFile = join(folder, "summary.json");
+  const jest = ["--experimental-vm-modules", "--no-warnings", "node_modules/jest/bin/jest.js"];
+  const options = ["--selectProjects", tier.name, "--json", `--outputFile=${outputFile}`];
+  const child = spawn(process.execPath, [...jest, ...options, ...tier.jestOptions], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", resolve);
+    });
+    return readCount(outputFile, code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A tier whose runner died, or that ran no test at all, has failed whatever it says. */
+function readCount(outputFile: string, code: number | null): Count {
+  let summary: JestSummary;
+  try {
+    summary = JSON.parse(readFileSync(outputFile, "utf8")) as JestSummary;
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const failed = summary.numFailedTests + summary.numRuntimeErrorTestSuites;
+  const isSilentFailure = failed === 0 && (code !== 0 || summary.numPassedTests === 0);
+  return {
+    passed: summary.numPassedTests,
+    failed: isSilentFailure ? 1 : failed,
+    skipped: summary.numPendingTests + summary.numTodoTests,
+  };
+}
