@@ -1,5 +1,5 @@
 /** `weftctl check`: can this cluster run the mesh, and does what is installed work? Changes nothing. */
-import type { KubeApi } from "../operator/kube/kube-api.ts";
+import type { KubeApi } from "../core/kube/kube-api.ts";
 import { checkClock } from "./checks/clock.ts";
 import { checkNetworkPlugin } from "./checks/network-plugin.ts";
 import { checkNetworkPolicies } from "./checks/network-policies.ts";

@@ -5,7 +5,7 @@
  * Exit 0 only if everything that the command claims holds, 2 where it was called wrong.
  */
 import { KubeConfig } from "@kubernetes/client-node";
-import { KubeClient } from "../operator/kube/kube-api.ts";
+import { KubeClient } from "../core/kube/kube-api.ts";
 import { runCheck } from "./check.ts";
 import { parseCommand } from "./command.ts";
 import { runStatus } from "./status.ts";

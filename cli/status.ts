@@ -1,5 +1,5 @@
 /** `weftctl status`: is the mesh installed, which pods are captured, which policies are enforced. Changes nothing. */
-import type { KubeApi } from "../operator/kube/kube-api.ts";
+import type { KubeApi } from "../core/kube/kube-api.ts";
 import type { Command } from "./command.ts";
 import { type ClusterObject, getObject, listObjects } from "./mesh/cluster-objects.ts";
 import { type MeshView, viewMesh } from "./mesh/mesh-view.ts";
@@ -22,7 +22,7 @@ export async function readMesh(api: KubeApi, namespace: string): Promise<MeshVie
   const workloads = `/apis/apps/v1/namespaces/${namespace}`;
   const [deployment, daemonSet, namespaces, pods, reports, ...policies] = await Promise.all([
     getObject(api, `${workloads}/deployments/weft-operator`),
-    getObject(api, `${workloads}/daemonsets/weft-nodeproxy`),
+    getObject(api, `${workloads}/daemonsets/weft-node-proxy`),
     listObjects(api, "/api/v1/namespaces"),
     listObjects(api, "/api/v1/pods"),
     listObjects(api, "/apis/weft.dev/v1/nodereports"),

@@ -6,7 +6,7 @@
  * not answer in time nothing is deleted, and it is named.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { KubeApi } from "../operator/kube/kube-api.ts";
+import type { KubeApi } from "../core/kube/kube-api.ts";
 import type { Command } from "./command.ts";
 import { type ClusterObject, found, listObjects } from "./mesh/cluster-objects.ts";
 import { capturesOf, isEnrolled, isMeshNamespace } from "./mesh/mesh-view.ts";

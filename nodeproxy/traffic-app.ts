@@ -115,6 +115,7 @@ class TrafficApp implements Traffic {
         return;
       case "leaf_dropped":
         this.#contexts.dropLeaf(message.identity);
+        this.#pool.drainIdentity(message.identity);
         this.#leafChanged(message.identity);
         return;
       case "drain":
@@ -213,8 +214,8 @@ class TrafficApp implements Traffic {
   }
 
   #leafChanged(identity: string): void {
+    // Tunnels that are open keep the leaf they were made with, so a renewal touches no call.
     for (const pod of this.#pods.values()) pod.refresh();
-    this.#pool.drainIdentity(identity);
     for (const wake of this.#leafWaiters.get(identity) ?? []) wake();
     this.#leafWaiters.delete(identity);
   }

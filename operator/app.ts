@@ -94,7 +94,10 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   const index = new ClusterIndex({ rootNamespace: config.namespace });
   const line = new NodeLine({
     setReport: (report) => index.setReport(report, Date.now()),
-    onTold: (report, held) => platform.tellReport(report, held),
+    onTold: (report, held) => {
+      const reportedAtMs = index.findReport(report.node)?.reportedAtMs ?? Date.now();
+      platform.tellReport({ report, held, reportedAtMs });
+    },
     onApplied: (node, applied) => status.setOwn(node, applied),
     onGone: (node) => platform.tellGone(node),
   });

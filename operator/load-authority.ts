@@ -1,11 +1,11 @@
 /** Loads or makes the CA and publishes its roots, waiting for an API server that is away for as long as it takes. */
 import { setTimeout as delay } from "node:timers/promises";
+import { KubeError } from "../core/kube/kube-error.ts";
 import { type Backoff, backoffDelayMs } from "../core/process/backoff.ts";
 import type { Log } from "../core/process/log.ts";
 import { formatCertificatesPem } from "../core/x509/pem.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import type { KeyStore } from "./ca/key-store.ts";
-import { KubeError } from "./kube/kube-error.ts";
 
 export interface LoadAuthorityOptions {
   readonly keyStore: KeyStore;

@@ -1,33 +1,53 @@
-/** The operator on a directory of files: the CA's key in a directory, a join token for node proxies, the roots in a file. */
+/**
+ * The operator on a directory of files: the CA's key and what the nodes reported in a directory, a join
+ * token for node proxies, the roots in a file.
+ */
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, open, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { Log } from "../core/process/log.ts";
 import { createFileKeyStore } from "./ca/file-key-store.ts";
 import type { SourceConfig } from "./config.ts";
 import { createJoinTokenAuthentication } from "./distribute/authenticate.ts";
 import type { Platform } from "./platform.ts";
+import { ReportFiles } from "./report-files.ts";
 import { FilesSource } from "./source/files.ts";
+import type { Source } from "./source/source.ts";
 
 type FilesConfig = Extract<SourceConfig, { readonly kind: "files" }>;
 
 export async function createFilesPlatform(config: FilesConfig, log: Log): Promise<Platform> {
   await createJoinToken(config.joinTokenFile);
+  const reports = new ReportFiles({ directory: join(config.caDirectory, "reports"), log });
   return {
-    source: new FilesSource({ directory: config.directory, log }),
+    source: afterReports(reports, new FilesSource({ directory: config.directory, log })),
     keyStore: createFileKeyStore(config.caDirectory),
     authenticate: createJoinTokenAuthentication(() => readJoinToken(config.joinTokenFile, log)),
     publishRoots: async (rootsPem) => {
       if (config.rootsFile !== "") await replaceFile(config.rootsFile, rootsPem);
     },
-    // Without an API there is nowhere to write to: `/status` tells all of it.
-    observe: () => undefined,
-    tellReport: () => undefined,
+    observe: ({ kind, object }) => {
+      if (kind === "delete" && object.kind === "Node") reports.drop(object.metadata.name);
+    },
+    tellReport: (told) => reports.put(told),
     tellGone: () => undefined,
+    // Without an API there is nowhere to write to: `/status` tells all of it.
     tellStatus: () => undefined,
     open: async () => undefined,
     close: async () => undefined,
+  };
+}
+
+/** Reports first: nobody must be told what to do with a pod before it is known to be captured. */
+function afterReports(reports: ReportFiles, source: Source): Source {
+  return {
+    start: async (sink) => {
+      for (const object of await reports.read()) sink({ kind: "upsert", object });
+      await source.start(sink);
+    },
+    errors: () => source.errors(),
+    close: () => source.close(),
   };
 }
 

@@ -6,6 +6,7 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Gauge, type Registry } from "prom-client";
+import { KubeClient } from "../core/kube/kube-api.ts";
 import type { Log } from "../core/process/log.ts";
 import type { AdmissionRequest } from "./admission/admission-review.ts";
 import { mutatePod } from "./admission/mutate-pod.ts";
@@ -17,7 +18,6 @@ import { createSecretKeyStore } from "./ca/secret-key-store.ts";
 import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
 import { CA_SECRET, createSecretAccess, writeRoots } from "./kube/config-objects.ts";
-import { KubeClient } from "./kube/kube-api.ts";
 import { LeaderElection } from "./kube/lease.ts";
 import { createTokenReviewer } from "./kube/token-review.ts";
 import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
@@ -110,7 +110,7 @@ export class KubernetesPlatform implements Platform {
     this.#options.onPodGone(gone);
   }
 
-  tellReport: Platform["tellReport"] = (report, held) => this.#reports.put(report, held);
+  tellReport: Platform["tellReport"] = (told) => this.#reports.put(told);
   tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
   tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
 

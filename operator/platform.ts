@@ -2,14 +2,13 @@
  * What the operator runs on: the Kubernetes API, or a directory of files. Everything that differs
  * between the two stands behind this; `app.ts` is the same for both.
  */
-import type { NodeReport } from "../core/model/node-report.ts";
 import type { Authority } from "./ca/authority.ts";
 import type { KeyStore } from "./ca/key-store.ts";
 import type { Authenticate } from "./distribute/authenticate.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import type { Source } from "./source/source.ts";
-import type { AppliedByNode } from "./status/enforcement.ts";
 import type { ObjectStatus } from "./status/mesh-status.ts";
+import type { ToldReport } from "./status/node-report-object.ts";
 
 export interface Platform {
   readonly source: Source;
@@ -19,8 +18,8 @@ export interface Platform {
   publishRoots(rootsPem: string): Promise<void>;
   /** Every change of the source, after the index has taken it. */
   observe(change: KubeChange): void;
-  /** A node has reported, or acknowledged, on a stream of this replica. */
-  tellReport(report: NodeReport, held: AppliedByNode["held"]): void;
+  /** A node has reported, or acknowledged, on a stream of this replica; told before any node is told of it. */
+  tellReport(told: ToldReport): void;
   /** A node has no stream here any more. */
   tellGone(node: string): void;
   tellStatus(statuses: readonly ObjectStatus[]): void;

@@ -56,12 +56,26 @@ async function runTier(tier: Tier): Promise<Count> {
     return { passed: 0, failed: requireAll ? 1 : 0, skipped: requireAll ? 0 : 1 };
   }
   const started = Date.now();
-  const count = await runJest(tier);
+  const count = tier.name === "cluster" ? await runInCluster(tier) : await runJest(tier);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   console.error(
     `tier ${tier.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`,
   );
   return count;
+}
+
+/** The one cluster that all files of the tier share; a boot or a build that fails fails the tier. */
+async function runInCluster(tier: Tier): Promise<Count> {
+  const { openSharedCluster, closeSharedCluster } = await import("./cluster/shared-cluster.ts");
+  try {
+    await openSharedCluster();
+    return await runJest(tier);
+  } catch (error) {
+    console.error(error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    await closeSharedCluster();
+  }
 }
 
 async function runJest(tier: Tier): Promise<Count> {

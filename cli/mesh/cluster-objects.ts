@@ -3,8 +3,8 @@
  *
  * An absent kind (the mesh is not installed) is an empty list, never an error.
  */
-import type { KubeApi } from "../../operator/kube/kube-api.ts";
-import { KubeError } from "../../operator/kube/kube-error.ts";
+import type { KubeApi } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 
 /** The part of any object that weftctl reads; what is not there is empty. */
 export interface ClusterObject {

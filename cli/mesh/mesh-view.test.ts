@@ -18,7 +18,7 @@ function pod(name: string, more: Partial<ClusterObject> = {}): ClusterObject {
 function reportOf(uid: string, state: string): ClusterObject {
   return {
     metadata: { name: "node1" },
-    report: {
+    status: {
       version: "1",
       captures: [{ uid, state, reason: "no_leaf", message: "waiting" }],
       leaves: [],
@@ -29,7 +29,7 @@ function reportOf(uid: string, state: string): ClusterObject {
 const working: MeshObjects = {
   deployment: { metadata: { name: "weft-operator" }, status: { replicas: 2, readyReplicas: 2 } },
   daemonSet: {
-    metadata: { name: "weft-nodeproxy" },
+    metadata: { name: "weft-node-proxy" },
     status: { desiredNumberScheduled: 1, numberReady: 1 },
   },
   namespaces: [namespace],

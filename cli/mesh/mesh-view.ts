@@ -114,8 +114,7 @@ function countOf(object: ClusterObject | undefined, field: string): number {
 }
 
 export function capturesOf(report: ClusterObject): readonly Capture[] {
-  const content = report["report"] as { readonly captures?: readonly Capture[] } | undefined;
-  return content?.captures ?? [];
+  return (report.status?.["captures"] ?? []) as readonly Capture[];
 }
 
 export function isMeshNamespace({ metadata }: ClusterObject): boolean {
@@ -158,19 +157,20 @@ function describeNotCaptured(
 
 function viewNode(report: ClusterObject): NodeView {
   const captures = capturesOf(report);
-  const content = report["report"] as
-    | { readonly version?: string; readonly leaves?: readonly unknown[] }
-    | undefined;
+  const { version = "", leaves = [] } = (report.status ?? {}) as {
+    readonly version?: string;
+    readonly leaves?: readonly unknown[];
+  };
   function count(state: string): number {
     return captures.filter((capture) => capture.state === state).length;
   }
   return {
     node: report.metadata.name,
-    version: content?.version ?? "",
+    version,
     captured: count("captured"),
     pending: count("pending"),
     failed: count("failed"),
-    leaves: content?.leaves?.length ?? 0,
+    leaves: leaves.length,
   };
 }
 

@@ -44,7 +44,7 @@ export function healthRoutes(readiness: Readiness): Readonly<Record<string, Admi
   };
 }
 
-export function textAnswer(status: number, body: string): AdminAnswer {
+function textAnswer(status: number, body: string): AdminAnswer {
   return { status, contentType: "text/plain; charset=utf-8", body };
 }
 

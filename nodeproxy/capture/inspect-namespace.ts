@@ -19,7 +19,7 @@ export async function inspectNamespace(namespace: NetworkNamespace): Promise<Nam
 }
 
 /** Exported for its table of texts. */
-export function parseAddresses(json: string): NamespaceContent {
+function parseAddresses(json: string): NamespaceContent {
   const links = JSON.parse(json || "[]") as readonly Partial<Link>[];
   const entries = links
     .filter(({ link_type }) => link_type !== "loopback")

@@ -33,7 +33,6 @@ const IP_TRANSPARENT = 19;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
-const TCP_USER_TIMEOUT = 18;
 const TCP_INFO = 11;
 const TCP_LISTEN = 10;
 
@@ -82,11 +81,6 @@ export function openTransparentSocket(
     setOption(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT);
     bindTo(fd, family, { address: sourceAddress, port: 0 });
   });
-}
-
-/** How long sent bytes may stay unacknowledged, milliseconds, before the kernel ends the connection (tcp(7)). */
-export function setUserTimeout(fd: number, timeoutMs: number): void {
-  setOption(fd, SOL_TCP, TCP_USER_TIMEOUT, timeoutMs);
 }
 
 /** Connections that wait in a listening socket's queue to be accepted; -1 where it listens no more. */

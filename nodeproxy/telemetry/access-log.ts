@@ -47,11 +47,7 @@ export function createAccessLog({ file, onDropped }: AccessLogOptions): AccessLo
 }
 
 /** Texts come from names, addresses and codes; `JSON.stringify` escapes whatever else got into them. */
-export function formatAccessLine(
-  facts: ConnectionFacts,
-  outcome: ConnectionOutcome,
-  now: number,
-): string {
+function formatAccessLine(facts: ConnectionFacts, outcome: ConnectionOutcome, now: number): string {
   const { source, destination } = facts;
   const line = JSON.stringify({
     level: "info",

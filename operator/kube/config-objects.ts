@@ -1,6 +1,6 @@
 /** The two objects that hold what belongs to the mesh itself: the Secret `weft-ca` and the ConfigMap `weft-roots`. */
-import { type KubeApi, kubePath } from "./kube-api.ts";
-import { KubeError } from "./kube-error.ts";
+import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 
 export const CA_SECRET = "weft-ca";
 const ROOTS_CONFIG_MAP = "weft-roots";

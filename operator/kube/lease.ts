@@ -7,9 +7,9 @@
  * runs under the term's AbortSignal, which aborts at the moment of loss.
  */
 import { hostname } from "node:os";
+import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 import type { Log } from "../../core/process/log.ts";
-import { type KubeApi, kubePath } from "./kube-api.ts";
-import { KubeError } from "./kube-error.ts";
 
 export interface LeaseTiming {
   readonly renewMs: number;

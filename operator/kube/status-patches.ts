@@ -2,8 +2,9 @@
  * The writes of status: conditions of our own kinds, a pod's `weft.dev/Captured`, NodeReport objects,
  * Events. Each touches only what is ours, so nobody else's write is lost whoever comes first.
  */
+
+import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
 import { FIELD_MANAGER } from "./config-objects.ts";
-import { type KubeApi, kubePath } from "./kube-api.ts";
 
 const APPLY = { fieldManager: FIELD_MANAGER, force: "true" };
 

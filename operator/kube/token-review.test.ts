@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { KubeError } from "../../core/kube/kube-error.ts";
 import { KubeObjectServer } from "../../test/fakes/kube-object-server.ts";
-import { KubeError } from "./kube-error.ts";
 import { createTokenReviewer } from "./token-review.ts";
 
 let server: KubeObjectServer;
@@ -20,7 +20,7 @@ const GOOD = {
   authenticated: true,
   audiences: ["weft"],
   user: {
-    username: "system:serviceaccount:weft-system:weft-nodeproxy",
+    username: "system:serviceaccount:weft-system:weft-node-proxy",
     extra: {
       "authentication.kubernetes.io/pod-uid": ["p"],
       "authentication.kubernetes.io/node-name": ["node-a"],
@@ -64,7 +64,7 @@ const REFUSED: readonly (readonly [string, object])[] = [
   ["other_audience", { ...GOOD, audiences: undefined }],
   [
     "other_account",
-    { ...GOOD, user: { ...GOOD.user, username: "system:serviceaccount:shop:weft-nodeproxy" } },
+    { ...GOOD, user: { ...GOOD.user, username: "system:serviceaccount:shop:weft-node-proxy" } },
   ],
   ["not_bound_to_a_pod", { ...GOOD, user: { ...GOOD.user, extra: {} } }],
   [

@@ -2,13 +2,14 @@
  * Who stands behind a node proxy's token? Asked of the API server, which also knows whether the token's
  * pod still exists. Only the node proxy's own service account is anybody here.
  */
+
+import type { KubeApi } from "../../core/kube/kube-api.ts";
 import type { NodePeer } from "../distribute/authenticate.ts";
-import type { KubeApi } from "./kube-api.ts";
 
 export interface TokenReviewerOptions {
   readonly api: KubeApi;
   readonly audience: string;
-  /** Of the node proxy's service account `weft-nodeproxy`. */
+  /** Of the node proxy's service account `weft-node-proxy`. */
   readonly namespace: string;
   /** Node of a pod by its UID, for API servers before 1.30, whose tokens do not name it. */
   readonly findNode: (podUid: string) => string | undefined;
@@ -25,7 +26,7 @@ interface ReviewStatus {
   };
 }
 
-const SERVICE_ACCOUNT = "weft-nodeproxy";
+const SERVICE_ACCOUNT = "weft-node-proxy";
 const POD_UID = "authentication.kubernetes.io/pod-uid";
 const NODE_NAME = "authentication.kubernetes.io/node-name";
 

@@ -4,8 +4,8 @@
  * Strategic merge by the webhook's name: nothing else of the configuration is touched, and somebody
  * else's change at the same time is not lost.
  */
-import { type KubeApi, kubePath } from "./kube-api.ts";
-import { KubeError } from "./kube-error.ts";
+import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 
 const PLURALS = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"] as const;
 

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "@jest/globals";
 import { pino } from "pino";
+import { KubeClient } from "../../core/kube/kube-api.ts";
 import { KubeApiServer } from "../../test/fakes/kube-api-server.ts";
-import { KubeClient } from "../kube/kube-api.ts";
 import { WATCHED_KINDS } from "../resources/watched-kinds.ts";
 import { KubernetesSource } from "./kubernetes.ts";
 import type { ListWatchTiming } from "./list-watch.ts";

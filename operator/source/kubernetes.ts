@@ -5,8 +5,8 @@
  * when stopped during one, neither pages nor bounds its lists, and swallows what a callback throws.
  */
 import type { KubeConfig } from "@kubernetes/client-node";
+import type { KubeApi } from "../../core/kube/kube-api.ts";
 import type { Log } from "../../core/process/log.ts";
-import type { KubeApi } from "../kube/kube-api.ts";
 import { WATCHED_KINDS } from "../resources/watched-kinds.ts";
 import { LIST_WATCH_TIMING, ListWatch, type ListWatchTiming } from "./list-watch.ts";
 import type { Sink, Source, SourceError } from "./source.ts";

@@ -6,9 +6,9 @@
  * no deletion is missed, and what has not changed is not told again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeApi } from "../../core/kube/kube-api.ts";
 import { type Backoff, backoffDelayMs } from "../../core/process/backoff.ts";
 import type { Log } from "../../core/process/log.ts";
-import type { KubeApi } from "../kube/kube-api.ts";
 import { type KubeObject, parseKubeObject } from "../resources/kube-object.ts";
 import { asList, asRecord, asText } from "../resources/narrow.ts";
 import type { WatchedKind } from "../resources/watched-kinds.ts";

@@ -7,7 +7,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { KubeError, kubeErrorReason } from "../kube/kube-error.ts";
+import { KubeError, kubeErrorReason } from "../../core/kube/kube-error.ts";
 
 export interface WatchQuestion {
   readonly path: string;

@@ -1,22 +1,36 @@
 /**
  * The NodeReport object of one node: what it reported and what it acknowledged, so that every replica
  * and every person can know it. `resources/node-report.ts` reads it back. Pure.
+ *
+ * `status` is an ordinary field of it, not a subresource: the operator alone writes the object, and one
+ * server-side apply makes it and fills it, where a subresource would need a second call in between
+ * which the object says nothing.
  */
 import type { NodeReport } from "../../core/model/node-report.ts";
 import type { AppliedByNode } from "./enforcement.ts";
 
 /** What status conditions ask for; the rest of what a node holds is nobody's business. */
 const TOLD = ["enrolment ", "policy ", "settings "];
+/** Longest texts that the CRD takes. */
+const MAX_VERSION = 256;
+const MAX_MESSAGE = 1024;
+/** The last moment that RFC 3339 can write: the end of the year 9999. */
+const MAX_TIME_MS = 253_402_300_799_999;
 
-export function nodeReportStatus(
-  report: NodeReport,
-  held: AppliedByNode["held"],
-  reportedAtMs: number,
-): object {
+/** What a node told this replica last. */
+export interface ToldReport {
+  readonly report: NodeReport;
+  /** May be a live view. */
+  readonly held: AppliedByNode["held"];
+  /** As the index dates it: later than any report of the node that is known, whatever the clocks say. */
+  readonly reportedAtMs: number;
+}
+
+export function nodeReportStatus({ report, held, reportedAtMs }: ToldReport): object {
   return {
     ...reportContent(report, held),
     // Of two reports of one node the later counts.
-    reportedAt: new Date(reportedAtMs).toISOString(),
+    reportedAt: formatTime(reportedAtMs),
   };
 }
 
@@ -25,13 +39,15 @@ export function reportContent(report: NodeReport, held: AppliedByNode["held"]): 
   const { node, version, captures, leaves, bundles } = report;
   return {
     node,
-    version,
+    version: version.slice(0, MAX_VERSION),
     captured: captures.filter(({ state }) => state === "captured").length,
     failed: captures.filter(({ state }) => state === "failed").length,
-    captures: captures.toSorted((a, b) => compare(a.uid, b.uid)),
+    captures: captures
+      .map((capture) => ({ ...capture, message: capture.message.slice(0, MAX_MESSAGE) }))
+      .toSorted((a, b) => compare(a.uid, b.uid)),
     leaves: leaves
       .map(({ identity, issuer, notAfterMs }) => {
-        return { identity, issuer, notAfter: new Date(notAfterMs).toISOString() };
+        return { identity, issuer, notAfter: formatTime(notAfterMs) };
       })
       .toSorted((a, b) => compare(a.identity, b.identity)),
     bundles: bundles.toSorted((a, b) => compare(a.trustDomain, b.trustDomain)),
@@ -58,6 +74,11 @@ export function parseApplied(status: unknown): AppliedByNode | undefined {
     if (at > 0) held.set(entry.slice(0, at), { version: entry.slice(at + 1) });
   }
   return { held, refused: [] };
+}
+
+/** RFC 3339 with milliseconds. */
+function formatTime(ms: number): string {
+  return new Date(Math.min(ms, MAX_TIME_MS)).toISOString();
 }
 
 function compare(a: string, b: string): number {

@@ -2,10 +2,11 @@
  * Writes conditions of Weft's own kinds to the API while this replica leads, and only what differs
  * from what the object says already.
  */
+
+import type { KubeApi } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 import type { Log } from "../../core/process/log.ts";
 import type { PolicyState } from "../index/policy-state.ts";
-import type { KubeApi } from "../kube/kube-api.ts";
-import { KubeError } from "../kube/kube-error.ts";
 import { applyConditions } from "../kube/status-patches.ts";
 import { findWatchedKind } from "../resources/watched-kinds.ts";
 import { CoalescedWrites } from "./coalesced-writes.ts";

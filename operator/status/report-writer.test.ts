@@ -42,13 +42,18 @@ function report(node: string, capture: Partial<CaptureReport>): NodeReport {
 }
 
 const HELD = new Map([["policy shop/deny", { version: "v1" }]]);
+const REPORTED_AT_MS = Date.UTC(2030, 0, 1);
+
+function put(told: NodeReport): void {
+  writer.put({ report: told, held: HELD, reportedAtMs: REPORTED_AT_MS });
+}
 
 test("ReportWriter: a capture becomes the pod's condition beside those of others, and a NodeReport owned by its Node", async () => {
   const both = Promise.all([
     server.nextWrite(({ path }) => path === `${POD}/status`),
     server.nextWrite(({ path }) => path === REPORT),
   ]);
-  writer.put(report("node-a", {}), HELD);
+  put(report("node-a", {}));
   await both;
   expect(server.get(POD)?.["status"]).toMatchObject({
     conditions: [
@@ -58,30 +63,36 @@ test("ReportWriter: a capture becomes the pod's condition beside those of others
   });
   expect(server.get(REPORT)).toMatchObject({
     metadata: { ownerReferences: [{ kind: "Node", name: "node-a", uid: "n" }] },
-    status: { captured: 1, failed: 0, applied: ["policy shop/deny@v1"] },
+    status: {
+      captured: 1,
+      failed: 0,
+      applied: ["policy shop/deny@v1"],
+      // The index's date, not the writer's clock.
+      reportedAt: "2030-01-01T00:00:00.000Z",
+    },
   });
 });
 
 test("ReportWriter: a report that says the same again is not written again", async () => {
   const first = server.nextWrite(({ path }) => path === REPORT);
-  writer.put(report("node-a", {}), HELD);
+  put(report("node-a", {}));
   await first;
-  writer.put(report("node-a", {}), HELD);
+  put(report("node-a", {}));
   const changed = server.nextWrite(({ path }) => path === REPORT);
-  writer.put(report("node-a", { connectionsOutside: 2 }), HELD);
+  put(report("node-a", { connectionsOutside: 2 }));
   await changed;
   expect(server.writes.filter(({ path }) => path === REPORT)).toHaveLength(2);
 });
 
 test("ReportWriter: a failed capture also makes an Event, with the reason in CamelCase", async () => {
   const event = server.nextWrite(({ path }) => path.endsWith("/events"));
-  writer.put(report("node-a", { state: "failed", reason: "no_netns", message: "gone" }), HELD);
+  put(report("node-a", { state: "failed", reason: "no_netns", message: "gone" }));
   expect((await event).body).toMatchObject({ type: "Warning", reason: "NoNetns", message: "gone" });
 });
 
 test("ReportWriter: a node that reports another node's pod writes nothing on it", async () => {
   const written = server.nextWrite(({ path }) => path.endsWith("/node-b"));
-  writer.put(report("node-b", {}), HELD);
+  put(report("node-b", {}));
   await written;
   await writer.close();
   expect(server.writes.map(({ path }) => path)).toEqual(["/apis/weft.dev/v1/nodereports/node-b"]);

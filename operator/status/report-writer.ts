@@ -2,16 +2,16 @@
  * Writes what nodes report to the API: one NodeReport a node, and `weft.dev/Captured` on its pods.
  * Done by whichever replica holds the node's stream, leader or not.
  */
-import type { CaptureReport, NodeReport } from "../../core/model/node-report.ts";
+
+import type { KubeApi } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
+import type { CaptureReport } from "../../core/model/node-report.ts";
 import type { Log } from "../../core/process/log.ts";
-import type { KubeApi } from "../kube/kube-api.ts";
-import { KubeError } from "../kube/kube-error.ts";
 import { applyNodeReport, createPodEvent, patchPodCondition } from "../kube/status-patches.ts";
 import { capturedCondition } from "./captured-condition.ts";
 import { CoalescedWrites } from "./coalesced-writes.ts";
 import type { Condition } from "./conditions.ts";
-import type { AppliedByNode } from "./enforcement.ts";
-import { nodeReportStatus, reportContent } from "./node-report-object.ts";
+import { nodeReportStatus, reportContent, type ToldReport } from "./node-report-object.ts";
 import type { PodPlace } from "./pod-directory.ts";
 
 export interface ReportWriterOptions {
@@ -23,10 +23,8 @@ export interface ReportWriterOptions {
 }
 
 interface ReportWrite {
-  readonly report: NodeReport;
-  readonly held: AppliedByNode["held"];
+  readonly told: ToldReport;
   readonly content: string;
-  readonly reportedAtMs: number;
 }
 
 interface PodWrite {
@@ -57,12 +55,11 @@ export class ReportWriter {
     });
   }
 
-  put(report: NodeReport, held: AppliedByNode["held"]): void {
+  put({ report, held, reportedAtMs }: ToldReport): void {
     const content = JSON.stringify(reportContent(report, held));
     // `held` is a live view; what is written must be what was compared.
-    const frozen = new Map(held);
-    const write = { report, held: frozen, content, reportedAtMs: Date.now() };
-    this.#reports.put(report.node, write);
+    const told = { report, held: new Map(held), reportedAtMs };
+    this.#reports.put(report.node, { told, content });
     for (const capture of report.captures) this.#putPod(report.node, capture);
   }
 
@@ -86,10 +83,9 @@ export class ReportWriter {
     this.#pods.put(capture.uid, { pod, condition: capturedCondition(capture) });
   }
 
-  async #writeReport(node: string, { report, held, reportedAtMs }: ReportWrite): Promise<void> {
+  async #writeReport(node: string, { told }: ReportWrite): Promise<void> {
     const nodeUid = this.#options.findNodeUid(node);
-    const status = nodeReportStatus(report, held, reportedAtMs);
-    await applyNodeReport(this.#options.api, { node, nodeUid }, status);
+    await applyNodeReport(this.#options.api, { node, nodeUid }, nodeReportStatus(told));
   }
 
   async #writePod({ pod, condition }: PodWrite): Promise<void> {

@@ -44,7 +44,7 @@ export interface ClusterLayout {
 }
 
 /** A network device name has at most 15 characters, five of them are "weft-". */
-export const CLUSTER_NAME = /^[a-z][a-z0-9]{0,9}$/;
+const CLUSTER_NAME = /^[a-z][a-z0-9]{0,9}$/;
 
 export interface LayoutOptions {
   readonly name: string;

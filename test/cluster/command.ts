@@ -20,7 +20,7 @@ export interface CommandResult {
 }
 
 /** The program ended with another code than 0, could not be started, or took too long. */
-export class CommandError extends Error {
+class CommandError extends Error {
   override readonly name = "CommandError";
   readonly result: CommandResult;
 

@@ -69,7 +69,7 @@ export async function deployEcho(cluster: Cluster, options: EchoOptions): Promis
 }
 
 /** The Service's address and the pods as they are now. */
-export async function readEcho(
+async function readEcho(
   cluster: Cluster,
   { namespace, name }: Pick<EchoOptions, "namespace" | "name">,
 ): Promise<Echo> {

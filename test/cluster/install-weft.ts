@@ -15,7 +15,7 @@ export async function installWeft(cluster: Cluster): Promise<void> {
 }
 
 /** `kubectl apply -k deploy`, and waits until the API server serves our kinds. */
-export async function applyManifests(cluster: Cluster): Promise<void> {
+async function applyManifests(cluster: Cluster): Promise<void> {
   await cluster.kubectl(["apply", "-k", DEPLOY]);
   const names = await cluster.kubectl(["get", "crd", "-o", "name"]);
   const ours = names.split("\n").filter((name) => name.endsWith(".weft.dev"));

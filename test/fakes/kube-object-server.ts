@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
-import { KubeClient } from "../../operator/kube/kube-api.ts";
+import { KubeClient } from "../../core/kube/kube-api.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

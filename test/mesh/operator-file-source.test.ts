@@ -8,6 +8,8 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { OPERATOR } from "../fakes/line-operator.ts";
+import { WatchingNode } from "../fakes/watching-node.ts";
 
 // Loading the program takes a second or two on a busy machine.
 jest.setTimeout(30_000);
@@ -53,8 +55,11 @@ interface Status {
   readonly nodes: readonly { readonly node: string; readonly connected: boolean }[];
 }
 
+const WEB = "11111111-1111-1111-1111-111111111111";
+
 let directory: string;
 let child: ChildProcess | undefined;
+const nodes: WatchingNode[] = [];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "weft-operator-"));
@@ -64,6 +69,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.close();
   if (child && child.exitCode === null && child.signalCode === null) {
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -102,6 +108,18 @@ async function startOperator(): Promise<Operator> {
     return { process: started, admin: `http://127.0.0.1:${adminPort}`, grpcPort: port, exited };
   }
   throw new Error("the operator ended before it was ready");
+}
+
+function connectNode(node: string, grpcPort: number): WatchingNode {
+  const connected = new WatchingNode(node, {
+    address: `127.0.0.1:${grpcPort}`,
+    roots: () => readFileSync(join(directory, "roots.pem"), "utf8"),
+    serverIdentity: OPERATOR,
+    token: async () => readFileSync(join(directory, "join-token"), "utf8"),
+    node,
+  });
+  nodes.push(connected);
+  return connected;
 }
 
 async function get(url: string): Promise<string> {
@@ -197,6 +215,40 @@ test("operator on files: SIGTERM stops it with 0, and a restart keeps the roots 
   await startOperator();
   expect(readFileSync(join(directory, "roots.pem"), "utf8")).toBe(roots);
   expect(readFileSync(join(directory, "join-token"), "utf8")).toBe(token);
+});
+
+test("operator on files: killed and started again, it still says which pods are captured before any node has reported", async () => {
+  const first = await startOperator();
+  const reporting = connectNode("node-a", first.grpcPort);
+  expect(await reporting.firstTunnel(WEB)).toBe(false);
+  reporting.report([{ uid: WEB, state: "captured" }]);
+  await reporting.received(({ body }) => body.kind === "workload" && body.value.tunnel);
+  first.process.kill("SIGKILL");
+  await first.exited;
+  await reporting.close();
+  const second = await startOperator();
+  expect(await connectNode("node-b", second.grpcPort).firstTunnel(WEB)).toBe(true);
+});
+
+test("operator on files: a released pod stays released over a restart", async () => {
+  const first = await startOperator();
+  const reporting = connectNode("node-a", first.grpcPort);
+  reporting.report([{ uid: WEB, state: "captured" }]);
+  await reporting.received(({ body }) => body.kind === "workload" && body.value.tunnel);
+  const batches = reporting.batches.length;
+  reporting.report([{ uid: WEB, state: "releasing" }]);
+  await reporting.received((resource) => {
+    const { body } = resource;
+    const isLater = reporting.batches
+      .slice(batches)
+      .some(({ upserts }) => upserts.includes(resource));
+    return isLater && body.kind === "workload" && !body.value.tunnel;
+  });
+  first.process.kill("SIGKILL");
+  await first.exited;
+  await reporting.close();
+  const second = await startOperator();
+  expect(await connectNode("node-b", second.grpcPort).firstTunnel(WEB)).toBe(false);
 });
 
 test("operator: bad flags give 2 and every problem at once", async () => {

@@ -82,7 +82,7 @@ export function descriptorOf(socket: Socket): number {
   return (socket as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
 }
 
-export function ip(command: string): string {
+function ip(command: string): string {
   return execFileSync("ip", command.split(" "), { encoding: "utf8" });
 }
 

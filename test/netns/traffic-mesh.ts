@@ -38,7 +38,7 @@ export interface TrafficMesh extends AsyncDisposable {
   leaf(node: TrafficNode, account: string, by?: Crafted): void;
 }
 
-export const SETTINGS: ResourceBody = {
+const SETTINGS: ResourceBody = {
   kind: "settings",
   value: {
     trustDomain: "cluster.local",
