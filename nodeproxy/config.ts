@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
+import { parseKeptEnds } from "./channel/kept-descriptors.ts";
 
 export interface NodeProxyConfig {
   readonly node: string;
@@ -106,10 +107,10 @@ export function parseConfig(
 function inherited(
   env: Readonly<Record<string, string | undefined>>,
 ): Pick<NodeProxyConfig, "keptEnds" | "trafficGroup"> {
-  const ends = /^([0-9]+),([0-9]+)$/.exec(env["WEFT_KEPT_ENDS"] ?? "");
+  const keptEnds = parseKeptEnds(env["WEFT_KEPT_ENDS"]);
   const group = /^[0-9]+:([0-9]+)$/.exec(env["WEFT_TRAFFIC_USER"] ?? "");
   return {
-    ...(ends ? { keptEnds: [Number(ends[1]), Number(ends[2])] as const } : {}),
+    ...(keptEnds ? { keptEnds } : {}),
     ...(group ? { trafficGroup: Number(group[1]) } : {}),
   };
 }

@@ -28,6 +28,12 @@ export interface KeptDescriptors {
   readonly forget: (uid: string, inode: number) => void;
 }
 
+/** Reads `WEFT_KEPT_ENDS`, as the keeper sets it; `undefined` where no keeper runs. */
+export function parseKeptEnds(text: string | undefined): readonly [number, number] | undefined {
+  const match = /^([0-9]+),([0-9]+)$/.exec(text ?? "");
+  return match ? [Number(match[1]), Number(match[2])] : undefined;
+}
+
 /** `ends` are the two sockets of the pair, inherited from the keeper. */
 export function openKeptDescriptors(ends: readonly [number, number]): KeptDescriptors {
   const [writeEnd, readEnd] = ends;
