@@ -97,6 +97,13 @@ export class TunnelListener {
   #take(socket: TLSSocket): void {
     socket.on("error", ignore);
     const { contexts } = this.#parts;
+    const identity = this.#parts.identity();
+    if (identity === undefined || !contexts.server(identity)) {
+      // The listener still has its last context: a leaf that was taken away must not answer with it.
+      this.#refused(socket, "no_certificate");
+      socket.destroy();
+      return;
+    }
     const result = verifyPeer(socket, { bundles: contexts.bundles(), now: Date.now() });
     if (result.kind === "refused") {
       this.#refused(socket, result.reason);
