@@ -18,6 +18,8 @@ export interface Command {
   readonly keepCrds: boolean;
   /** `uninstall`: longest wait for the nodes, seconds. */
   readonly timeoutSeconds: number;
+  /** `uninstall`: longest wait for open connections of released pods, seconds. */
+  readonly drainSeconds: number;
 }
 
 export type ParsedCommand =
@@ -40,6 +42,7 @@ const OPTIONS = {
   before: { type: "boolean" },
   "keep-crds": { type: "boolean" },
   timeout: { type: "string" },
+  drain: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -56,7 +59,8 @@ flags:
   -n, --namespace NAME   of the mesh (weft-system)
   --before               check: only what must hold before installing
   --keep-crds            uninstall: leave weft's kinds and all their objects
-  --timeout SECONDS      uninstall: longest wait for the nodes (120)`;
+  --timeout SECONDS      uninstall: longest wait for the nodes (120)
+  --drain SECONDS        uninstall: longest wait for open connections of released pods (10)`;
 
 export function parseCommand(args: readonly string[]): ParsedCommand {
   const reasons: string[] = [];
@@ -64,7 +68,8 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
   if (values.help === true || args.length === 0) return { kind: "help", text: HELP };
   const name = parseName(positionals, reasons);
   const output = parseOutput(values, reasons);
-  const timeoutSeconds = parseTimeout(values.timeout ?? "120", reasons);
+  const timeoutSeconds = parseSeconds("timeout", values.timeout ?? "120", reasons);
+  const drainSeconds = parseSeconds("drain", values.drain ?? "10", reasons);
   if (reasons.length > 0 || name === undefined) return { kind: "wrong", reasons };
   const { kubeconfig = "", context = "", namespace = "weft-system", before = false } = values;
   const keepCrds = values["keep-crds"] ?? false;
@@ -77,6 +82,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
     before,
     keepCrds,
     timeoutSeconds,
+    drainSeconds,
   };
   return { kind: "command", command };
 }
@@ -100,10 +106,10 @@ function parseOutput(
   return "table";
 }
 
-function parseTimeout(text: string, reasons: string[]): number {
+function parseSeconds(flag: string, text: string, reasons: string[]): number {
   const seconds = Number(text);
   if (seconds >= 1 && seconds <= 3600) return seconds;
-  reasons.push(`--timeout: ${text} is not 1 to 3600 seconds`);
+  reasons.push(`--${flag}: ${text} is not 1 to 3600 seconds`);
   return 1;
 }
 

@@ -4,12 +4,15 @@
  * The order matters. Webhooks go first, so that nothing new waits for a gate; gates are opened, so that
  * no pod that starts again waits for one; rules are gone before the node proxies are. Where a node does
  * not answer in time nothing is deleted, and it is named.
+ *
+ * A released pod whose rules are out may still have connections that go through its node proxy: these
+ * get some seconds to end, and then end with it.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { KubeApi } from "../core/kube/kube-api.ts";
 import type { Command } from "./command.ts";
 import { type ClusterObject, found, listObjects } from "./mesh/cluster-objects.ts";
-import { capturesOf, isEnrolled, isMeshNamespace } from "./mesh/mesh-view.ts";
+import { capturesOf, isDraining, isEnrolled, isMeshNamespace } from "./mesh/mesh-view.ts";
 import { print } from "./print.ts";
 
 const ASK_EVERY_MS = 500;
@@ -23,6 +26,8 @@ export interface UninstallResult {
   readonly openedGates: number;
   /** Nodes that still hold captured pods; nothing was deleted then. */
   readonly waitingFor: readonly string[];
+  /** Released pods whose connections had not ended when the node proxies were deleted. */
+  readonly draining: number;
   readonly deleted: boolean;
 }
 
@@ -38,19 +43,25 @@ async function uninstall(api: KubeApi, command: Command): Promise<UninstallResul
   await deleteAll(api, `${ADMISSION}/validatingwebhookconfigurations`);
   const namespaces = await listObjects(api, "/api/v1/namespaces");
   const pods = await listObjects(api, "/api/v1/pods");
-  const enrolled = pods.filter((pod) => isEnrolled(pod, namespaces));
-  for (const pod of enrolled) await openGate(api, pod);
+  const gated = pods.filter((pod) => hasGate(pod) || isEnrolled(pod, namespaces));
+  for (const pod of gated) await openGate(api, pod);
   const releasedNamespaces: string[] = [];
   for (const namespace of namespaces.filter(isMeshNamespace)) {
     await unlabel(api, namespace.metadata.name);
     releasedNamespaces.push(namespace.metadata.name);
   }
   say(`released ${releasedNamespaces.join(", ") || "no namespace"}; waiting for the nodes`);
-  const waitingFor = await untilReleased(api, command.timeoutSeconds);
-  const outcome = { releasedNamespaces, openedGates: enrolled.length, waitingFor };
-  if (waitingFor.length > 0) return { ...outcome, deleted: false };
+  const release = await untilReleased(api, command);
+  const outcome = { releasedNamespaces, openedGates: gated.length, ...release };
+  if (release.waitingFor.length > 0) return { ...outcome, deleted: false };
   await deleteMesh(api, command);
   return { ...outcome, deleted: true };
+}
+
+/** Also one that waits for a node, and one whose namespace is no longer labelled. */
+function hasGate({ spec }: ClusterObject): boolean {
+  const containers = (spec?.["initContainers"] ?? []) as readonly { readonly name?: string }[];
+  return containers.some(({ name }) => name === "weft-gate");
 }
 
 /** The gate reads the annotation through the downward API, so also a container that runs again gets by. */
@@ -74,14 +85,29 @@ async function unlabel(api: KubeApi, namespace: string): Promise<void> {
   });
 }
 
-/** Names of the nodes that still hold pods when the time is over; empty once none does. */
-async function untilReleased(api: KubeApi, timeoutSeconds: number): Promise<readonly string[]> {
-  const endMs = Date.now() + timeoutSeconds * 1000;
+type Release = Pick<UninstallResult, "waitingFor" | "draining">;
+
+/** Until no node holds a pod, or for a while only such as have nothing but open connections. */
+async function untilReleased(
+  api: KubeApi,
+  { timeoutSeconds, drainSeconds }: Command,
+): Promise<Release> {
+  const endMs = performance.now() + timeoutSeconds * 1000;
+  let drainedMs = Number.POSITIVE_INFINITY;
   for (;;) {
     const reports = await listObjects(api, "/apis/weft.dev/v1/nodereports");
-    const holding = reports.filter((report) => capturesOf(report).length > 0);
-    if (holding.length === 0) return [];
-    if (Date.now() >= endMs) return holding.map(({ metadata }) => metadata.name);
+    const captures = reports.flatMap(capturesOf);
+    const holding = reports.filter((report) => !capturesOf(report).every(isDraining));
+    const now = performance.now();
+    if (holding.length > 0) drainedMs = Number.POSITIVE_INFINITY;
+    else drainedMs = Math.min(drainedMs, now + drainSeconds * 1000);
+    if (captures.length === 0 || now >= drainedMs) {
+      return { waitingFor: [], draining: captures.length };
+    }
+    if (now >= endMs) {
+      const waitingFor = holding.map(({ metadata }) => metadata.name);
+      return { waitingFor, draining: captures.filter(isDraining).length };
+    }
     await delay(ASK_EVERY_MS);
   }
 }

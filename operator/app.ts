@@ -2,9 +2,9 @@
  * The operator: the only place that knows every part, and the order in which they start and stop.
  *
  * metrics → source synced → CA → roots published → gRPC and webhooks listen → ready; and back again:
- * not ready → nothing new → streams drained → closed.
+ * not ready → streams told to go elsewhere, webhooks still answering → drained → closed.
  */
-import { Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { operatorIdentity } from "../core/model/operator-identity.ts";
 import { AdminServer, healthRoutes, jsonAnswer, metricsRoute } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
@@ -21,6 +21,7 @@ import { type NodeServer, openNodeServer } from "./distribute/server.ts";
 import { ClusterIndex } from "./index/cluster-index.ts";
 import { loadAuthority } from "./load-authority.ts";
 import { NodeLine } from "./node-line.ts";
+import { OperatorMetrics } from "./operator-metrics.ts";
 import type { Platform } from "./platform.ts";
 import { createFilesPlatform } from "./platform-files.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
@@ -38,7 +39,7 @@ export interface OperatorOptions {
 }
 
 interface Parts {
-  readonly registry: Registry;
+  readonly metrics: OperatorMetrics;
   readonly index: ClusterIndex;
   readonly line: NodeLine;
   readonly streams: ConfigStreams;
@@ -56,11 +57,13 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
     servers: readiness.require("servers"),
   };
   const parts = await createParts(options, registry);
-  const admin = createAdmin(parts, { registry, readiness, log });
+  let isSynced = false;
+  const admin = createAdmin(parts, { registry, readiness, isSynced: () => isSynced, log });
   const adminPort = await admin.listen(config.metricsListen);
   log.info({ port: adminPort }, "metrics listen");
 
   await syncSource(parts, options);
+  isSynced = true;
   tokens.source.met();
   const authority = await loadAuthority({
     keyStore: parts.platform.keyStore,
@@ -80,7 +83,8 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
       readiness.stop();
       servers.renewal.close();
       // A second less than the whole, so that what comes after still has time.
-      await servers.node.close(Math.max(1000, config.drainBudgetMs - 1000));
+      const drained = servers.node.close(Math.max(1000, config.drainBudgetMs - 1000));
+      await Promise.all([drained, parts.platform.leave()]);
       parts.status.close();
       await parts.platform.source.close();
       await parts.platform.close();
@@ -91,6 +95,7 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
 
 async function createParts(options: OperatorOptions, registry: Registry): Promise<Parts> {
   const { config, log } = options;
+  const metrics = new OperatorMetrics(registry);
   const index = new ClusterIndex({ rootNamespace: config.namespace });
   const line = new NodeLine({
     setReport: (report) => index.setReport(report, Date.now()),
@@ -103,31 +108,44 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   });
   const streams = new ConfigStreams({
     watchNodeConfig: (node, onChange) => index.watch(node, onChange),
+    isSuperseded: (podUid) => platform.isSuperseded(podUid),
     onApplied: ({ node }, applied) => line.apply(node, applied),
     onReport: (_peer, report) => line.report(report),
     onGone: (node) => line.drop(node),
+    onBatch: (step) => metrics.countBatch(step),
     log,
     now: Date.now,
   });
-  const platform = await createPlatform(options, registry, (uid) => streams.endStreamsOf(uid));
+  const platform = await createPlatform(options, { registry, metrics, streams });
   const status = new MeshStatus({
     policies: () => index.policies(),
     onStatus: (statuses) => platform.tellStatus(statuses),
   });
   index.watchState(() => status.recomputeSoon());
-  return { registry, index, line, streams, status, platform };
+  return { metrics, index, line, streams, status, platform };
+}
+
+interface PlatformParts extends Pick<Parts, "metrics" | "streams"> {
+  readonly registry: Registry;
 }
 
 async function createPlatform(
   { config, log }: OperatorOptions,
-  registry: Registry,
-  onPodGone: (uid: string) => void,
+  { registry, metrics, streams }: PlatformParts,
 ): Promise<Platform> {
   const { source } = config;
   if (source.kind === "files") return createFilesPlatform(source, log);
   // Only where it is needed: the client library takes a second to load.
   const { KubernetesPlatform } = await import("./platform-kubernetes.ts");
-  return new KubernetesPlatform({ config, source, registry, log, onPodGone });
+  return new KubernetesPlatform({
+    config,
+    source,
+    registry,
+    metrics,
+    log,
+    onPodGone: (uid) => streams.endStreamsOf(uid),
+    onOwnPod: () => streams.reviewSpeakers(),
+  });
 }
 
 async function syncSource(parts: Parts, { signal }: OperatorOptions): Promise<void> {
@@ -157,7 +175,7 @@ interface Servers {
 }
 
 async function openServers(
-  { index, streams, status, platform }: Parts,
+  { metrics, index, streams, status, platform }: Parts,
   authority: Authority,
   { config, log }: OperatorOptions,
 ): Promise<Servers> {
@@ -177,10 +195,16 @@ async function openServers(
     identity: renewal.first,
     authenticate: platform.authenticate,
     streams,
-    certify: createCertify((request) => issuer.issue(request), Date.now),
+    certify: createCertify((request) => {
+      const issued = issuer.issue(request);
+      metrics.countIssue(issued);
+      return issued;
+    }, Date.now),
     log,
   });
   renewal.start((certificate) => node.useIdentity(certificate));
+  metrics.watchExpiry("ca", () => authority.notAfterMs);
+  metrics.watchExpiry("grpc", () => renewal.notAfterMs());
   const rootsPem = formatCertificatesPem(roots);
   await platform.open({ authority, rootsPem, recomputeStatus: () => status.recomputeSoon() });
   return { node, renewal };
@@ -189,19 +213,19 @@ async function openServers(
 interface Admin {
   readonly registry: Registry;
   readonly readiness: Readiness;
+  readonly isSynced: () => boolean;
   readonly log: Log;
 }
 
-function createAdmin(parts: Parts, { registry, readiness, log }: Admin): AdminServer {
-  const { index, streams, status, line, platform } = parts;
-  new Gauge({
-    name: "weft_operator_streams",
-    help: "Configuration streams of node proxies that are open on this replica",
-    registers: [registry],
-    collect() {
-      this.set(streams.size);
-    },
-  });
+function createAdmin(parts: Parts, { registry, readiness, isSynced, log }: Admin): AdminServer {
+  const { metrics, index, streams, status, line, platform } = parts;
+  metrics.ask("streams", "Configuration streams open on this replica", () => streams.size);
+  metrics.ask("connected_nodes", "Nodes with a stream on this replica", () => streams.nodes);
+  const { source } = platform;
+  metrics.ask("source_synced", "1 once the whole first state has been read", () =>
+    Number(isSynced()),
+  );
+  metrics.ask("source_errors", "What the source cannot read", () => source.errors().length);
   return new AdminServer({
     routes: {
       ...healthRoutes(readiness),

@@ -31,10 +31,13 @@ export async function createFilesPlatform(config: FilesConfig, log: Log): Promis
       if (kind === "delete" && object.kind === "Node") reports.drop(object.metadata.name);
     },
     tellReport: (told) => reports.put(told),
+    // Node proxies have no pods here.
+    isSuperseded: () => false,
     tellGone: () => undefined,
     // Without an API there is nowhere to write to: `/status` tells all of it.
     tellStatus: () => undefined,
     open: async () => undefined,
+    leave: async () => undefined,
     close: async () => undefined,
   };
 }

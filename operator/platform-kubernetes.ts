@@ -3,9 +3,10 @@
  * written to the API, admission webhooks, and one leader among the replicas.
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import type { V1Pod } from "@kubernetes/client-node";
 import { KubeConfig } from "@kubernetes/client-node";
-import { Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { KubeClient } from "../core/kube/kube-api.ts";
 import type { Log } from "../core/process/log.ts";
 import type { AdmissionRequest } from "./admission/admission-review.ts";
@@ -21,6 +22,7 @@ import { CA_SECRET, createSecretAccess, writeRoots } from "./kube/config-objects
 import { LeaderElection } from "./kube/lease.ts";
 import { createTokenReviewer } from "./kube/token-review.ts";
 import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
+import type { OperatorMetrics } from "./operator-metrics.ts";
 import type { Opening, Platform } from "./platform.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
@@ -35,14 +37,22 @@ const SERVICE = "weft-operator";
 const WEBHOOKS = "weft";
 /** Somebody who applies the manifests again may take the bundle or the roots away. */
 const REASSERT_MS = 30_000;
+/**
+ * So long kube-proxy may go on sending here after the pod has been told to end. A webhook that refuses
+ * a connection refuses the object (failurePolicy Fail), and nobody asks another replica instead.
+ */
+const LEAVE_MS = 3000;
 
 export interface KubernetesPlatformOptions {
   readonly config: OperatorConfig;
   readonly source: Extract<SourceConfig, { readonly kind: "kubernetes" }>;
   readonly registry: Registry;
+  readonly metrics: OperatorMetrics;
   readonly log: Log;
   /** A pod has gone, and its streams with it. */
   readonly onPodGone: (uid: string) => void;
+  /** A pod of the operator's own namespace has changed, perhaps a node proxy's. */
+  readonly onOwnPod: () => void;
 }
 
 export class KubernetesPlatform implements Platform {
@@ -63,14 +73,19 @@ export class KubernetesPlatform implements Platform {
   #asserting: Promise<void> = Promise.resolve();
 
   constructor(options: KubernetesPlatformOptions) {
-    const { config, source, log } = options;
+    const { config, source, metrics, log } = options;
     const { namespace } = config;
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromDefault();
     const api = new KubeClient(kubeConfig);
     this.#options = options;
     this.#api = api;
-    this.source = new KubernetesSource({ config: kubeConfig, api, log });
+    this.source = new KubernetesSource({
+      config: kubeConfig,
+      api,
+      log,
+      onRestart: (kind) => metrics.countWatchRestart(kind),
+    });
     const secret = createSecretAccess(api, namespace);
     this.keyStore = createSecretKeyStore(`${namespace}/${CA_SECRET}`, secret);
     const review = createTokenReviewer({
@@ -105,23 +120,28 @@ export class KubernetesPlatform implements Platform {
       else this.#nodeUids.delete(metadata.name);
     }
     const gone = this.#pods.observe(change);
+    const { config, onOwnPod } = this.#options;
+    if (kind === "Pod" && metadata.namespace === config.namespace) onOwnPod();
     if (gone === undefined) return;
     this.#reports.forgetPod(gone);
     this.#options.onPodGone(gone);
   }
 
+  isSuperseded: Platform["isSuperseded"] = (podUid) => this.#pods.isSuperseded(podUid);
   tellReport: Platform["tellReport"] = (told) => this.#reports.put(told);
   tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
   tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
 
   async open(opening: Opening): Promise<void> {
     this.#opening = opening;
-    const { config, source, registry, log } = this.#options;
-    this.#renewal = createRenewal({
+    const { config, source, registry, metrics, log } = this.#options;
+    const renewal = createRenewal({
       authority: opening.authority,
       names: { dnsNames: serviceNames(config.namespace) },
       log,
     });
+    this.#renewal = renewal;
+    metrics.watchExpiry("webhook", () => renewal.notAfterMs());
     const { image } = source;
     const webhooks = new WebhookServer({
       handlers: {
@@ -130,15 +150,19 @@ export class KubernetesPlatform implements Platform {
         "/validate-objects": (request) =>
           validateObject(request, { rootNamespace: config.namespace }),
       },
-      certificate: pemOf(this.#renewal.first),
+      certificate: pemOf(renewal.first),
       registry,
       log,
     });
     this.#webhooks = webhooks;
     await webhooks.listen(source.webhookListen);
-    this.#renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
+    renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
     this.#assertRoots();
     this.#election.start();
+  }
+
+  async leave(): Promise<void> {
+    await delay(LEAVE_MS);
   }
 
   async close(): Promise<void> {
@@ -151,7 +175,7 @@ export class KubernetesPlatform implements Platform {
   }
 
   #createElection(): LeaderElection {
-    const { config, source, registry, log } = this.#options;
+    const { config, source, metrics, log } = this.#options;
     const election = new LeaderElection({
       api: this.#api,
       namespace: config.namespace,
@@ -160,14 +184,7 @@ export class KubernetesPlatform implements Platform {
       log,
       onElected: () => this.#opening?.recomputeStatus(),
     });
-    new Gauge({
-      name: "weft_operator_leader",
-      help: "1 while this replica is the leader",
-      registers: [registry],
-      collect() {
-        this.set(election.isLeader() ? 1 : 0);
-      },
-    });
+    metrics.ask("leader", "1 while this replica is the leader", () => Number(election.isLeader()));
     return election;
   }
 

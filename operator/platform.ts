@@ -20,11 +20,15 @@ export interface Platform {
   observe(change: KubeChange): void;
   /** A node has reported, or acknowledged, on a stream of this replica; told before any node is told of it. */
   tellReport(told: ToldReport): void;
+  /** The node proxy's pod ends and its successor lives on the same node. */
+  isSuperseded(podUid: string): boolean;
   /** A node has no stream here any more. */
   tellGone(node: string): void;
   tellStatus(statuses: readonly ObjectStatus[]): void;
   /** After the CA is there and before the program is ready: whatever else has to serve. */
   open(opening: Opening): Promise<void>;
+  /** Told to stop: resolves once nobody is sent here any more. Everything goes on serving until then. */
+  leave(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -16,6 +16,8 @@ export interface RenewalOptions {
 
 export interface Renewal {
   readonly first: ServerCertificate;
+  /** Of the certificate that is served. */
+  notAfterMs(): number;
   /** `use` gets every certificate after the first. */
   start(use: (certificate: ServerCertificate) => void): void;
   close(): void;
@@ -24,15 +26,21 @@ export interface Renewal {
 export function createRenewal(options: RenewalOptions): Renewal {
   let timer: NodeJS.Timeout | undefined;
   const first = issueNow(options);
+  let { notAfterMs } = first;
 
   function schedule(delayMs: number, use: (certificate: ServerCertificate) => void): void {
+    function useNext(next: ServerCertificate): void {
+      ({ notAfterMs } = next);
+      use(next);
+    }
     timer = setTimeout(() => {
-      schedule(renew(options, use), use);
+      schedule(renew(options, useNext), use);
     }, delayMs);
     timer.unref();
   }
   return {
     first,
+    notAfterMs: () => notAfterMs,
     start: (use) => schedule(delayOf(first), use),
     close: () => clearTimeout(timer),
   };

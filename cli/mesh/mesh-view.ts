@@ -117,6 +117,11 @@ export function capturesOf(report: ClusterObject): readonly Capture[] {
   return (report.status?.["captures"] ?? []) as readonly Capture[];
 }
 
+/** Its rules are out; what is left are connections that began before. */
+export function isDraining({ state, reason }: Capture): boolean {
+  return state === "releasing" && reason === "draining";
+}
+
 export function isMeshNamespace({ metadata }: ClusterObject): boolean {
   return metadata.labels?.["weft.dev/mesh"] === "enabled";
 }

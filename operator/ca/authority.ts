@@ -31,6 +31,8 @@ export interface Authority {
   /** With a key of its own: for the operator's gRPC and webhook servers. */
   issueServer(request: ServerRequest): ServerCertificate;
   bundle(): TrustBundle;
+  /** When the certificate that signs ends. From then on issuing throws `CaError` ca_expired. */
+  readonly notAfterMs: number;
 }
 
 export interface LeafRequest {
@@ -78,6 +80,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
     issueLeaf: (request) => issueLeaf(ca, request),
     issueServer: (request) => issueServer(ca, request),
     bundle: () => ({ trustDomain, roots }),
+    notAfterMs: ca.signer.certificate.notAfterMs,
   };
 }
 
@@ -131,6 +134,10 @@ interface IssueRequest extends Omit<LeafRequest, "identity"> {
 }
 
 function issue({ signer, roots }: LoadedCa, request: IssueRequest): CheckedIssue {
+  const { notAfterMs } = signer.certificate;
+  if (request.now > notAfterMs) {
+    throw new CaError("ca_expired", `the CA ended at ${new Date(notAfterMs).toISOString()}`);
+  }
   const validity = chooseValidity(signer.certificate, request.lifetimeSeconds, request.now);
   const der = signer.sign({
     ...validity,

@@ -1,4 +1,7 @@
-/** Why the CA cannot work with the key it is given. The operator does not start with one of these. */
+/**
+ * Why the CA cannot work with the key it is given. The operator does not start with one of these; one
+ * that runs already goes on, and nodes are answered `Unavailable`.
+ */
 
 export type CaErrorReason =
   | "ca_incomplete"

@@ -73,6 +73,16 @@ test.each([
   expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ workload, node, reason });
 });
 
+test("issue(): a CA that has ended while the operator ran is unavailable, which is no refusal of the node", () => {
+  const now = Date.now() + 100 * 366 * 24 * 3600 * 1000;
+  const csr = createCsr(privateKey);
+  expect(issuer.issue({ node: "node-a", workload: "uid-web", csr, now })).toMatchObject({
+    kind: "unavailable",
+    reason: "ca_expired",
+  });
+  expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ level: 50, reason: "ca_expired" });
+});
+
 function openssl(...args: string[]): Buffer {
   execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
   return readFileSync(join(directory, "csr.der"));

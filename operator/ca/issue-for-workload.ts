@@ -8,7 +8,8 @@ import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import { formatSpiffeId, isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { Log } from "../../core/process/log.ts";
 import { type CsrRefusal, parseCsr } from "../../core/x509/parse-csr.ts";
-import type { Authority, IssuedChain } from "./authority.ts";
+import type { Authority, IssuedChain, LeafRequest } from "./authority.ts";
+import { CaError, type CaErrorReason } from "./ca-error.ts";
 
 export interface KnownWorkload {
   readonly node: string;
@@ -44,7 +45,14 @@ export type IssueRefusal =
   | "identity_reserved"
   | CsrRefusal;
 
-export type IssueResult = ({ readonly kind: "issued" } & IssuedChain) | Refused;
+export type IssueResult = ({ readonly kind: "issued" } & IssuedChain) | Refused | Unavailable;
+
+/** The CA itself cannot sign: whoever asks keeps what it has and tries again. */
+interface Unavailable {
+  readonly kind: "unavailable";
+  readonly reason: CaErrorReason;
+  readonly message: string;
+}
 
 interface Refused {
   readonly kind: "refused";
@@ -76,17 +84,27 @@ function issue(request: IssueRequest, options: IssuerOptions): IssueResult {
   const csr = parseCsr(request.csr);
   if (csr.kind === "refused") return csr;
   const { identity } = owner;
-  const issued = options.authority.issueLeaf({
-    publicKey: csr.publicKey,
-    identity,
-    lifetimeSeconds: options.leafLifetimeSeconds(),
-    now: request.now,
-  });
+  const issued = sign({ publicKey: csr.publicKey, identity, now: request.now }, options);
+  if ("kind" in issued) return issued;
   const { node, workload } = request;
   const { notAfterMs } = issued;
   const uri = formatSpiffeId(identity);
   options.log.info({ node, workload, identity: uri, notAfterMs }, "certificate issued");
   return { kind: "issued", chain: issued.chain, notAfterMs };
+}
+
+function sign(
+  request: Omit<LeafRequest, "lifetimeSeconds">,
+  { authority, leafLifetimeSeconds, log }: IssuerOptions,
+): IssuedChain | Unavailable {
+  try {
+    return authority.issueLeaf({ ...request, lifetimeSeconds: leafLifetimeSeconds() });
+  } catch (error) {
+    if (!(error instanceof CaError)) throw error;
+    const { reason } = error;
+    log.error({ reason, err: error }, "CA cannot issue");
+    return { kind: "unavailable", reason, message: "the CA cannot sign; see the operator's log" };
+  }
 }
 
 type Decision = { readonly kind: "identity"; readonly identity: SpiffeId } | Refused;

@@ -4,6 +4,7 @@
  */
 import type { MtlsMode, MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { PeerAuthentication, PeerMode } from "../resources/peer-authentication.ts";
+import type { PortPair } from "../resources/service.ts";
 import { hasLabels } from "./selects-workload.ts";
 
 export interface ModesQuestion {
@@ -64,12 +65,6 @@ function isOlder(policy: PeerAuthentication, than: PeerAuthentication | undefine
 
 function inherit(mode: PeerMode | undefined, wider: MtlsMode): MtlsMode {
   return mode === undefined || mode === "UNSET" ? wider : mode;
-}
-
-/** A Service's port with the workload's port behind it. */
-export interface PortPair {
-  readonly port: number;
-  readonly targetPort: number;
 }
 
 /** Ports of `portLevelMtls` that are a Service's port but nobody's workload port: surely meant otherwise. */

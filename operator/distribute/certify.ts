@@ -29,7 +29,9 @@ export interface IssueRequest {
 
 export type Issued =
   | { readonly kind: "issued"; readonly chain: readonly Uint8Array[]; readonly notAfterMs: number }
-  | { readonly kind: "refused"; readonly reason: string; readonly message: string };
+  | { readonly kind: "refused"; readonly reason: string; readonly message: string }
+  /** Nothing is wrong with the request: the CA cannot sign at the moment. */
+  | { readonly kind: "unavailable"; readonly reason: string; readonly message: string };
 
 export type Issue = (request: IssueRequest) => Issued | Promise<Issued>;
 
@@ -46,7 +48,9 @@ export function createCertify(issue: Issue, now: () => number): Certify {
     underWay.set(node, before + 1);
     try {
       const issued = await issue({ node, workload, csr, now: now() });
-      if (issued.kind === "refused") throw refusal(issued.reason, issued.message);
+      const { kind } = issued;
+      if (kind === "refused") throw refusal(issued.reason, issued.message);
+      if (kind === "unavailable") throw unavailable(issued.reason, issued.message);
       return create(CertifyResponseSchema, { chain: [...issued.chain] });
     } finally {
       const left = (underWay.get(node) ?? 1) - 1;
@@ -59,6 +63,11 @@ export function createCertify(issue: Issue, now: () => number): Certify {
 /** The stable reason travels in `weft-reason`; the code tells generic clients whether to try again. */
 function refusal(reason: string, message: string): ConnectError {
   return new ConnectError(message, codeOf(reason), { "weft-reason": reason });
+}
+
+/** The node keeps the certificate that it has and asks again. */
+function unavailable(reason: string, message: string): ConnectError {
+  return new ConnectError(message, Code.Unavailable, { "weft-reason": reason });
 }
 
 function codeOf(reason: string): Code {

@@ -29,6 +29,8 @@ export interface Applied {
   readonly errors: readonly string[];
 }
 
+export type BatchStep = "sent" | "applied" | "rejected";
+
 export interface ConfigSessionOptions {
   readonly node: string;
   /** The first call of `onChange` delivers everything as upserts. Returns how to stop. */
@@ -36,6 +38,7 @@ export interface ConfigSessionOptions {
   readonly onApplied: (applied: Applied) => void;
   readonly onReport: (report: NodeReport) => void;
   readonly onReportRefused: (reasons: readonly string[]) => void;
+  readonly onBatch: (step: BatchStep) => void;
 }
 
 export class ConfigSession {
@@ -138,6 +141,7 @@ export class ConfigSession {
     }
     clearTimeout(this.#answerTimer);
     this.#isUnderWay = false;
+    this.#options.onBatch(errors.length === 0 ? "applied" : "rejected");
     if (errors.length === 0) {
       this.#pending.applied();
       this.#errors = [];
@@ -190,6 +194,7 @@ export class ConfigSession {
     if (isEmpty && !this.#isFirst) return;
     this.#isFirst = false;
     this.#isUnderWay = true;
+    this.#options.onBatch("sent");
     this.#nonce += 1n;
     this.#parts = splitBatch(this.#nonce, batch);
   }

@@ -10,7 +10,8 @@ import type { Changes } from "../../core/model/resource.ts";
 import type { Log } from "../../core/process/log.ts";
 import type { ConfigureRequest, ConfigureResponse } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import type { NodePeer } from "./authenticate.ts";
-import { type Applied, ConfigSession } from "./config-session.ts";
+import { type Applied, type BatchStep, ConfigSession } from "./config-session.ts";
+import { Speakers, type Voice } from "./speakers.ts";
 
 /** Old and new pod of an upgrade, and one more in between. */
 const MAX_STREAMS_A_NODE = 3;
@@ -29,17 +30,22 @@ export type WatchNodeConfig = (node: string, onChange: (changes: Changes) => voi
 
 export interface ConfigStreamsOptions {
   readonly watchNodeConfig: WatchNodeConfig;
-  /** After the Hello and after each answer of the node. */
+  /** The pod ends and another node proxy's lives on its node: what it says does not count any more. */
+  readonly isSuperseded?: (podUid: string) => boolean;
+  /** After the Hello and after each answer of the node; of two streams of a node only the speaker's, as with reports. */
   readonly onApplied: (peer: NodePeer, applied: Applied) => void;
   readonly onReport: (peer: NodePeer, report: NodeReport) => void;
-  /** The last stream of the node has ended. */
+  /** The last stream that speaks for the node has ended. */
   readonly onGone: (node: string) => void;
+  /** For metrics. */
+  readonly onBatch?: (step: BatchStep) => void;
   readonly log: Log;
   readonly now: () => number;
 }
 
 interface Open {
   readonly peer: NodePeer;
+  readonly voice: Voice;
   readonly session: ConfigSession;
   readonly ended: Promise<void>;
 }
@@ -48,10 +54,12 @@ export class ConfigStreams {
   readonly #options: ConfigStreamsOptions;
   /** Oldest first. */
   readonly #open = new Set<Open>();
+  readonly #speakers: Speakers;
   #isClosing = false;
 
   constructor(options: ConfigStreamsOptions) {
     this.#options = options;
+    this.#speakers = new Speakers({ isSuperseded: () => false, ...options });
   }
 
   get size(): number {
@@ -66,9 +74,10 @@ export class ConfigStreams {
   ): AsyncGenerator<ConfigureResponse, void, undefined> {
     if (this.#isClosing) throw new ConnectError("the operator is stopping", Code.Unavailable);
     this.#makeRoomFor(peer);
-    const session = this.#openSession(peer);
+    const voice = this.#speakers.add(peer);
+    const session = this.#openSession(peer, voice);
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const open: Open = { peer, session, ended };
+    const open: Open = { peer, voice, session, ended };
     this.#open.add(open);
     const expiry = this.#closeAtExpiry(open);
     function onAbort(): void {
@@ -84,9 +93,19 @@ export class ConfigStreams {
       signal.removeEventListener("abort", onAbort);
       session.close();
       this.#open.delete(open);
-      if (!this.#has(peer.node)) this.#options.onGone(peer.node);
+      voice.end();
       end();
     }
+  }
+
+  /** Pods of node proxies have come, gone or begun to end. */
+  reviewSpeakers(): void {
+    this.#speakers.review();
+  }
+
+  /** Nodes with a stream that is open here. */
+  get nodes(): number {
+    return new Set([...this.#open].map(({ peer }) => peer.node)).size;
   }
 
   /** The pod is gone, and with it what its token stood for. */
@@ -108,14 +127,15 @@ export class ConfigStreams {
     await Promise.all(all.map(({ ended }) => ended));
   }
 
-  #openSession(peer: NodePeer): ConfigSession {
-    const { watchNodeConfig, onApplied, onReport, log } = this.#options;
+  #openSession(peer: NodePeer, voice: Voice): ConfigSession {
+    const { watchNodeConfig, onBatch, log } = this.#options;
     const { node } = peer;
     return new ConfigSession({
       node,
       watch: (onChange) => watchNodeConfig(node, onChange),
-      onApplied: (applied) => onApplied(peer, applied),
-      onReport: (report) => onReport(peer, report),
+      onApplied: (applied) => voice.apply(applied),
+      onReport: (report) => voice.report(report),
+      onBatch: (step) => onBatch?.(step),
       onReportRefused: (reasons) => log.warn({ node, reasons }, "node report refused"),
     });
   }
@@ -154,9 +174,5 @@ export class ConfigStreams {
       },
       Math.max(0, lifeMs),
     );
-  }
-
-  #has(node: string): boolean {
-    return [...this.#open].some((open) => open.peer.node === node);
   }
 }

@@ -222,11 +222,20 @@ test("ClusterIndex: a policy that cannot be evaluated hurts only whom it selects
   expect(bad).toMatchObject({ action: "DENY", invalid: true });
   expect(keys(index, "b", "policy")).toEqual(["policy shop/good"]);
   const states = index.policies().map(({ name, accepted, proofs }) => {
-    return { name, accepted, nodes: proofs.map(({ node }) => node) };
+    return { name, accepted, held: proofs.map(({ node, key }) => `${node} ${key}`) };
   });
   expect(states).toEqual([
-    { name: "bad", accepted: false, nodes: ["a"] },
-    { name: "good", accepted: true, nodes: ["a", "b"] },
+    { name: "bad", accepted: false, held: ["a policy shop/bad", "a enrolment uid-web"] },
+    {
+      name: "good",
+      accepted: true,
+      held: [
+        "a policy shop/good",
+        "a enrolment uid-web",
+        "b policy shop/good",
+        "b enrolment uid-api",
+      ],
+    },
   ]);
 });
 
@@ -240,6 +249,50 @@ test("ClusterIndex: a PeerAuthentication is proven by the enrolments of the pods
   ]);
   expect(workload(index, "uid-api")?.modes.default).toBe("STRICT");
   expect(workload(index, "uid-web")?.modes.default).toBe("PERMISSIVE");
+});
+
+test("ClusterIndex: portLevelMtls of a Service's port, which is no workload's, is told [F11]", () => {
+  const index = shop();
+  const ports = [
+    { port: 80, targetPort: 8080 },
+    { port: 81, targetPort: "named" },
+  ];
+  index.apply({
+    kind: "upsert",
+    object: object("Service", "shop/api", { spec: { selector: { app: "api" }, ports } }),
+  });
+  const mtls = { mode: "STRICT" };
+  const spec = {
+    selector: { matchLabels: { app: "api" } },
+    portLevelMtls: { 80: mtls, 81: mtls, 8080: mtls },
+  };
+  index.apply({ kind: "upsert", object: object("PeerAuthentication", "shop/strict", { spec }) });
+  expect(index.policies()[0]?.warnings).toEqual([
+    { field: "spec.portLevelMtls.80", message: "is a Service's port, the workload's is 8080" },
+  ]);
+});
+
+test("ClusterIndex: MeshConfig waits for nodes that have reported, not for those without a node proxy", () => {
+  const index = shop();
+  for (const node of ["a", "b"]) index.apply({ kind: "upsert", object: object("Node", node, {}) });
+  index.apply({ kind: "upsert", object: object("MeshConfig", "default", { spec: {} }) });
+  index.setReport(report("a", {}), 1000);
+  expect(index.policies()).toMatchObject([{ proofs: [{ node: "a", key: "settings mesh" }] }]);
+});
+
+test("ClusterIndex: with certificates issued, another trust domain is an alias until a restart", () => {
+  const index = shop();
+  index.setBundle({ trustDomain: "old.example", roots: [] });
+  const spec = { trustDomain: "new.example", trustDomainAliases: ["old.example", "x.example"] };
+  index.apply({ kind: "upsert", object: object("MeshConfig", "default", { spec }) });
+  expect(index.resourcesFor("a").get("settings mesh")?.body.value).toMatchObject({
+    trustDomain: "old.example",
+    trustDomainAliases: ["new.example", "x.example"],
+  });
+  expect(index.policies()).toMatchObject([{ effect: "after_restart" }]);
+  index.setBundle({ trustDomain: "new.example", roots: [] });
+  expect(index.meshSettings()).toMatchObject(spec);
+  expect(index.policies()).toMatchObject([{ effect: "full" }]);
 });
 
 test("ClusterIndex: a bad MeshConfig leaves the last good settings in force", () => {

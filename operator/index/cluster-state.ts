@@ -33,7 +33,7 @@ export class ClusterState {
   readonly nodes = new Map<string, Node>();
   readonly services = new NamespacedStore<Service>();
   readonly policies: PolicyStore;
-  readonly reports = new ReportStore();
+  readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
   readonly tables = new NodeTables();
   readonly rootNamespace: string;
   /** Names of the pods to compile again. */
@@ -227,6 +227,11 @@ export class ClusterState {
       const body = { kind: "enrolment", value: enrolment } as const;
       this.tables.putEnrolment(pod.node, createResource(pod.uid, body));
     } else this.tables.dropEnrolment(pod.node, pod.uid);
+  }
+
+  #isEnrolled(uid: string): boolean {
+    const pod = this.pods.findByUid(uid);
+    return pod !== undefined && isMeshed(pod, this.namespaces.get(pod.namespace));
   }
 
   #retract(pod: Pod): void {

@@ -12,8 +12,8 @@ export class NodeTables {
   readonly global = new ResourceTable();
   readonly #tables = new Map<string, ResourceTable>();
   readonly #policies = new Map<string, Resource>();
-  /** Policy → node → how many of its enrolments refer to it. */
-  readonly #holders = new Map<string, Map<string, number>>();
+  /** Policy → node → UIDs of its enrolments that refer to it. */
+  readonly #holders = new Map<string, Map<string, Set<string>>>();
 
   resourcesFor(node: string): ReadonlyMap<string, Resource> {
     const own = this.#tables.get(node)?.entries() ?? [];
@@ -32,6 +32,12 @@ export class NodeTables {
     return [...(this.#holders.get(ref)?.keys() ?? [])].toSorted();
   }
 
+  /** The enrolments on that node that refer to the policy. */
+  enrolmentsHolding(ref: string, node: string): readonly Resource[] {
+    const uids = this.#holders.get(ref)?.get(node) ?? [];
+    return [...uids].flatMap((uid) => this.findEnrolment(node, uid) ?? []);
+  }
+
   /** A policy's new content, for whoever refers to it; before the enrolments that begin to. */
   putPolicy(policy: Resource): void {
     this.#policies.set(policy.name, policy);
@@ -48,9 +54,10 @@ export class NodeTables {
     const before = table.get({ kind: "enrolment", name: enrolment.name });
     if (before?.version === enrolment.version) return;
     table.put(enrolment);
-    // Taken up before let go, so that a policy kept by both is never dropped in between.
-    for (const ref of policiesOf(enrolment)) this.#takeUp(node, ref);
-    for (const ref of policiesOf(before)) this.#letGo(node, ref);
+    const uid = enrolment.name;
+    const kept = new Set(policiesOf(enrolment));
+    for (const ref of kept) this.#takeUp(node, ref, uid);
+    for (const ref of policiesOf(before)) if (!kept.has(ref)) this.#letGo(node, ref, uid);
   }
 
   dropEnrolment(node: string, uid: string): void {
@@ -59,7 +66,7 @@ export class NodeTables {
     const before = table?.get(ref);
     if (!table || !before) return;
     table.drop(ref);
-    for (const policy of policiesOf(before)) this.#letGo(node, policy);
+    for (const policy of policiesOf(before)) this.#letGo(node, policy, uid);
   }
 
   /** Global changes once, then those of each node that has some; nobody's are lost, nobody's come twice. */
@@ -79,23 +86,21 @@ export class NodeTables {
     return table;
   }
 
-  #takeUp(node: string, ref: string): void {
-    const counts = this.#holders.get(ref) ?? new Map<string, number>();
-    counts.set(node, (counts.get(node) ?? 0) + 1);
-    this.#holders.set(ref, counts);
+  #takeUp(node: string, ref: string, uid: string): void {
+    const nodes = this.#holders.get(ref) ?? new Map<string, Set<string>>();
+    nodes.set(node, (nodes.get(node) ?? new Set<string>()).add(uid));
+    this.#holders.set(ref, nodes);
     const policy = this.#policies.get(ref);
     if (policy) this.#table(node).put(policy);
   }
 
-  #letGo(node: string, ref: string): void {
-    const counts = this.#holders.get(ref);
-    const left = (counts?.get(node) ?? 0) - 1;
-    if (left > 0) {
-      counts?.set(node, left);
-      return;
-    }
-    counts?.delete(node);
-    if (counts?.size === 0) this.#holders.delete(ref);
+  #letGo(node: string, ref: string, uid: string): void {
+    const nodes = this.#holders.get(ref);
+    const uids = nodes?.get(node);
+    uids?.delete(uid);
+    if (uids && uids.size > 0) return;
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.#holders.delete(ref);
     this.#table(node).drop({ kind: "policy", name: ref });
   }
 }

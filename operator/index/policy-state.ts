@@ -1,7 +1,8 @@
 /** What the status of a policy object is written from: how it was read, and what proves it enforced. */
-import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
+import { type Resource, type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import type { CompileNote } from "../compile/authorization.ts";
-import { selectsWorkload } from "../compile/selects-workload.ts";
+import { mistakenPorts } from "../compile/peer-authentication.ts";
+import { hasLabels, selectsWorkload } from "../compile/selects-workload.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { KubeObject } from "../resources/kube-object.ts";
 import type { ClusterState } from "./cluster-state.ts";
@@ -16,6 +17,8 @@ export interface PolicyState {
   /** As the source last gave it, so that a writer can compare before it writes. */
   readonly status: unknown;
   readonly accepted: boolean;
+  /** `dry_run`: counts and logs what it matches and decides nothing. `after_restart`: not all of it rules yet. */
+  readonly effect: "full" | "dry_run" | "after_restart";
   /** Why it was refused; [] where accepted. */
   readonly reasons: readonly Reason[];
   readonly warnings: readonly Reason[];
@@ -51,20 +54,51 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
     kind: "AuthorizationPolicy",
     ...identityOf(held.object),
     ...readingOf(held.parsed),
+    effect: held.compiled?.policy.dryRun ? "dry_run" : "full",
     notes: held.compiled?.notes ?? [],
-    proofs: tables.nodesHolding(ref).map((node) => ({ node, key, version })),
+    // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
+    proofs: tables
+      .nodesHolding(ref)
+      .flatMap((node) => [
+        { node, key, version },
+        ...tables.enrolmentsHolding(ref, node).map((enrolment) => enrolmentProof(node, enrolment)),
+      ]),
   };
 }
 
 /** Its modes are part of the enrolments of the pods that it selects. */
 function peerAuthenticationState(state: ClusterState, held: HeldPeerAuthentication): PolicyState {
+  const reading = readingOf(held.parsed);
   return {
     kind: "PeerAuthentication",
     ...identityOf(held.object),
-    ...readingOf(held.parsed),
+    ...reading,
+    warnings: [...reading.warnings, ...mistakes(state, held)],
+    effect: "full",
     notes: [],
     proofs: peerAuthenticationProofs(state, held),
   };
+}
+
+/** Ports of `portLevelMtls` that are a Service's and no workload's: it was surely meant otherwise. */
+function mistakes(state: ClusterState, { policy }: HeldPeerAuthentication): readonly Reason[] {
+  if (!policy || policy.ports.length === 0 || policy.scope.kind !== "labels") return [];
+  const { labels } = policy.scope;
+  const { namespace } = policy.metadata;
+  const selected = state.pods.inNamespace(namespace);
+  const pods = [...selected].filter((pod) => hasLabels(pod.labels, labels));
+  const pairs = state.services
+    .inNamespace(namespace)
+    .filter(({ selector }) => selector && pods.some((pod) => hasLabels(pod.labels, selector)))
+    .flatMap(({ targets }) => targets);
+  return mistakenPorts(policy, pairs).map(({ port, targetPort }) => ({
+    field: `spec.portLevelMtls.${port}`,
+    message: `is a Service's port, the workload's is ${targetPort}`,
+  }));
+}
+
+function enrolmentProof(node: string, { name, version }: Resource): Proof {
+  return { node, key: resourceKey({ kind: "enrolment", name }), version };
 }
 
 function peerAuthenticationProofs(
@@ -80,11 +114,8 @@ function peerAuthenticationProofs(
   for (const pod of pods) {
     const workload = { namespace: pod.namespace, labels: pod.labels, services: [] };
     if (!selectsWorkload(policy, workload, rootNamespace)) continue;
-    const ref: ResourceRef = { kind: "enrolment", name: pod.uid };
     const enrolment = state.tables.findEnrolment(pod.node, pod.uid);
-    if (enrolment) {
-      proofs.push({ node: pod.node, key: resourceKey(ref), version: enrolment.version });
-    }
+    if (enrolment) proofs.push(enrolmentProof(pod.node, enrolment));
   }
   return proofs;
 }
@@ -97,9 +128,13 @@ function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState
     kind: "MeshConfig",
     ...identityOf(held.object),
     ...readingOf(held.parsed),
+    effect: isRuling && state.policies.needsRestart ? "after_restart" : "full",
     notes: [],
+    // A node that has never reported runs no node proxy.
     proofs: isRuling
-      ? [...state.nodes.keys()].map((node) => ({ node, key: resourceKey(ref), version }))
+      ? [...state.nodes.keys()]
+          .filter((node) => state.reports.get(node) !== undefined)
+          .map((node) => ({ node, key: resourceKey(ref), version }))
       : [],
   };
 }

@@ -45,7 +45,11 @@ export class PolicyStore {
   readonly peers = new NamespacedStore<HeldPeerAuthentication>();
   readonly meshConfigs = new NamespacedStore<HeldMeshConfig>();
   readonly #rootNamespace: string;
+  /** As MeshConfig says. */
+  #configured: MeshSettings = DEFAULT_MESH_SETTINGS;
+  /** As nodes are told. */
   #settings: MeshSettings = DEFAULT_MESH_SETTINGS;
+  #trustDomain: string | undefined;
 
   constructor(rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
@@ -53,6 +57,17 @@ export class PolicyStore {
 
   get settings(): MeshSettings {
     return this.#settings;
+  }
+
+  /** Of the certificates that are issued. From here on another one in MeshConfig waits for a restart. */
+  set trustDomain(trustDomain: string) {
+    this.#trustDomain = trustDomain;
+    this.#settle();
+  }
+
+  /** MeshConfig names another trust domain than the certificates carry. */
+  get needsRestart(): boolean {
+    return this.#configured.trustDomain !== this.#settings.trustDomain;
   }
 
   readAuthorization(object: KubeObject): HeldAuthorization {
@@ -96,6 +111,21 @@ export class PolicyStore {
 
   #settle(): void {
     const current = this.meshConfigs.get({ namespace: "", name: "default" });
-    this.#settings = compileMeshSettings(current?.parsed, this.#settings);
+    this.#configured = compileMeshSettings(current?.parsed, this.#configured);
+    this.#settings = pinned(this.#configured, this.#trustDomain ?? this.#configured.trustDomain);
   }
+}
+
+/**
+ * The identities that peers show and expect must be those of the certificates in use, or every tunnel
+ * would be refused. Until then the new name is an alias, so that policies may be written with it.
+ */
+function pinned(settings: MeshSettings, trustDomain: string): MeshSettings {
+  if (settings.trustDomain === trustDomain) return settings;
+  const names = [settings.trustDomain, ...settings.trustDomainAliases];
+  return {
+    ...settings,
+    trustDomain,
+    trustDomainAliases: names.filter((name) => name !== trustDomain),
+  };
 }

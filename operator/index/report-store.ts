@@ -1,16 +1,26 @@
 /**
  * What the nodes report captured, from whichever replica they are connected to.
  *
+ * Once captured, a pod stays so for its callers until its node says that it is being released, or
+ * until it is nobody's any more: a node proxy that starts again, or fails, must never make them fall
+ * back to plaintext (invariant 1).
+ *
  * A report from our own stream always counts from the moment it comes, whatever the clock of the
  * replica that wrote the one before: else a release could go unheard, and callers would keep using a
  * tunnel whose rules are going.
  */
-import type { NodeReport } from "../../core/model/node-report.ts";
+import type { CaptureState, NodeReport } from "../../core/model/node-report.ts";
 import type { DatedNodeReport } from "../resources/node-report.ts";
 
 export class ReportStore {
   readonly #byNode = new Map<string, DatedNodeReport>();
   readonly #captured = new Map<string, ReadonlySet<string>>();
+  readonly #isEnrolled: (uid: string) => boolean;
+
+  /** `isEnrolled`: a pod that its node no longer names is still to be captured again. */
+  constructor(isEnrolled: (uid: string) => boolean) {
+    this.#isEnrolled = isEnrolled;
+  }
 
   /** Whether a node reports a pod of its own captured: a report about another node's pod has no effect. */
   isCaptured(node: string, uid: string): boolean {
@@ -45,9 +55,15 @@ export class ReportStore {
   #replace(dated: DatedNodeReport): readonly string[] {
     const { node, captures } = dated.report;
     const before = this.#captured.get(node) ?? new Set<string>();
+    const states = new Map(captures.map(({ uid, state }) => [uid, state]));
     const now = new Set(captures.filter(({ state }) => state === "captured").map(({ uid }) => uid));
+    for (const uid of before) if (this.#remains(uid, states.get(uid))) now.add(uid);
     this.#byNode.set(node, dated);
     this.#captured.set(node, now);
     return [...now, ...before].filter((uid) => now.has(uid) !== before.has(uid));
+  }
+
+  #remains(uid: string, state: CaptureState | undefined): boolean {
+    return state === undefined ? this.#isEnrolled(uid) : state !== "releasing";
   }
 }

@@ -3,7 +3,7 @@
  * precondition, so that of two writers one always loses.
  *
  * The holder renews every 2 s and gives up by its own clock well before another may take the Lease
- * (10 s after the renewal that the other last saw), so there are never two. What only a leader may do
+ * (10 s after it saw the last renewal, at most 12 s after that was made), so there are never two. What only a leader may do
  * runs under the term's AbortSignal, which aborts at the moment of loss.
  */
 import { hostname } from "node:os";
@@ -58,6 +58,8 @@ export class LeaderElection {
   #stepDown: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
   #isClosed = false;
+  /** Until the next turn: a Lease of another is looked at again at the moment when it ends. */
+  #pauseMs = 0;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -87,13 +89,14 @@ export class LeaderElection {
   }
 
   async #takeTurn(): Promise<void> {
+    this.#pauseMs = this.#timing.renewMs;
     try {
       await this.#tryToHold();
     } catch (error) {
       this.#options.log.warn({ err: error }, "lease not renewed");
     }
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => this.start(), this.#timing.renewMs);
+    this.#timer = setTimeout(() => this.start(), this.#pauseMs);
   }
 
   async #tryToHold(): Promise<void> {
@@ -123,7 +126,10 @@ export class LeaderElection {
     const now = performance.now();
     if (record !== this.#seen.record) this.#seen = { record, atMs: now };
     const durationMs = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000;
-    return now - this.#seen.atMs > durationMs;
+    const leftMs = this.#seen.atMs + durationMs - now;
+    // A timer may fire a moment early.
+    if (leftMs >= 0) this.#pauseMs = Math.min(this.#timing.renewMs, leftMs + 5);
+    return leftMs < 0;
   }
 
   async #read(): Promise<LeaseObject | undefined> {

@@ -13,10 +13,18 @@ export interface Service {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly ports: readonly ServicePort[];
+  /** Where its ports lead, as far as they say a number: a name is each pod's own matter. */
+  readonly targets: readonly PortPair[];
   readonly algorithm: BalanceAlgorithm;
   readonly localOnly: boolean;
   /** `undefined`: no selector, so it picks no pod (its slices are made by hand). */
   readonly selector: Readonly<Record<string, string>> | undefined;
+}
+
+/** A Service's port with the workload's port behind it. */
+export interface PortPair {
+  readonly port: number;
+  readonly targetPort: number;
 }
 
 const BALANCE_ANNOTATION = "weft.dev/balance";
@@ -32,6 +40,7 @@ export function parseService({ metadata, spec }: KubeObject): Service | undefine
     // "None" (headless) and "" (not assigned yet) are no addresses, so they fall out.
     addresses: canonicalAddresses(asList(raw["clusterIPs"]) ?? [raw["clusterIP"]]),
     ports: recordsOf(raw["ports"]).flatMap((port) => parsePort(port)),
+    targets: recordsOf(raw["ports"]).flatMap((port) => parseTarget(port)),
     algorithm: parseAlgorithm(metadata.annotations[BALANCE_ANNOTATION]),
     localOnly: raw["internalTrafficPolicy"] === "Local",
     selector: selector && Object.keys(selector).length > 0 ? selector : undefined,
@@ -42,6 +51,13 @@ function parsePort(raw: Readonly<Record<string, unknown>>): readonly ServicePort
   const port = asPort(raw["port"]);
   if (port === undefined || (raw["protocol"] ?? "TCP") !== "TCP") return [];
   return [{ port, name: asText(raw["name"]) ?? "", appProtocol: asText(raw["appProtocol"]) ?? "" }];
+}
+
+function parseTarget(raw: Readonly<Record<string, unknown>>): readonly PortPair[] {
+  const port = asPort(raw["port"]);
+  // core/v1 ServicePort.targetPort: "If this is not specified, the value of the 'port' field is used".
+  const targetPort = asPort(raw["targetPort"] ?? port);
+  return port === undefined || targetPort === undefined ? [] : [{ port, targetPort }];
 }
 
 /** An annotation with a typing error must not stop a service, so it means the default. */

@@ -18,6 +18,8 @@ export interface KubernetesSourceOptions {
   readonly api: KubeApi;
   readonly log: Log;
   readonly timing?: Partial<ListWatchTiming>;
+  /** A watch of that kind broke, and begins again with a list. */
+  readonly onRestart?: (kind: string) => void;
 }
 
 export class KubernetesSource implements Source {
@@ -34,7 +36,7 @@ export class KubernetesSource implements Source {
   }
 
   async start(sink: Sink): Promise<void> {
-    const { api, log, timing } = this.#options;
+    const { api, log, timing, onRestart } = this.#options;
     const lists = WATCHED_KINDS.map(() => Promise.withResolvers<void>());
     this.#kinds = WATCHED_KINDS.map(
       (kind, i) =>
@@ -45,6 +47,7 @@ export class KubernetesSource implements Source {
           timing: { ...LIST_WATCH_TIMING, ...timing },
           log,
           onChange: (change, object) => sink({ kind: change, object }),
+          ...(onRestart && { onRestart }),
           onListed: () => lists[i]?.resolve(),
         }),
     );

@@ -43,6 +43,8 @@ export interface ListWatchOptions {
   readonly onChange: (change: "upsert" | "delete", object: KubeObject) => void;
   /** After the first list was told. */
   readonly onListed: () => void;
+  /** It broke, and begins again with a list. */
+  readonly onRestart?: (kind: string) => void;
 }
 
 interface Known {
@@ -97,9 +99,10 @@ export class ListWatch {
 
   #fail(error: unknown): void {
     if (this.#closing.signal.aborted) return;
-    const { kind, log } = this.#options;
+    const { kind, log, onRestart } = this.#options;
     this.#version = "";
     this.#failures++;
+    onRestart?.(kind.kind);
     const message = Error.isError(error) ? error.message : String(error);
     this.#error = { code: "api_unreachable", place: kind.plural, message };
     log.warn({ code: "api_unreachable", kind: kind.kind, err: error }, "watch interrupted");

@@ -42,7 +42,7 @@ const CASES: readonly (readonly [string, Readonly<Record<string, AppliedByNode>>
 ];
 
 test.each(CASES)("enforcedCondition(): %s", (_name, applied, expected) => {
-  const state = { accepted: true, proofs: [proof("a"), proof("b")] };
+  const state = { accepted: true, effect: "full" as const, proofs: [proof("a"), proof("b")] };
   const nodes = new Map(Object.entries(applied));
   expect(enforcedCondition(state, nodes)).toEqual({ type: "Enforced", ...expected });
 });
@@ -50,22 +50,42 @@ test.each(CASES)("enforcedCondition(): %s", (_name, applied, expected) => {
 test("enforcedCondition(): a node with several proofs counts once, and only with all of them", () => {
   const proofs = [proof("a"), { node: "a", key: "enrolment u", version: "1" }];
   const nodes = new Map([["a", holding("v2")]]);
-  expect(enforcedCondition({ accepted: true, proofs }, nodes).message).toBe(
-    "0 of 1 nodes; waiting for a (behind)",
-  );
+  expect(
+    enforcedCondition({ accepted: true, effect: "full" as const, proofs }, nodes).message,
+  ).toBe("0 of 1 nodes; waiting for a (behind)");
 });
 
 test("enforcedCondition(): what cannot be evaluated is never called enforced, what nobody needs is", () => {
   const nodes = new Map([["a", holding("v2")]]);
-  expect(enforcedCondition({ accepted: false, proofs: [proof("a")] }, nodes)).toMatchObject({
+  expect(
+    enforcedCondition({ accepted: false, effect: "full" as const, proofs: [proof("a")] }, nodes),
+  ).toMatchObject({
     status: "False",
     reason: "Invalid",
   });
-  expect(enforcedCondition({ accepted: true, proofs: [] }, nodes)).toMatchObject({
+  expect(
+    enforcedCondition({ accepted: true, effect: "full" as const, proofs: [] }, nodes),
+  ).toMatchObject({
     status: "True",
     reason: "NoWorkloads",
   });
 });
+
+test.each([
+  ["dry_run", "DryRun"],
+  ["after_restart", "RestartNeeded"],
+] as const)(
+  "enforcedCondition(): %s is not called enforced, though every node holds it",
+  (effect, reason) => {
+    const nodes = new Map([["a", holding("v2")]]);
+    expect(
+      enforcedCondition({ accepted: true, effect, proofs: [proof("a")] }, nodes),
+    ).toMatchObject({
+      status: "False",
+      reason,
+    });
+  },
+);
 
 test("parseApplied(): reads back what formatApplied() wrote, of the kinds that status asks for", () => {
   const held = new Map([

@@ -23,7 +23,7 @@ interface Standing {
 const MAX_NAMED = 5;
 
 export function enforcedCondition(
-  { accepted, proofs }: Pick<PolicyState, "accepted" | "proofs">,
+  { accepted, effect, proofs }: Pick<PolicyState, "accepted" | "effect" | "proofs">,
   applied: ReadonlyMap<string, AppliedByNode>,
 ): Condition {
   const standings = standingsOf(proofs, applied);
@@ -44,10 +44,31 @@ export function enforcedCondition(
       `${count}; cannot be evaluated, so what it rules is denied`,
     );
   }
-  if (standings.length === 0) {
-    return enforced("True", "NoWorkloads", `${count}: no workload in the mesh is concerned`);
+  return appliedCondition({ effect, count, isNeeded: standings.length > 0 });
+}
+
+interface AppliedEverywhere {
+  readonly effect: PolicyState["effect"];
+  readonly count: string;
+  readonly isNeeded: boolean;
+}
+
+/** No node lacks anything of it. */
+function appliedCondition({ effect, count, isNeeded }: AppliedEverywhere): Condition {
+  switch (effect) {
+    case "dry_run":
+      return enforced("False", "DryRun", `${count}; counts and logs its matches, decides nothing`);
+    case "after_restart":
+      return enforced(
+        "False",
+        "RestartNeeded",
+        `${count}; the new trustDomain takes effect when all replicas of the operator are restarted`,
+      );
+    case "full":
+      return isNeeded
+        ? enforced("True", "Enforced", count)
+        : enforced("True", "NoWorkloads", `${count}: no workload in the mesh is concerned`);
   }
-  return enforced("True", "Enforced", count);
 }
 
 function standingsOf(

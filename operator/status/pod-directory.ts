@@ -1,5 +1,5 @@
 /** Names and nodes of all pods by their UID, the mesh's own pods included: what reports and tokens name is a UID. */
-import type { KubeChange } from "../resources/kube-object.ts";
+import type { KubeChange, KubeObject } from "../resources/kube-object.ts";
 import { parsePod } from "../resources/pod.ts";
 
 export interface PodPlace {
@@ -9,26 +9,29 @@ export interface PodPlace {
   readonly node: string;
 }
 
+interface Known extends PodPlace {
+  readonly serviceAccount: string;
+  /** Ended, or told to end. */
+  readonly isEnding: boolean;
+}
+
 export class PodDirectory {
-  readonly #byUid = new Map<string, PodPlace>();
-  readonly #byName = new Map<string, PodPlace>();
+  readonly #byUid = new Map<string, Known>();
+  readonly #byName = new Map<string, Known>();
 
   /** The UID that went with this change, if one did. */
   observe({ kind, object }: KubeChange): string | undefined {
     if (object.kind !== "Pod") return undefined;
     const key = `${object.metadata.namespace}/${object.metadata.name}`;
     const before = this.#byName.get(key);
-    const parsed = kind === "upsert" ? parsePod(object) : undefined;
-    const pod = parsed?.kind === "accepted" ? parsed.value : undefined;
+    const pod = kind === "upsert" ? read(object) : undefined;
     if (before && before.uid !== pod?.uid) {
       this.#byName.delete(key);
       this.#byUid.delete(before.uid);
     }
     if (pod) {
-      const { uid, namespace, name, node } = pod;
-      const place = { uid, namespace, name, node };
-      this.#byName.set(key, place);
-      this.#byUid.set(uid, place);
+      this.#byName.set(key, pod);
+      this.#byUid.set(pod.uid, pod);
     }
     return before && before.uid !== pod?.uid ? before.uid : undefined;
   }
@@ -36,4 +39,26 @@ export class PodDirectory {
   find(uid: string): PodPlace | undefined {
     return this.#byUid.get(uid);
   }
+
+  /** It is ending, and another pod of the same account lives on its node: an upgrade of a DaemonSet's pod. */
+  isSuperseded(uid: string): boolean {
+    const pod = this.#byUid.get(uid);
+    if (!pod?.isEnding) return false;
+    const { namespace, node, serviceAccount } = pod;
+    return [...this.#byUid.values()].some(
+      (other) =>
+        !other.isEnding &&
+        other.node === node &&
+        other.namespace === namespace &&
+        other.serviceAccount === serviceAccount,
+    );
+  }
+}
+
+function read(object: KubeObject): Known | undefined {
+  const parsed = parsePod(object);
+  if (parsed.kind === "refused") return undefined;
+  const { uid, namespace, name, node, serviceAccount, ended } = parsed.value;
+  const isEnding = ended || object.metadata.deletionTimestamp !== "";
+  return { uid, namespace, name, node, serviceAccount, isEnding };
 }

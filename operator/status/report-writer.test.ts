@@ -106,6 +106,7 @@ const STATE: PolicyState = {
   generation: 4,
   status: undefined,
   accepted: true,
+  effect: "full",
   reasons: [],
   warnings: [],
   notes: [],

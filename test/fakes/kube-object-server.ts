@@ -1,6 +1,7 @@
 /**
  * A Kubernetes API server as far as single objects go: GET, POST, PUT with resourceVersion as
- * precondition, the four patches as far as our writers use them, 404 and 409. Keeps all writes.
+ * precondition, DELETE, the four patches as far as our writers use them, 404 and 409. Keeps all writes.
+ * Watches stay open and silent.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,12 +17,16 @@ export interface SeenWrite {
   readonly contentType: string;
   readonly query: URLSearchParams;
   readonly body: Json;
+  /** Who wrote, as the header says. */
+  readonly authorization: string;
 }
 
 export class KubeObjectServer {
   readonly writes: SeenWrite[] = [];
   /** Calls that look like this get that answer instead of their own. */
   answer: ((method: string, path: string, body: Json) => Json | undefined) | undefined;
+  /** Called with every write that succeeded, before it is answered. */
+  onWrite: (write: SeenWrite) => void = () => undefined;
   /** Answers everything with 503. */
   isFailing = false;
   readonly #objects = new Map<string, Json>();
@@ -91,11 +96,18 @@ export class KubeObjectServer {
     const method = request.method ?? "";
     const path = url.pathname;
     const contentType = request.headers["content-type"] ?? "";
-    const write = { method, path, contentType, query: url.searchParams, body };
+    const authorization = request.headers.authorization ?? "";
+    if (url.searchParams.get("watch") === "true" && !this.isFailing) {
+      response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
+      return;
+    }
+    const write = { method, path, contentType, query: url.searchParams, body, authorization };
     const [status, answer] = this.#answerTo(write);
+    const isWritten = method !== "GET" && status < 300;
+    if (isWritten) this.onWrite(write);
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(answer));
-    if (method === "GET" || status >= 300) return;
+    if (!isWritten) return;
     this.writes.push(write);
     for (const waiter of [...this.#waiting].filter(({ isWanted }) => isWanted(write))) {
       this.#waiting.delete(waiter);
@@ -112,6 +124,7 @@ export class KubeObjectServer {
     if (method === "POST") return this.#create(path, body);
     if (method === "PUT") return this.#replace(path, body);
     if (method === "PATCH") return this.#patch(write);
+    if (method === "DELETE") return this.#delete(path);
     return failure(405, "MethodNotAllowed");
   }
 
@@ -148,6 +161,12 @@ export class KubeObjectServer {
     }
     this.put(target, merged(before ?? {}, body));
     return this.#found(target);
+  }
+
+  #delete(path: string): readonly [number, Json] {
+    const object = this.#objects.get(path);
+    this.#objects.delete(path);
+    return object ? [200, object] : failure(404, "NotFound");
   }
 
   #found(path: string): readonly [number, Json] {

@@ -1,43 +1,63 @@
-/** The real operator as its own process, on an API server (a fake one, without watches that stay open). */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+/** The real operator as its own process, on an API server (a fake one, whose watches stay silent). */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
+import { OPERATOR } from "../fakes/line-operator.ts";
+import { OperatorProcess } from "../fakes/operator-process.ts";
+import { WatchingNode } from "../fakes/watching-node.ts";
 
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(30_000);
+// Loading the program takes some seconds on a busy machine, and a Lease ten to be free.
+jest.setTimeout(60_000);
 
-const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
 const POLICY = "/apis/weft.dev/v1/namespaces/shop/authorizationpolicies/deny";
+const LEASE = "/apis/coordination.k8s.io/v1/namespaces/weft-system/leases/weft-operator";
+const ROOTS = "/api/v1/namespaces/weft-system/configmaps/weft-roots";
 const REGISTRATION = "/apis/admissionregistration.k8s.io/v1";
-const metadata = { name: "deny", namespace: "shop", uid: "p", generation: 1, resourceVersion: "1" };
+const resourceVersion = "1";
+const metadata = { name: "deny", namespace: "shop", uid: "p", generation: 1, resourceVersion };
 const rules = [{ from: [{ source: { namespaces: ["evil"] } }] }];
 
 const LISTS: Readonly<Record<string, readonly object[]>> = {
-  "/api/v1/namespaces": [],
-  "/api/v1/nodes": [{ metadata: { name: "node-a", uid: "n", resourceVersion: "1" } }],
-  "/api/v1/pods": [],
+  "/api/v1/namespaces": [
+    { metadata: { name: "mesh", labels: { "weft.dev/mesh": "enabled" }, resourceVersion } },
+  ],
+  "/api/v1/nodes": [{ metadata: { name: "node-a", uid: "n", resourceVersion } }],
+  "/api/v1/pods": [
+    {
+      metadata: { name: "web", namespace: "mesh", uid: "web", resourceVersion },
+      spec: { nodeName: "node-a", serviceAccountName: "web", containers: [] },
+      status: { phase: "Running", podIP: "10.1.0.1" },
+    },
+  ],
   "/api/v1/services": [],
   "/apis/discovery.k8s.io/v1/endpointslices": [],
   "/apis/weft.dev/v1/authorizationpolicies": [{ metadata, spec: { action: "DENY", rules } }],
   "/apis/weft.dev/v1/peerauthentications": [],
   "/apis/weft.dev/v1/meshconfigs": [],
-  "/apis/weft.dev/v1/nodereports": [],
+  "/apis/weft.dev/v1/nodereports": [
+    {
+      metadata: { name: "node-a", resourceVersion },
+      status: {
+        reportedAt: "2026-01-01T00:00:00Z",
+        captures: [{ uid: "web", state: "captured" }],
+      },
+    },
+  ],
 };
 
 let server: KubeObjectServer;
 let directory: string;
-let child: ChildProcess | undefined;
+let open: { close(): Promise<void> }[];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "weft-operator-"));
+  open = [];
   server = new KubeObjectServer();
   await server.start();
   server.answer = (method, path) => {
+    if (path.endsWith("/tokenreviews")) return { status: TOKEN_STATUS };
     const items = method === "GET" ? LISTS[path] : undefined;
     return items && { kind: "List", metadata: { resourceVersion: "1" }, items };
   };
@@ -51,79 +71,78 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  if (child && child.exitCode === null && child.signalCode === null) {
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
+  for (const one of open.toReversed()) await one.close();
   await server.stop();
   rmSync(directory, { recursive: true });
 });
 
-function startOperator(): ChildProcess {
-  const cluster = { server: server.url(), "insecure-skip-tls-verify": true };
-  const kubeconfig = join(directory, "kubeconfig");
-  const context = { cluster: "c", user: "u" };
-  writeFileSync(
-    kubeconfig,
-    JSON.stringify({
-      clusters: [{ name: "c", cluster }],
-      users: [{ name: "u", user: { token: "t" } }],
-      contexts: [{ name: "x", context }],
-      "current-context": "x",
-    }),
-  );
-  const listen = ["grpc", "webhook", "metrics"].flatMap((name) => {
-    return [`--${name}-listen`, "127.0.0.1:0"];
-  });
-  const own = ["--image", "weft:1", "--pod-name", "weft-operator-0"];
-  return spawn(process.execPath, ["--no-warnings", MAIN, ...listen, ...own], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, KUBECONFIG: kubeconfig },
-  });
+/** Every token is the one of the node proxy on node-b. */
+const TOKEN_STATUS = {
+  authenticated: true,
+  audiences: ["weft"],
+  user: {
+    username: "system:serviceaccount:weft-system:weft-node-proxy",
+    extra: {
+      "authentication.kubernetes.io/pod-uid": ["proxy"],
+      "authentication.kubernetes.io/node-name": ["node-b"],
+    },
+  },
+};
+
+function startOperator(podName = "weft-operator-0"): OperatorProcess {
+  const operator = new OperatorProcess({ directory, server: server.url(), podName });
+  open.push(operator);
+  return operator;
 }
 
-/** Reads on after the line: a program whose standard error is full would stand still. */
-async function logged(started: ChildProcess, message: string): Promise<void> {
-  if (!started.stderr) throw new Error("no standard error");
-  const lines = createInterface({ input: started.stderr });
-  await new Promise<void>((resolve, reject) => {
-    lines.on("line", (line) => {
-      if ((JSON.parse(line) as { readonly msg: string }).msg === message) resolve();
-    });
-    lines.on("close", () => reject(new Error(`the operator ended before it logged "${message}"`)));
+function rootsPem(): string {
+  const data = server.get(ROOTS)?.["data"] as { readonly "roots.pem": string };
+  return data["roots.pem"];
+}
+
+function connectNode(operator: OperatorProcess): WatchingNode {
+  const claims = Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + 3600 }));
+  const node = new WatchingNode("node-b", {
+    address: operator.grpcAddress,
+    roots: rootsPem,
+    serverIdentity: OPERATOR,
+    token: async () => `e30.${claims.toString("base64url")}.x`,
   });
+  open.push(node);
+  return node;
 }
 
 function wrote(path: string): Promise<SeenWrite> {
   return server.nextWrite((write) => write.path === path);
 }
 
+function holder(): string {
+  const spec = server.get(LEASE)?.["spec"] as { readonly holderIdentity?: string } | undefined;
+  return spec?.holderIdentity?.split("_")[0] ?? "";
+}
+
 test("operator on Kubernetes: makes the CA, publishes roots, leads, writes status, and gives the Lease back", async () => {
   const writes = Promise.all([
     wrote("/api/v1/namespaces/weft-system/secrets"),
-    wrote("/api/v1/namespaces/weft-system/configmaps/weft-roots"),
+    wrote(ROOTS),
     wrote("/apis/coordination.k8s.io/v1/namespaces/weft-system/leases"),
     wrote(`${REGISTRATION}/mutatingwebhookconfigurations/weft`),
     wrote(`${REGISTRATION}/validatingwebhookconfigurations/weft`),
     wrote(`${POLICY}/status`),
   ]);
-  const started = startOperator();
-  child = started;
-  const exited = once(started, "exit");
-  await logged(started, "ready");
-  const [secret, roots, , mutating, , status] = await writes;
+  const operator = await startOperator().ready();
+  const [secret, , , mutating, , status] = await writes;
   expect(Object.keys(secret.body["data"] as object).toSorted()).toEqual([
     "ca.crt",
     "tls.crt",
     "tls.key",
   ]);
-  const { "roots.pem": rootsPem } = roots.body["data"] as { readonly "roots.pem": string };
-  expect(rootsPem).toMatch(/^-----BEGIN CERTIFICATE-----/);
+  expect(rootsPem()).toMatch(/^-----BEGIN CERTIFICATE-----/);
   expect(mutating.body).toEqual({
     webhooks: [
       {
         name: "gate.weft.dev",
-        clientConfig: { caBundle: Buffer.from(rootsPem).toString("base64") },
+        clientConfig: { caBundle: Buffer.from(rootsPem()).toString("base64") },
       },
     ],
   });
@@ -135,10 +154,66 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
       ],
     },
   });
-  started.kill("SIGTERM");
-  expect(await exited).toEqual([0, null]);
-  const lease = server.get(
-    "/apis/coordination.k8s.io/v1/namespaces/weft-system/leases/weft-operator",
-  );
-  expect(lease?.["spec"]).toMatchObject({ holderIdentity: "" });
+  operator.kill("SIGTERM");
+  expect(await operator.exited).toEqual([0, null]);
+  expect(server.get(LEASE)?.["spec"]).toMatchObject({ holderIdentity: "" });
+});
+
+test("operator on Kubernetes: a fresh replica says which pods are captured before any node has connected", async () => {
+  const operator = await startOperator().ready();
+  expect(await connectNode(operator).firstTunnel("web")).toBe(true);
+});
+
+test("operator on Kubernetes: docs/operator-metrics.md lists exactly the metrics that it exposes", async () => {
+  const elected = wrote(`${POLICY}/status`);
+  const operator = await startOperator().ready();
+  await elected;
+  await connectNode(operator).firstTunnel("web");
+  const text = await operator.metrics();
+  const exposed = new Set([...text.matchAll(/^# TYPE (weft_\w+) /gm)].map(([, name = ""]) => name));
+  const docs = readFileSync("docs/operator-metrics.md", "utf8");
+  const listed = new Set([...docs.matchAll(/^\| `(weft_\w+)/gm)].map(([, name = ""]) => name));
+  expect([...listed].toSorted()).toEqual([...exposed].toSorted());
+  for (const line of [
+    "weft_operator_leader 1",
+    "weft_operator_source_synced 1",
+    "weft_operator_connected_nodes 1",
+    "weft_operator_config_pushes_total 1",
+    "weft_operator_config_acks_total 1",
+  ]) {
+    expect(text).toContain(`\n${line}\n`);
+  }
+  const expiries = text.matchAll(/certificate_expiry_seconds\{certificate="(\w+)"\} (\d+)/g);
+  expect([...expiries].map(([, certificate = ""]) => certificate).toSorted()).toEqual([
+    "ca",
+    "grpc",
+    "webhook",
+  ]);
+});
+
+test("operator on Kubernetes: of two replicas one leads, the other takes over from a dead one, and nobody else writes status", async () => {
+  const authors: string[] = [];
+  server.onWrite = ({ path, authorization }) => {
+    if (path === `${POLICY}/status`) authors.push(`${authorization} while ${holder()} leads`);
+  };
+  const firstStatus = wrote(`${POLICY}/status`);
+  const [one, two] = [startOperator("one"), startOperator("two")];
+  await Promise.all([firstStatus, one.ready(), two.ready()]);
+  const first = holder();
+  const second = first === "one" ? "two" : "one";
+  const [leader, follower] = first === "one" ? [one, two] : [two, one];
+  expect(await leader.metrics()).toContain("\nweft_operator_leader 1\n");
+  expect(await follower.metrics()).toContain("\nweft_operator_leader 0\n");
+  const secondStatus = wrote(`${POLICY}/status`);
+  leader.kill("SIGKILL");
+  await leader.exited;
+  const killedMs = performance.now();
+  await secondStatus;
+  const takeoverMs = performance.now() - killedMs;
+  // The duration of the Lease, and the renewal interval by which its last change was seen late.
+  expect(takeoverMs).toBeLessThan(12_500);
+  expect(authors).toEqual([
+    `Bearer ${first} while ${first} leads`,
+    `Bearer ${second} while ${second} leads`,
+  ]);
 });

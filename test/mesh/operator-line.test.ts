@@ -360,6 +360,7 @@ test("certify(): gets the chain, and the reason of a refusal; the node is the to
   const { operator } = await operatorWith({
     issue: ({ node, workload }) => {
       asked.push(node);
+      if (workload === "u3") return { kind: "unavailable", reason: "ca_expired", message: "over" };
       return workload === "u1"
         ? { kind: "issued", chain: [Uint8Array.of(1)], notAfterMs: 0 }
         : { kind: "refused", reason: "workload_on_other_node", message: "not yours" };
@@ -374,6 +375,10 @@ test("certify(): gets the chain, and the reason of a refusal; the node is the to
     reason: "refused",
     refusal: "workload_on_other_node",
   });
+  await expect(client.certify({ workload: "u3", csr, signal })).rejects.toMatchObject({
+    reason: "overloaded",
+    refusal: "ca_expired",
+  });
   await expect(
     client.certify({ workload: "u1", csr: new Uint8Array(17_000), signal }),
   ).rejects.toMatchObject({ refusal: "csr_malformed" });
@@ -381,7 +386,7 @@ test("certify(): gets the chain, and the reason of a refusal; the node is the to
     client.certify({ workload: "u1", csr: new Uint8Array(1_000_000), signal }),
   ).rejects.toMatchObject({ reason: "overloaded" });
   expect(new Set(asked)).toEqual(new Set(["node-a"]));
-  expect(asked.length).toBe(2);
+  expect(asked.length).toBe(3);
 });
 
 test("join token: compared whole, and the node must name itself properly", async () => {

@@ -1,0 +1,92 @@
+/**
+ * What the operator counts about its own work; docs/operator-metrics.md explains each to people.
+ *
+ * Parts tell it what has happened and know nothing of Prometheus; what can be asked is asked at each scrape.
+ */
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { Issued } from "./distribute/certify.ts";
+import type { BatchStep } from "./distribute/config-session.ts";
+
+/** Of which certificate: the CA's own, or one of the two servers'. */
+export type ExpiringCertificate = "ca" | "grpc" | "webhook";
+
+export class OperatorMetrics {
+  readonly #registry: Registry;
+  readonly #issued: Counter;
+  readonly #refused: Counter<"reason">;
+  readonly #batches: Readonly<Record<BatchStep, Counter>>;
+  readonly #watchRestarts: Counter<"kind">;
+  readonly #expiry = new Map<ExpiringCertificate, () => number>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+    this.#issued = this.#counter("certificates_issued_total", "Workload certificates issued");
+    this.#refused = new Counter({
+      name: "weft_operator_certificates_refused_total",
+      help: "Workload certificates not issued, by reason",
+      labelNames: ["reason"],
+      registers: [registry],
+    });
+    this.#batches = {
+      sent: this.#counter("config_pushes_total", "Configuration batches sent to node proxies"),
+      applied: this.#counter("config_acks_total", "Configuration batches that a node applied"),
+      rejected: this.#counter("config_nacks_total", "Configuration batches that a node refused"),
+    };
+    this.#watchRestarts = new Counter({
+      name: "weft_operator_watch_restarts_total",
+      help: "Watches that broke and began again with a list, by kind",
+      labelNames: ["kind"],
+      registers: [registry],
+    });
+    this.#exposeExpiry();
+  }
+
+  countIssue(issued: Issued): void {
+    if (issued.kind === "issued") this.#issued.inc();
+    else this.#refused.inc({ reason: issued.reason });
+  }
+
+  countBatch(step: BatchStep): void {
+    this.#batches[step].inc();
+  }
+
+  countWatchRestart(kind: string): void {
+    this.#watchRestarts.inc({ kind });
+  }
+
+  /** `notAfterMs` is asked at each scrape, since certificates are renewed. */
+  watchExpiry(certificate: ExpiringCertificate, notAfterMs: () => number): void {
+    this.#expiry.set(certificate, notAfterMs);
+  }
+
+  /** A gauge that asks at each scrape. */
+  ask(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name: `weft_operator_${name}`,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name: `weft_operator_${name}`, help, registers: [this.#registry] });
+  }
+
+  #exposeExpiry(): void {
+    const expiry = this.#expiry;
+    new Gauge({
+      name: "weft_operator_certificate_expiry_seconds",
+      help: "Seconds until the certificate ends; negative once it has",
+      labelNames: ["certificate"],
+      registers: [this.#registry],
+      collect() {
+        for (const [certificate, notAfterMs] of expiry) {
+          this.set({ certificate }, (notAfterMs() - Date.now()) / 1000);
+        }
+      },
+    });
+  }
+}

@@ -1,0 +1,86 @@
+/** The real operator as its own process, on a fake API server; killed by the test or at its end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
+
+export interface OperatorProcessOptions {
+  /** For the kubeconfig. */
+  readonly directory: string;
+  readonly server: string;
+  readonly podName: string;
+}
+
+export class OperatorProcess {
+  readonly exited: Promise<unknown>;
+  readonly #child: ChildProcess;
+  readonly #ports = new Map<string, number>();
+  readonly #ready = Promise.withResolvers<void>();
+
+  constructor({ directory, server, podName }: OperatorProcessOptions) {
+    const kubeconfig = join(directory, `kubeconfig-${podName}`);
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        clusters: [{ name: "c", cluster: { server, "insecure-skip-tls-verify": true } }],
+        // So that the fake API server can tell the replicas apart.
+        users: [{ name: "u", user: { token: podName } }],
+        contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+        "current-context": "x",
+      }),
+    );
+    const listen = ["grpc", "webhook", "metrics"].flatMap((name) => {
+      return [`--${name}-listen`, "127.0.0.1:0"];
+    });
+    const own = ["--image", "weft:1", "--pod-name", podName];
+    this.#child = spawn(process.execPath, ["--no-warnings", MAIN, ...listen, ...own], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, KUBECONFIG: kubeconfig },
+    });
+    this.exited = once(this.#child, "exit");
+    this.#ready.promise.catch(() => undefined);
+    this.#readLog();
+  }
+
+  /** Resolves once it serves. Rejects where it ends before. */
+  async ready(): Promise<this> {
+    await this.#ready.promise;
+    return this;
+  }
+
+  get grpcAddress(): string {
+    return `127.0.0.1:${this.#ports.get("ready")}`;
+  }
+
+  async metrics(): Promise<string> {
+    const port = this.#ports.get("metrics listen");
+    return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGKILL");
+    await this.exited;
+  }
+
+  /** Reads to the end: a program whose standard error is full would stand still. */
+  #readLog(): void {
+    if (!this.#child.stderr) throw new Error("no standard error");
+    const lines = createInterface({ input: this.#child.stderr });
+    lines.on("line", (line) => {
+      const { msg, port } = JSON.parse(line) as { readonly msg: string; readonly port?: number };
+      if (port !== undefined) this.#ports.set(msg, port);
+      if (msg === "ready") this.#ready.resolve();
+    });
+    lines.on("close", () =>
+      this.#ready.reject(new Error("the operator ended before it was ready")),
+    );
+  }
+}

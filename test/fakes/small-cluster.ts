@@ -1,0 +1,120 @@
+/**
+ * A cluster of one node as far as weftctl looks at it: lists, deletions by label, and a node proxy
+ * that releases its pod step by step once the namespace has lost its label.
+ */
+import { KubeObjectServer } from "./kube-object-server.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const PODS = "/api/v1/pods";
+const NAMESPACES = "/api/v1/namespaces";
+const REPORTS = "/apis/weft.dev/v1/nodereports";
+const WORKLOADS = "/apis/apps/v1/namespaces/weft-system";
+const LABELLED = { "weft.dev/mesh": "enabled" };
+
+export class SmallCluster {
+  /** What was done, oldest first; reports once for each time that they were asked for after the label went. */
+  readonly steps: string[] = [];
+  /** What the node reports of its pod each time after that, "gone" for nothing; the last one stays. */
+  releaseIn: readonly string[] = [];
+  readonly #server = new KubeObjectServer();
+  readonly #lists = new Map<string, Json[]>();
+  #capture = "captured";
+  #isLabelled = true;
+  #asked = 0;
+
+  async start(): Promise<void> {
+    await this.#server.start();
+    this.#server.answer = (method, path, body) => this.#answer(method, path, body);
+    this.#lists.set(NAMESPACES, []);
+    this.#lists.set(PODS, []);
+    this.put("/api/v1/nodes", {
+      metadata: { name: "node-a" },
+      status: {
+        nodeInfo: { kernelVersion: "6.1.0", operatingSystem: "linux", architecture: "amd64" },
+      },
+    });
+    this.#server.put("/version", { major: "1", minor: "34", gitVersion: "v1.34.0" });
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+  }
+
+  kubeconfig(): string {
+    return JSON.stringify({
+      clusters: [
+        { name: "c", cluster: { server: this.#server.url(), "insecure-skip-tls-verify": true } },
+      ],
+      users: [{ name: "u", user: { token: "t" } }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    });
+  }
+
+  put(list: string, object: Json): void {
+    this.#lists.set(list, [...(this.#lists.get(list) ?? []), object]);
+  }
+
+  /** The mesh, a namespace in it, a captured pod, and one that waits for a node. */
+  install(): void {
+    this.#server.put(`${WORKLOADS}/deployments/weft-operator`, {
+      metadata: { name: "weft-operator" },
+      status: { replicas: 2, readyReplicas: 2 },
+    });
+    this.#server.put(`${WORKLOADS}/daemonsets/weft-node-proxy`, {
+      metadata: { name: "weft-node-proxy" },
+      status: { desiredNumberScheduled: 1, numberReady: 1 },
+    });
+    this.#server.put(`${NAMESPACES}/weft-system`, { metadata: { name: "weft-system" } });
+    this.put(NAMESPACES, { metadata: { name: "shop", labels: LABELLED } });
+    const initContainers = [{ name: "weft-gate" }];
+    this.put(PODS, {
+      metadata: { name: "web", namespace: "shop", uid: "u" },
+      spec: { nodeName: "node-a", initContainers },
+      status: { phase: "Running" },
+    });
+    this.put(PODS, {
+      metadata: { name: "waiting", namespace: "shop", uid: "w" },
+      spec: { initContainers },
+      status: { phase: "Pending" },
+    });
+    this.put(REPORTS, { metadata: { name: "node-a" } });
+  }
+
+  #answer(method: string, path: string, body: Json): Json | undefined {
+    const name = path.split("/").at(-1) ?? "";
+    if (method === "DELETE") {
+      this.steps.push(`DELETE ${name}`);
+      return this.#server.get(path) ? undefined : { kind: "Status", status: "Success" };
+    }
+    if (method === "PATCH") return this.#patch(path, name, body);
+    if (path === REPORTS && this.#lists.has(REPORTS)) return { items: [this.#report()] };
+    const items = this.#lists.get(path);
+    return items && { kind: "List", metadata: {}, items };
+  }
+
+  #patch(path: string, name: string, body: Json): Json {
+    if (path.includes("/pods/")) {
+      const { annotations } = body["metadata"] as { readonly annotations: Json };
+      this.steps.push(`gate of ${name} ${String(annotations["weft.dev/gate"])}`);
+    } else {
+      const { labels } = body["metadata"] as { readonly labels: Json };
+      this.#isLabelled = labels["weft.dev/mesh"] !== null;
+      this.steps.push(`${name} ${this.#isLabelled ? "" : "not "}labelled`);
+    }
+    return { kind: "Status" };
+  }
+
+  #report(): Json {
+    if (!this.#isLabelled) {
+      const asked = Math.min(this.#asked, this.releaseIn.length) - 1;
+      this.#capture = this.releaseIn[asked] ?? this.#capture;
+      this.#asked += 1;
+      this.steps.push(`reports: ${this.#capture === "gone" ? "none" : this.#capture}`);
+    }
+    const [state, reason = ""] = this.#capture.split(" ");
+    const captures = state === "gone" ? [] : [{ uid: "u", state, reason }];
+    return { metadata: { name: "node-a" }, status: { version: "1", captures, leaves: [] } };
+  }
+}
