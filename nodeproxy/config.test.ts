@@ -40,3 +40,10 @@ test("parseConfig(): names everything that is wrong at once", () => {
     ],
   });
 });
+
+test("parseConfig(): the line's directory lies in the run directory unless it is named", () => {
+  const args = ["--node=a", "--operator=[fd00::1]:1", "--run-dir=/run/w"];
+  expect(parseConfig(args, {})).toMatchObject({ config: { lineDir: "/run/w/line" } });
+  const named = parseConfig(args, { WEFT_LINE_DIR: "/run/own" });
+  expect(named).toMatchObject({ config: { runDir: "/run/w", lineDir: "/run/own" } });
+});

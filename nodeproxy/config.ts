@@ -3,6 +3,7 @@
  *
  * Every flag `--a-b` has the variable `WEFT_A_B`; the flag wins. Read once, by the main files alone.
  */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
@@ -19,6 +20,8 @@ export interface NodeProxyConfig {
   readonly joinToken: boolean;
   /** Sockets, snapshot and leaf keys: a root-only directory, on tmpfs. */
   readonly runDir: string;
+  /** Of the socket between the two processes; shared with no other node proxy, where the run directory may be. */
+  readonly lineDir: string;
   /** Of the operator's certificate; the mesh's own comes with the configuration. */
   readonly trustDomain: string;
   readonly adminListen: ListenAddress;
@@ -49,6 +52,10 @@ const SETTINGS = {
   },
   "join-token-file": { fallback: "", help: "join token of an operator with --source file:" },
   "run-dir": { fallback: "/run/weft", help: "root-only directory for sockets, snapshot and keys" },
+  "line-dir": {
+    fallback: "",
+    help: "directory of the socket between its processes, shared with no other pod (RUN_DIR/line)",
+  },
   "trust-domain": { fallback: "cluster.local", help: "trust domain of the operator's certificate" },
   "admin-listen": { fallback: "127.0.0.1:15000", help: "admin endpoint, loopback" },
   "metrics-listen": { fallback: ":15020", help: "metrics" },
@@ -91,6 +98,7 @@ export function parseConfig(
     tokenFile: joinToken ? get("join-token-file") : get("token-file"),
     joinToken,
     runDir: get("run-dir"),
+    lineDir: get("line-dir") || join(get("run-dir"), "line"),
     trustDomain: get("trust-domain"),
     adminListen: listen("admin-listen"),
     metricsListen: listen("metrics-listen"),

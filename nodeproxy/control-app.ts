@@ -4,11 +4,10 @@
  *
  * Closing leaves rules, listeners and open connections as they are.
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Registry } from "prom-client";
 import type { Changes } from "../core/model/resource.ts";
-import { AdminServer, healthRoutes, metricsRoute } from "../core/process/admin.ts";
+import { type AdminAnswer, AdminServer, healthRoutes } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
@@ -16,11 +15,10 @@ import { Readiness } from "../core/process/readiness.ts";
 import { type Capture, createCapture } from "./capture/create-capture.ts";
 import { type ControlLine, createControlLine } from "./channel/control-line.ts";
 import { openKeptDescriptors } from "./channel/kept-descriptors.ts";
-import type { FromTraffic, OpenConnection, ToTraffic } from "./channel/messages.ts";
+import type { FromTraffic, OpenConnection } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
 import { CertifyClient } from "./control/certify.ts";
 import { type AppliedChanges, ConfigStream } from "./control/config-stream.ts";
-import type { OperatorLineOptions } from "./control/operator-line.ts";
 import {
   openSnapshot,
   restoreLeaves,
@@ -30,13 +28,24 @@ import {
 import { controlActions, controlRoutes } from "./control-admin.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
 import { NodeConfiguration } from "./node-configuration.ts";
-import { TRAFFIC_LINE } from "./traffic-line-path.ts";
+import { operatorLineOf } from "./operator-line-of.ts";
+import { lockRunDir, type RunDirLock } from "./run-dir-lock.ts";
+import { mergeMetrics } from "./telemetry/merge-metrics.ts";
+import { trafficLinePath } from "./traffic-line-path.ts";
+import { TrafficMetrics } from "./traffic-metrics.ts";
 import { VERSION } from "./version.ts";
 
+export interface ControlOptions {
+  readonly config: NodeProxyConfig;
+  readonly log: Log;
+  /** Aborts when the program is told to stop before it has started. */
+  readonly signal: AbortSignal;
+}
+
 /** Starts everything and resolves once every socket listens; configuration and captures follow. */
-export async function startControl(config: NodeProxyConfig, log: Log): Promise<Running> {
+export async function startControl({ config, log, signal }: ControlOptions): Promise<Running> {
   const app = new ControlApp(config, log);
-  await app.start();
+  await app.start(signal);
   return app;
 }
 
@@ -44,6 +53,7 @@ class ControlApp implements Running {
   readonly #config: NodeProxyConfig;
   readonly #log: Log;
   readonly #readiness = new Readiness();
+  readonly #owned = this.#readiness.require("run directory");
   readonly #configured = this.#readiness.require("configuration");
   readonly #trafficUp = this.#readiness.require("traffic process");
   readonly #configuration = new NodeConfiguration();
@@ -55,12 +65,16 @@ class ControlApp implements Running {
   #line: ControlLine | undefined;
   #snapshot: Snapshot | undefined;
   #connections: readonly OpenConnection[] = [];
+  readonly #trafficMetrics = new TrafficMetrics((message) => this.#line?.send(message));
   #isReportDue = false;
+  /** Until what was captured before this process started is known: else callers would leave its tunnels. */
+  #isReportHeld = true;
+  #lock: RunDirLock | undefined;
 
   constructor(config: NodeProxyConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const line = operatorLine(config);
+    const line = operatorLineOf(config);
     this.#certify = new CertifyClient(line);
     this.#certificates = createCertificates({
       certify: (workload, csr, signal) => this.#certify.certify({ workload, csr, signal }),
@@ -88,8 +102,11 @@ class ControlApp implements Running {
   }
 
   /** The order is that of need: what is on disk first, then the traffic process, then the operator. */
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
     const { runDir } = this.#config;
+    await this.#listen();
+    this.#lock = await lockRunDir(runDir, { onWait: () => this.#tellWait(), signal });
+    this.#owned.met();
     this.#snapshot = await openSnapshot({
       directory: runDir,
       resources: () => this.#configuration.all(),
@@ -97,7 +114,7 @@ class ControlApp implements Running {
       log: this.#log,
     });
     this.#line = await createControlLine({
-      path: join(runDir, TRAFFIC_LINE),
+      path: trafficLinePath(this.#config),
       ...(this.#config.trafficGroup === undefined
         ? {}
         : { trafficGroup: this.#config.trafficGroup }),
@@ -109,14 +126,28 @@ class ControlApp implements Running {
     const { keptEnds } = this.#config;
     this.#capture = createCapture({
       log: this.#log,
-      send: (message, descriptors) => this.#sendOfPod(message, descriptors),
+      send: (message, descriptors) => this.#line?.send(message, descriptors),
       hasLeaf: (uid) => this.#certificates.isServed(uid),
+      hasTunnel: (uid) => this.#configuration.hasTunnel(uid),
       onState: () => this.#reportSoon(),
+      onClosed: () => {
+        this.#releaseUnneeded();
+        this.#reportSoon();
+      },
       kept: keptEnds && openKeptDescriptors(keptEnds),
     });
     await this.#restore();
-    await this.#listen();
     this.#stream.start();
+    void this.#capture.look().then(() => {
+      this.#isReportHeld = false;
+      this.#reportSoon();
+    });
+  }
+
+  #tellWait(): void {
+    const reason = `another node proxy still holds ${this.#config.runDir}`;
+    this.#owned.missing(reason);
+    this.#log.info({ runDir: this.#config.runDir }, "waiting for another node proxy to end");
   }
 
   async close(): Promise<void> {
@@ -128,6 +159,7 @@ class ControlApp implements Running {
     this.#certificates.close();
     await this.#line?.close();
     await Promise.all(this.#servers.map((server) => server.close()));
+    this.#lock?.release();
   }
 
   /** Last known good: what was held before rules until the operator says otherwise. */
@@ -153,6 +185,7 @@ class ControlApp implements Running {
       version: VERSION,
       node: process.version,
     });
+    registry.setDefaultLabels({ process: "control" });
     const view = {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),
@@ -163,7 +196,11 @@ class ControlApp implements Running {
     const health = healthRoutes(this.#readiness);
     const places = [
       { address: adminListen, routes: controlRoutes(view), actions: controlActions(view) },
-      { address: metricsListen, routes: { "/metrics": metricsRoute(registry) }, actions: {} },
+      {
+        address: metricsListen,
+        routes: { "/metrics": () => this.#metrics(registry) },
+        actions: {},
+      },
       { address: readyListen, routes: health, actions: {} },
     ];
     for (const { address, routes, actions } of places) {
@@ -171,6 +208,12 @@ class ControlApp implements Running {
       await server.listen(address);
       this.#servers.push(server);
     }
+  }
+
+  async #metrics(registry: Registry): Promise<AdminAnswer> {
+    const traffic = await this.#trafficMetrics.ask();
+    const body = mergeMetrics(await registry.metrics(), traffic);
+    return { status: 200, contentType: registry.contentType, body };
   }
 
   /** One synchronous step: traffic, certificates and captures see the same configuration. */
@@ -207,19 +250,9 @@ class ControlApp implements Running {
     this.#certificates.keepOnly(needed);
   }
 
-  #sendOfPod(message: ToTraffic, descriptors?: readonly number[]): boolean {
-    // The capture clears its own report after this; what it held is released in the next turn.
-    if (message.kind === "pod_closed") {
-      void nextTurn().then(() => {
-        this.#releaseUnneeded();
-        this.#reportSoon();
-      });
-    }
-    return this.#line?.send(message, descriptors) ?? false;
-  }
-
   #heard(message: FromTraffic): void {
     if (message.kind === "connections") this.#connections = message.open;
+    this.#trafficMetrics.received(message);
     this.#capture?.received(message);
   }
 
@@ -242,7 +275,7 @@ class ControlApp implements Running {
 
   /** Reports are whole, so those of one turn are one. */
   #reportSoon(): void {
-    if (this.#isReportDue) return;
+    if (this.#isReportDue || this.#isReportHeld) return;
     this.#isReportDue = true;
     void nextTurn().then(() => {
       this.#isReportDue = false;
@@ -255,15 +288,4 @@ class ControlApp implements Running {
       });
     });
   }
-}
-
-function operatorLine(config: NodeProxyConfig): OperatorLineOptions {
-  const { trustDomain, rootsFile, tokenFile } = config;
-  return {
-    address: config.operator,
-    roots: () => readFile(rootsFile, "utf8"),
-    serverIdentity: `spiffe://${trustDomain}/ns/weft-system/sa/weft-operator`,
-    token: async () => (await readFile(tokenFile, "utf8")).trim(),
-    ...(config.joinToken ? { node: config.node } : {}),
-  };
 }

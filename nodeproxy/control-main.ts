@@ -22,5 +22,9 @@ const log = createLog({
   ...(config.logFile === "" ? {} : { file: config.logFile }),
 });
 process.exit(
-  await runProgram({ log, drainBudgetMs: DRAIN_BUDGET_MS, start: () => startControl(config, log) }),
+  await runProgram({
+    log,
+    drainBudgetMs: DRAIN_BUDGET_MS,
+    start: (signal) => startControl({ config, log, signal }),
+  }),
 );

@@ -61,6 +61,12 @@ export class NodeConfiguration {
     );
   }
 
+  /** False only where the workload is there and no caller tunnels to it: of one that is gone nobody knows. */
+  hasTunnel(uid: string): boolean {
+    const body = this.#held.get({ kind: "workload", name: uid })?.body;
+    return body?.kind !== "workload" || body.value.tunnel;
+  }
+
   /** UIDs of workloads that by these changes no caller tunnels to: still there, and not captured. */
   withoutTunnel({ upserts }: Changes): readonly string[] {
     return upserts.flatMap(({ body }) =>

@@ -6,18 +6,20 @@ import type { Changes, ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
-import { type ClientTlsOptions, createTlsContexts } from "./identity/tls-context.ts";
+import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
 import { Current } from "./state/current.ts";
+import { Releases } from "./state/releases.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
 import { adoptNamespace } from "./sys/namespace.ts";
 import { openOutboundSocket } from "./sys/tcp-socket.ts";
 import type { AccessLog } from "./telemetry/access-log.ts";
 import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 import { ConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
-import { type TrafficParts, TrafficPod } from "./traffic-pod.ts";
+import { type PodSource, type TrafficParts, TrafficPod } from "./traffic-pod.ts";
 import { isStillTrusted } from "./tunnel/is-still-trusted.ts";
+import { LeafWaiters } from "./tunnel/leaf-waiters.ts";
 import { openHandshake } from "./tunnel/open-handshake.ts";
 import { TunnelPool } from "./tunnel/pool.ts";
 
@@ -30,6 +32,8 @@ export interface TrafficOptions {
   readonly node: string;
   readonly log: Log;
   readonly metrics: ConnectionMetrics;
+  /** All of the process, in Prometheus' text format. */
+  readonly metricsText: () => Promise<string>;
   readonly accessLog: AccessLog;
   readonly send: (message: FromTraffic) => void;
 }
@@ -53,7 +57,11 @@ class TrafficApp implements Traffic {
   readonly #contexts = createTlsContexts();
   readonly #pods = new Map<string, TrafficPod>();
   readonly #turns = new Map<string, number>();
-  readonly #leafWaiters = new Map<string, (() => void)[]>();
+  readonly #leafWaiters = new LeafWaiters(
+    (identity) => this.#contexts.client(identity),
+    LEAF_WAIT_MS,
+  );
+  readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
   readonly #judge = new Judge(this.#current);
   readonly #probes = new ProbePerformer();
   readonly #connections: Connections;
@@ -78,7 +86,7 @@ class TrafficApp implements Traffic {
           contexts: this.#contexts,
           openSocket: ({ sourceUid, destinationAddress }) =>
             this.#openSocket(sourceUid, destinationAddress),
-          waitForLeaf: (identity) => this.#waitForLeaf(identity),
+          waitForLeaf: (identity) => this.#leafWaiters.wait(identity),
         },
         ends,
       ),
@@ -103,20 +111,22 @@ class TrafficApp implements Traffic {
         this.#addPod(message, descriptors);
         return;
       case "pod_closed":
-        this.#pods.get(message.uid)?.close();
-        this.#pods.delete(message.uid);
+        this.#closePod(message.uid);
         return;
       case "changes":
         this.#apply(message.changes, message.complete ?? false);
         return;
       case "leaf":
         this.#contexts.setLeaf(message.leaf);
-        this.#leafChanged(message.leaf.identity);
+        this.#pool.outdateIdentity(message.leaf.identity);
+        this.#leafWaiters.wake();
         return;
       case "leaf_dropped":
         this.#contexts.dropLeaf(message.identity);
         this.#pool.drainIdentity(message.identity);
-        this.#leafChanged(message.identity);
+        return;
+      case "metrics_request":
+        void this.#tellMetrics(message.id);
         return;
       case "drain":
         void this.drain().then(() => this.#options.send({ kind: "drained" }));
@@ -135,60 +145,91 @@ class TrafficApp implements Traffic {
     this.#connections.cutAll("proxy_stopped");
     for (const pod of this.#pods.values()) pod.close();
     this.#pods.clear();
+    this.#leafWaiters.close();
     this.#pool.close();
     this.#probes.close();
   }
 
+  /** Never throws: one pod that cannot be taken over must not end the others. Control sees that it never listens. */
   #addPod(
     { uid, families }: Extract<ToTraffic, { readonly kind: "pod" }>,
-    [namespaceFd, ...listening]: readonly number[],
+    descriptors: readonly number[],
   ): void {
+    const [namespaceFd, ...listening] = descriptors;
     if (namespaceFd === undefined || listening.length !== families.length * 3) {
-      for (const fd of listening) closeDescriptor(fd);
-      throw new Error(`pod ${uid} came with ${listening.length} listening descriptors`);
-    }
-    const namespace = adoptNamespace(namespaceFd);
-    const known = this.#pods.get(uid);
-    if (known?.namespace.inode === namespace.inode || this.#isDraining) {
-      for (const fd of [namespaceFd, ...listening]) closeDescriptor(fd);
-      if (known) this.#options.send({ kind: "listening", uid });
+      for (const fd of descriptors) closeDescriptor(fd);
+      this.#options.log.error(
+        { uid, families, descriptors: descriptors.length },
+        "pod with a wrong number of descriptors refused",
+      );
       return;
     }
-    known?.close();
     const listeners = families.map((family, i) => ({
       family,
       outboundFd: listening[i * 3] ?? -1,
       plaintextFd: listening[i * 3 + 1] ?? -1,
       tunnelFd: listening[i * 3 + 2] ?? -1,
     }));
-    const pod = new TrafficPod({ uid, namespace, listeners }, this.#parts);
+    try {
+      this.#takePod({ uid, namespace: adoptNamespace(namespaceFd), listeners }, descriptors);
+    } catch (error) {
+      // What was taken over until here is closed with the descriptors.
+      for (const fd of descriptors) closeDescriptor(fd);
+      this.#options.log.error({ err: error, uid }, "pod could not be taken over");
+    }
+  }
+
+  #takePod(source: PodSource, descriptors: readonly number[]): void {
+    const { uid, namespace } = source;
+    const known = this.#pods.get(uid);
+    if (known?.namespace.inode === namespace.inode || this.#isDraining) {
+      for (const fd of descriptors) closeDescriptor(fd);
+      if (known) this.#options.send({ kind: "listening", uid });
+      return;
+    }
+    if (known) this.#closePod(uid);
+    const pod = new TrafficPod(source, this.#parts);
     this.#pods.set(uid, pod);
     void whenListening(pod).then(() => this.#options.send({ kind: "listening", uid }));
   }
 
+  #closePod(uid: string): void {
+    this.#pods.get(uid)?.close();
+    this.#pods.delete(uid);
+    // They hold sockets of its namespace, which the pod's next one under this UID must not meet.
+    this.#pool.drainWorkload(uid);
+    const { removals } = this.#releases.ended(uid);
+    if (removals.length > 0) this.#change({ upserts: [], removals });
+  }
+
   #apply(changes: Changes, isComplete: boolean): void {
-    const all = isComplete ? this.#current.completed(changes) : changes;
-    const moved = this.#endedWorkloads(all);
-    const applied = this.#current.apply(all);
+    this.#change(this.#releases.hold(isComplete ? this.#current.completed(changes) : changes));
+  }
+
+  #change(changes: Changes): void {
+    const before = this.#addressesBefore(changes);
+    const applied = this.#current.apply(changes);
     if (applied.kind === "refused") {
       // Control has checked them before; half of them must not rule.
       this.#options.log.error({ errors: applied.errors }, "changes refused");
       return;
     }
-    for (const uid of moved) if (!this.#isSame(uid)) this.#pool.drainWorkload(uid);
+    for (const [uid, addresses] of before) {
+      if (addresses !== this.#addressesOf(uid)) this.#pool.drainWorkload(uid);
+    }
     this.#react(applied.touched);
   }
 
   #react(touched: ReadonlySet<ResourceKind>): void {
     if (touched.has("bundle")) {
       this.#contexts.setBundles([...this.#current.bundles()]);
+      this.#leafWaiters.wake();
       const trusted = (socket: Parameters<typeof isStillTrusted>[0]) =>
         isStillTrusted(socket, this.#contexts.bundles());
       this.#pool.endUntrusted(trusted);
       for (const pod of this.#pods.values()) pod.endUntrusted(trusted);
     }
     const isPodChange = touched.has("enrolment") || touched.has("settings");
-    if (isPodChange || touched.has("bundle")) for (const pod of this.#pods.values()) pod.refresh();
     if (!isPodChange && !touched.has("policy")) return;
     this.#judge.refresh();
     const ended = this.#connections.recheck(({ pod, attempt }) => {
@@ -198,35 +239,20 @@ class TrafficApp implements Traffic {
     if (ended > 0) this.#options.log.info({ ended }, "connections ended by a change of policy");
   }
 
-  /** Workloads that the changes remove or replace: tunnels to them may lead to another pod soon. */
-  #endedWorkloads({ upserts, removals }: Changes): readonly string[] {
-    const replaced = upserts.filter(({ body }) => body.kind === "workload");
-    const removed = removals.filter(({ kind }) => kind === "workload");
-    const uids = [...replaced, ...removed].map(({ name }) => name);
-    this.#before = new Map(uids.map((uid) => [uid, this.#current.workload(uid)?.addresses.join()]));
-    return uids;
+  /** Of workloads that the changes remove or replace: tunnels to them may lead to another pod soon. */
+  #addressesBefore({ upserts, removals }: Changes): ReadonlyMap<string, string> {
+    const before = new Map<string, string>();
+    for (const { kind, name } of removals) {
+      if (kind === "workload") before.set(name, this.#addressesOf(name));
+    }
+    for (const { name, body } of upserts) {
+      if (body.kind === "workload") before.set(name, this.#addressesOf(name));
+    }
+    return before;
   }
 
-  #before: ReadonlyMap<string, string | undefined> = new Map();
-
-  #isSame(uid: string): boolean {
-    return this.#before.get(uid) === this.#current.workload(uid)?.addresses.join();
-  }
-
-  #leafChanged(identity: string): void {
-    // Tunnels that are open keep the leaf they were made with, so a renewal touches no call.
-    for (const pod of this.#pods.values()) pod.refresh();
-    for (const wake of this.#leafWaiters.get(identity) ?? []) wake();
-    this.#leafWaiters.delete(identity);
-  }
-
-  async #waitForLeaf(identity: string): Promise<ClientTlsOptions | undefined> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timeout = setTimeout(resolve, LEAF_WAIT_MS);
-    this.#leafWaiters.set(identity, [...(this.#leafWaiters.get(identity) ?? []), resolve]);
-    await promise;
-    clearTimeout(timeout);
-    return this.#contexts.client(identity);
+  #addressesOf(uid: string): string {
+    return this.#current.workload(uid)?.addresses.join() ?? "";
   }
 
   #openSocket(uid: string, address: string): number {
@@ -240,6 +266,10 @@ class TrafficApp implements Traffic {
     const turn = this.#turns.get(service) ?? 0;
     this.#turns.set(service, (turn + 1) % 0x3fff_ffff);
     return turn;
+  }
+
+  async #tellMetrics(id: number): Promise<void> {
+    this.#options.send({ kind: "metrics", id, text: await this.#options.metricsText() });
   }
 
   #report(): void {

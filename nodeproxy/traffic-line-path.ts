@@ -1,2 +1,11 @@
-/** Where the two processes meet, under the run directory: in a folder of its own, which traffic's group may enter. */
-export const TRAFFIC_LINE = "line/traffic.sock";
+/**
+ * The socket where the two processes of one node proxy meet, in `--line-dir`: a folder of its own, which
+ * traffic's group may enter, and that no other node proxy shares (an old traffic process must never meet
+ * a new control).
+ */
+import { join } from "node:path";
+import type { NodeProxyConfig } from "./config.ts";
+
+export function trafficLinePath({ lineDir }: Pick<NodeProxyConfig, "lineDir">): string {
+  return join(lineDir, "traffic.sock");
+}

@@ -1,5 +1,4 @@
 /** The traffic process of a node proxy: `node nodeproxy/traffic-main.ts [flags]`, started by the keeper. */
-import { join } from "node:path";
 import { runProgram } from "../core/process/drain.ts";
 import { createLog } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
@@ -8,7 +7,7 @@ import { parseConfig } from "./config.ts";
 import { createAccessLog } from "./telemetry/access-log.ts";
 import { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 import { createTraffic } from "./traffic-app.ts";
-import { TRAFFIC_LINE } from "./traffic-line-path.ts";
+import { trafficLinePath } from "./traffic-line-path.ts";
 import { VERSION } from "./version.ts";
 
 /** Kubernetes' default grace period, less what the rest of stopping takes. */
@@ -35,6 +34,7 @@ process.exit(
     drainBudgetMs: DRAIN_BUDGET_MS,
     start: async () => {
       const registry = createMetrics({ name: "traffic", version: VERSION, node: config.node });
+      registry.setDefaultLabels({ process: "traffic" });
       const metrics = new ConnectionMetrics(registry);
       const accessLog = createAccessLog({
         file: config.accessLogFile,
@@ -44,11 +44,12 @@ process.exit(
         node: config.node,
         log,
         metrics,
+        metricsText: () => registry.metrics(),
         accessLog,
         send: (message) => line.send(message),
       });
       const line = createTrafficLine({
-        path: join(config.runDir, TRAFFIC_LINE),
+        path: trafficLinePath(config),
         log,
         onMessage: (message, descriptors) => traffic.onMessage(message, descriptors),
       });

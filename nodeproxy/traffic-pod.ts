@@ -23,6 +23,7 @@ import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
+import { TunnelError } from "./tunnel/tunnel-error.ts";
 
 export interface TrafficParts {
   readonly node: string;
@@ -75,11 +76,6 @@ export class TrafficPod {
     return trustDomain === undefined || !enrolment
       ? undefined
       : formatSpiffeId({ trustDomain, ...enrolment });
-  }
-
-  /** A leaf, the roots, the settings or the enrolment changed. */
-  refresh(): void {
-    for (const tunnel of this.#tunnels) tunnel.refresh();
   }
 
   endUntrusted(isTrusted: Parameters<TunnelListener["endUntrusted"]>[0]): void {
@@ -181,10 +177,14 @@ export class TrafficPod {
         const isV6 = address.includes(":");
         const authority = isV6 ? `[${address}]:${port}` : `${address}:${port}`;
         const own = this.#enrolment()?.addresses.find((other) => other.includes(":") === isV6);
+        const sourceIdentity = this.identity();
+        if (sourceIdentity === undefined) {
+          return Promise.reject(new TunnelError("no_leaf", "the pod's own identity is not known"));
+        }
         const ends = {
           sourceUid: this.uid,
           sourceAddress: own ?? "",
-          sourceIdentity: this.identity() ?? "",
+          sourceIdentity,
           destinationUid: workload.uid,
           destinationAddress: address,
           expectedIdentity: this.#partyOf(workload).identity,

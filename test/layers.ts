@@ -47,6 +47,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/inbound": [
     "core/model",
+    "core/x509",
     "nodeproxy/authz",
     "nodeproxy/flow",
     "nodeproxy/identity",

@@ -77,6 +77,15 @@ export async function areRedirected(
   return families.length > 0;
 }
 
+/** Whether any family is: then callers may have been told to use the tunnel. */
+export async function isAnyRedirected(
+  namespace: NetworkNamespace,
+  families: readonly (4 | 6)[],
+): Promise<boolean> {
+  for (const family of families) if (await areRedirected(namespace, [family])) return true;
+  return false;
+}
+
 /** New connections go past Weft from here on; open ones stay as they are. */
 export async function stopRedirecting(
   namespace: NetworkNamespace,
@@ -104,6 +113,13 @@ export async function removeRules(
 }
 
 const FLAVOURS: readonly Flavour[] = ["nft", "legacy"];
+/** Flavour, and whether its kernel has `xt_socket`; best first. */
+const WAYS: readonly (readonly [Flavour, boolean])[] = [
+  ["nft", true],
+  ["nft", false],
+  ["legacy", true],
+  ["legacy", false],
+];
 
 interface Tables {
   readonly family: 4 | 6;
@@ -115,10 +131,11 @@ async function applyFamily(
   family: 4 | 6,
 ): Promise<AppliedRules["entries"][number]> {
   const failures: string[] = [];
-  for (const flavour of FLAVOURS) {
+  for (const [flavour, canFindListeners] of WAYS) {
     const tables = { family, flavour };
     try {
-      await restore(namespace, tables, rulesToApply(family, await save(namespace, tables)));
+      const saved = await save(namespace, tables);
+      await restore(namespace, tables, rulesToApply(family, saved, { canFindListeners }));
       return { ...tables, rules: weftRules(await save(namespace, tables)) };
     } catch (error) {
       if (!(error instanceof RulesError)) throw error;

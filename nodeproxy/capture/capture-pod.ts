@@ -4,48 +4,37 @@
  *   finding → handed (listeners open, traffic told) → captured (leaf there, rules in)
  *                                                        → releasing → draining → closed
  *
- * Rules go in last and come out only when no caller uses the tunnel any more. A namespace without
- * processes is closed without touching its rules; under a living enrolment a new one is looked for.
+ * Rules go in last and come out when no caller uses the tunnel any more; an empty namespace keeps its.
  */
 import type { Enrolment } from "../../core/model/enrolment.ts";
-import type { CaptureReport, CaptureState } from "../../core/model/node-report.ts";
-import type { Log } from "../../core/process/log.ts";
-import type { KeptDescriptors, KeptPod } from "../channel/kept-descriptors.ts";
-import type { ToTraffic } from "../channel/messages.ts";
+import type { CaptureReport } from "../../core/model/node-report.ts";
+import type { KeptPod } from "../channel/kept-descriptors.ts";
 import {
   type AppliedRules,
   applyRules,
-  areRedirected,
+  isAnyRedirected,
   removeRules,
   stopRedirecting,
 } from "./apply-rules.ts";
 import { auditRules } from "./audit.ts";
-import { candidateOfPath, type NamespaceCandidate, type ProcessScan } from "./find-namespace.ts";
-import { inspectNamespace, runningConnections } from "./inspect-namespace.ts";
+import type { CaptureParts } from "./capture-parts.ts";
+import { candidatesOf, isInhabited, type ProcessScan } from "./find-namespace.ts";
+import { inspectNamespace } from "./inspect-namespace.ts";
+import { OlderConnections } from "./older-connections.ts";
+import { PodReport } from "./pod-report.ts";
 import {
   adoptSockets,
+  areAnswered,
   closeSockets,
   descriptorsOf,
   openPod,
   type PodSockets,
-  unansweredConnections,
 } from "./pod-sockets.ts";
-import { RulesError } from "./rules-error.ts";
-
-export interface CaptureParts {
-  readonly log: Log;
-  readonly send: (message: ToTraffic, descriptors?: readonly number[]) => unknown;
-  /** Whether the traffic process has been given a leaf for the pod's identity. */
-  readonly hasLeaf: (uid: string) => boolean;
-  readonly onState: (report: CaptureReport) => void;
-  /** Absent where no keeper runs: then listeners end with this process. */
-  readonly kept?: KeptDescriptors | undefined;
-}
 
 /** Twice what lies between two reports of open connections, and a bit: one opened just before the release is seen. */
 const DRAIN_MS = 2500;
-/** After a failure, which is seldom over at once. */
-const RETRY_MS = 2000;
+/** How long a release waits to hear of the tunnel's end before what is known already counts. */
+const SETTLE_MS = 2000;
 
 type Phase = "finding" | "handed" | "captured" | "releasing" | "draining" | "closed";
 
@@ -53,25 +42,26 @@ export class PodCapture {
   readonly uid: string;
   readonly #parts: CaptureParts;
   #enrolment: Enrolment | undefined;
-  /** Of the last enrolment: a release outlives it. */
-  #netnsPath = "";
+  #lastEnrolment: Enrolment | undefined;
   #phase: Phase = "finding";
   #sockets: PodSockets | undefined;
   #rules: AppliedRules | undefined;
-  #older: ReadonlySet<string> = new Set();
+  readonly #older = new OlderConnections();
   #isListening = false;
+  /** Callers may have been told to use the tunnel, by this process or by one before. */
+  #isTunnelled = false;
   #isSettled = false;
+  #settledAtLatestMs = 0;
   #hasConnections = false;
   #drainedNotBeforeMs = 0;
-  #retryAtMs = 0;
-  #report: CaptureReport | undefined;
-  #wasUnanswered = false;
+  readonly #report: PodReport;
   /** One step at a time, whoever asks. */
   #queue: Promise<void> = Promise.resolve();
 
   constructor(uid: string, parts: CaptureParts) {
     this.uid = uid;
     this.#parts = parts;
+    this.#report = new PodReport(uid, parts);
   }
 
   get phase(): Phase {
@@ -79,27 +69,30 @@ export class PodCapture {
   }
 
   get report(): CaptureReport | undefined {
-    return this.#report;
+    return this.#report.current;
   }
 
   /** Goes on with what the keeper held. A pod whose rules are in place stays captured for its callers meanwhile. */
   async adopt(kept: KeptPod): Promise<void> {
     this.#sockets = adoptSockets(kept);
     this.#phase = "handed";
-    if (await areRedirected(this.#sockets.namespace, [4])) this.#tell("captured", "", "");
+    // Until the rules have been looked at; the enrolment may go meanwhile.
+    this.#isTunnelled = true;
+    this.#isSettled = !(await this.#recognize(this.#sockets));
   }
 
   /** `undefined`: no longer enrolled. */
   enrol(enrolment: Enrolment | undefined): void {
     this.#enrolment = enrolment;
-    this.#netnsPath = enrolment?.netnsPath ?? this.#netnsPath;
-    if (!enrolment && this.#phase !== "draining" && this.#phase !== "closed") {
-      this.#phase = this.#sockets ? "releasing" : "closed";
-      // Nobody was told to use the tunnel, so nobody has to leave it.
-      this.#isSettled = this.#report?.state !== "captured";
-      if (this.#sockets) this.#tell("releasing", "", "");
+    this.#lastEnrolment = enrolment ?? this.#lastEnrolment;
+    if (enrolment && this.#phase === "releasing") {
+      this.#phase = this.#sockets ? "handed" : "finding";
     }
-    if (enrolment && this.#phase === "releasing") this.#phase = "handed";
+    if (enrolment || !["finding", "handed", "captured"].includes(this.#phase)) return;
+    this.#phase = "releasing";
+    this.#isSettled = !this.#isTunnelled;
+    this.#settledAtLatestMs = Date.now() + SETTLE_MS;
+    if (this.#sockets) this.#report.tell("releasing");
   }
 
   /** A traffic process asks for everything. */
@@ -124,14 +117,12 @@ export class PodCapture {
 
   /** Goes as far as it can. Never throws: what goes wrong is reported and tried again by the next call. */
   async advance(scan: ProcessScan): Promise<void> {
-    this.#queue = this.#queue.then(() => this.#attempt(() => this.#advance(scan)));
-    return this.#queue;
+    return this.#attempt(() => this.#advance(scan));
   }
 
   /** Looks whether everything is still in place, repairs what is not. */
   async audit(scan: ProcessScan): Promise<void> {
-    this.#queue = this.#queue.then(() => this.#attempt(() => this.#audit(scan)));
-    return this.#queue;
+    return this.#attempt(() => this.#audit(scan));
   }
 
   /** Leaves rules and everything in the pod as it is: the keeper and the traffic process hold on to it. */
@@ -143,64 +134,89 @@ export class PodCapture {
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      const message = Error.isError(error) ? error.message : String(error);
-      const reason = error instanceof RulesError ? "rules_failed" : "capture_failed";
-      if (this.#report?.message !== message) {
-        this.#parts.log.error({ err: error, uid: this.uid }, "capture failed");
-      }
-      this.#tell("failed", reason, message);
-    }
+    this.#queue = this.#queue.then(work).catch((error: unknown) => {
+      this.#report.fail(error);
+    });
+    return this.#queue;
   }
 
   async #advance(scan: ProcessScan): Promise<void> {
-    if (this.#sockets && !this.#isInhabited(scan, this.#sockets)) this.#abandon();
-    if (Date.now() >= this.#retryAtMs) {
+    if (!this.#isInhabited(scan)) this.#abandon();
+    if (this.#report.mayTry(Date.now())) {
       if (this.#phase === "finding") await this.#find(scan);
       if (this.#phase === "handed") await this.#redirect();
     }
-    if (this.#phase === "releasing" && this.#isSettled) await this.#stop();
-    if (this.#phase === "draining" && this.#isDrained()) await this.#finish();
+    if (this.#phase === "releasing" && !this.#sockets) await this.#findReleased(scan);
+    if (this.#phase === "releasing" && this.#canStop()) await this.#stop();
+    const isDrained = !this.#hasConnections && Date.now() >= this.#drainedNotBeforeMs;
+    if (this.#phase === "draining" && isDrained) await this.#finish();
   }
 
   async #find(scan: ProcessScan): Promise<void> {
-    if (!this.#enrolment) return;
-    const opened = await openPod(this.#enrolment, this.#candidates(this.#enrolment, scan));
+    const enrolment = this.#enrolment;
+    if (!enrolment) return;
+    const opened = await openPod(enrolment, candidatesOf(enrolment, scan));
     if (opened.kind !== "opened") {
-      this.#tell(opened.kind, opened.reason, opened.message);
+      this.#report.tell(opened.kind, opened);
       return;
     }
-    this.#sockets = opened.sockets;
-    this.#phase = "handed";
-    const { namespace, families } = opened.sockets;
-    const descriptors = descriptorsOf(opened.sockets);
+    this.#keep(opened.sockets);
+    if (this.#phase === "finding") this.#phase = "handed";
+    await this.#recognize(opened.sockets);
+  }
+
+  /**
+   * The enrolment went before the namespace was found, maybe while no node proxy ran: then the rules of
+   * the one before are still there, and lead nowhere.
+   */
+  async #findReleased(scan: ProcessScan): Promise<void> {
+    const last = this.#lastEnrolment;
+    const opened = last && (await openPod(last, candidatesOf(last, scan)));
+    if (opened?.kind !== "opened") {
+      this.#report.clear();
+      this.#phase = "closed";
+      return;
+    }
+    this.#keep(opened.sockets);
+    if (await this.#recognize(opened.sockets)) this.#isSettled = false;
+    else await this.#finish();
+  }
+
+  #keep(sockets: PodSockets): void {
+    this.#sockets = sockets;
+    const { namespace, families } = sockets;
+    const descriptors = descriptorsOf(sockets);
     this.#parts.kept?.keep({ uid: this.uid, inode: namespace.inode, families, descriptors });
     this.hand();
   }
 
+  /** Rules that are in place before this process put any: its callers tunnel, and go on doing so. */
+  async #recognize({ namespace, families }: PodSockets): Promise<boolean> {
+    this.#isTunnelled = await isAnyRedirected(namespace, families);
+    if (this.#isTunnelled && this.#phase === "releasing") this.#report.tell("releasing");
+    else if (this.#isTunnelled) this.#tellCaptured();
+    return this.#isTunnelled;
+  }
+
   async #redirect(): Promise<void> {
     if (!this.#sockets) return;
-    // A pod that was captured before this process started stays so for its callers.
-    const isFirst = this.#report?.state !== "captured";
     if (!this.#isListening) {
-      if (isFirst) this.#tell("pending", "listeners_not_ready", "waiting for the traffic process");
+      this.#wait("listeners_not_ready", "waiting for the traffic process");
       return;
     }
     if (!this.#parts.hasLeaf(this.uid)) {
-      if (isFirst) this.#tell("pending", "no_certificate", "waiting for the certificate");
+      this.#wait("no_certificate", "waiting for the certificate");
       return;
     }
     const { namespace, families } = this.#sockets;
     const { families: required } = await inspectNamespace(namespace);
-    if (isFirst && !this.#rules) this.#older = await runningConnections(namespace);
+    if (!this.#isTunnelled) await this.#older.begin(namespace);
     this.#rules = await applyRules(namespace, { possible: families, required });
     // The enrolment may have gone meanwhile; `releasing` takes these rules out again.
     if (this.#phase !== "handed") return;
     this.#phase = "captured";
-    this.#tell("captured", "", "");
-    this.#parts.log.info({ uid: this.uid, outside: this.#older.size }, "pod captured");
+    this.#tellCaptured();
+    this.#parts.log.info({ uid: this.uid, outside: this.#older.count }, "pod captured");
   }
 
   async #audit(scan: ProcessScan): Promise<void> {
@@ -212,22 +228,34 @@ export class PodCapture {
     if (outcome.repaired.length > 0) {
       this.#parts.log.warn({ uid: this.uid, families: outcome.repaired }, "rules repaired");
     }
-    const isUnanswered = unansweredConnections(this.#sockets) > 0;
-    if (isUnanswered && this.#wasUnanswered) {
-      this.#parts.log.error({ uid: this.uid }, "listeners do not answer");
+    if (!(await areAnswered(this.#sockets))) {
+      this.#handAnew();
+      return;
     }
-    this.#wasUnanswered = isUnanswered;
-    if (this.#older.size > 0) {
-      const running = await runningConnections(namespace);
-      this.#older = new Set([...this.#older].filter((key) => running.has(key)));
-    }
-    this.#tell("captured", "", "");
+    await this.#older.refresh(namespace);
+    this.#tellCaptured();
+  }
+
+  /** The rules stay: better nothing is answered than answered past policy. */
+  #handAnew(): void {
+    this.#parts.log.error({ uid: this.uid }, "listeners do not answer, handing them out anew");
+    const message = "connections wait and nobody accepts them: the traffic process hangs";
+    this.#report.tell("failed", { reason: "listeners_not_answering", message });
+    this.#parts.send({ kind: "pod_closed", uid: this.uid });
+    this.hand();
+  }
+
+  #canStop(): boolean {
+    if (this.#isSettled) return true;
+    return Date.now() >= this.#settledAtLatestMs && !this.#parts.hasTunnel(this.uid);
   }
 
   async #stop(): Promise<void> {
     if (!this.#sockets) return;
     await stopRedirecting(this.#sockets.namespace, this.#sockets.families);
     this.#phase = "draining";
+    const message = "redirects nothing any more; open connections go on";
+    this.#report.tell("releasing", { reason: "draining", message });
     this.#drainedNotBeforeMs = Date.now() + DRAIN_MS;
     this.#parts.log.info({ uid: this.uid }, "pod released");
   }
@@ -247,34 +275,26 @@ export class PodCapture {
     this.#sockets = undefined;
     this.#rules = undefined;
     this.#isListening = false;
+    this.#isTunnelled = false;
     this.#isSettled = false;
     this.#hasConnections = false;
-    this.#report = undefined;
+    this.#report.clear();
     this.#phase = this.#enrolment ? "finding" : "closed";
   }
 
-  #isDrained(): boolean {
-    return !this.#hasConnections && Date.now() >= this.#drainedNotBeforeMs;
+  #isInhabited(scan: ProcessScan): boolean {
+    const inode = this.#sockets?.namespace.inode;
+    const netnsPath = this.#lastEnrolment?.netnsPath ?? "";
+    return inode === undefined || isInhabited({ inode, netnsPath }, scan);
   }
 
-  #candidates(enrolment: Enrolment, scan: ProcessScan): readonly NamespaceCandidate[] {
-    if (enrolment.netnsPath === "") return scan.candidates.get(this.uid) ?? [];
-    const candidate = candidateOfPath(enrolment.netnsPath);
-    return candidate ? [candidate] : [];
+  #wait(reason: string, message: string): void {
+    // A pod that was captured before stays so for its callers.
+    if (!this.#isTunnelled) this.#report.tell("pending", { reason, message });
   }
 
-  #isInhabited(scan: ProcessScan, { namespace }: PodSockets): boolean {
-    if (scan.inhabited.has(namespace.inode)) return true;
-    const path = this.#netnsPath;
-    return path !== "" && candidateOfPath(path)?.inode === namespace.inode;
-  }
-
-  #tell(state: CaptureState, reason: string, message: string): void {
-    const connectionsOutside = state === "captured" ? this.#older.size : 0;
-    const report = { uid: this.uid, state, reason, message, connectionsOutside };
-    this.#retryAtMs = state === "failed" ? Date.now() + RETRY_MS : 0;
-    if (JSON.stringify(report) === JSON.stringify(this.#report)) return;
-    this.#report = report;
-    this.#parts.onState(report);
+  #tellCaptured(): void {
+    this.#isTunnelled = true;
+    this.#report.tell("captured", { connectionsOutside: this.#older.count });
   }
 }

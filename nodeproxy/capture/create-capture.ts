@@ -8,7 +8,8 @@ import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
 import type { FromTraffic } from "../channel/messages.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
-import { type CaptureParts, PodCapture } from "./capture-pod.ts";
+import type { CaptureParts } from "./capture-parts.ts";
+import { PodCapture } from "./capture-pod.ts";
 import { type ProcessScan, scanProcesses } from "./find-namespace.ts";
 
 /** How often to look again while some pod waits; a starting pod stands behind its gate for as long. */
@@ -32,6 +33,8 @@ export interface Capture {
    */
   readonly releaseSettled: (uid: string) => void;
   readonly reports: () => readonly CaptureReport[];
+  /** Resolves once every pod known by now has been looked for, and its rules. Reports before do not know of captures that run. */
+  readonly look: () => Promise<void>;
   /** Audits every pod now and resolves when all are done. */
   readonly audit: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -57,6 +60,7 @@ export function createCapture(parts: CaptureParts): Capture {
       captures.wake();
     },
     reports: () => [...captures.pods.values()].flatMap(({ report }) => report ?? []),
+    look: async () => captures.look(),
     audit: async () => captures.audit(),
     close: async () => captures.close(),
   };
@@ -101,10 +105,14 @@ class Captures {
   /** Lets every pod go as far as it can, soon; many calls make one round. */
   wake(): void {
     this.#pendingMs = PENDING_MS;
-    this.#look();
+    this.#lookSoon();
   }
 
-  #look(): void {
+  async look(): Promise<void> {
+    await this.#each(async (pod, scan) => pod.advance(scan));
+  }
+
+  #lookSoon(): void {
     if (this.#isClosed) return;
     if (this.#round) {
       this.#isAskedAgain = true;
@@ -119,7 +127,7 @@ class Captures {
       const delayMs = isPending ? this.#pendingMs : IDLE_MS;
       this.#timer = setTimeout(
         () => {
-          this.#look();
+          this.#lookSoon();
         },
         this.#isAskedAgain ? 0 : delayMs,
       );
@@ -160,8 +168,12 @@ class Captures {
   }
 
   async #goRound(): Promise<void> {
-    await this.#each(async (pod, scan) => pod.advance(scan));
-    for (const [uid, pod] of this.pods) if (pod.phase === "closed") this.pods.delete(uid);
+    await this.look();
+    for (const [uid, pod] of this.pods) {
+      if (pod.phase !== "closed") continue;
+      this.pods.delete(uid);
+      this.#parts.onClosed(uid);
+    }
   }
 
   async #each(act: (pod: PodCapture, scan: ProcessScan) => Promise<void>): Promise<void> {

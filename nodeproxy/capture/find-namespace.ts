@@ -46,13 +46,32 @@ export function scanProcesses(): ProcessScan {
 }
 
 /** A namespace given by path (file source): the same rule about whose it may not be. */
-export function candidateOfPath(path: string): NamespaceCandidate | undefined {
+function candidateOfPath(path: string): NamespaceCandidate | undefined {
   try {
     const inode = statSync(path).ino;
     return forbiddenInodes().has(inode) ? undefined : { path, inode, startedTicks: 0 };
   } catch {
     return undefined;
   }
+}
+
+/** Where the pod's namespace may be: by its path (file source), else by its processes. */
+export function candidatesOf(
+  { uid, netnsPath }: { readonly uid: string; readonly netnsPath: string },
+  scan: ProcessScan,
+): readonly NamespaceCandidate[] {
+  if (netnsPath === "") return scan.candidates.get(uid) ?? [];
+  const candidate = candidateOfPath(netnsPath);
+  return candidate ? [candidate] : [];
+}
+
+/** Whether anything still keeps the namespace: a process in it, or the path (file source). */
+export function isInhabited(
+  { inode, netnsPath }: { readonly inode: number; readonly netnsPath: string },
+  scan: ProcessScan,
+): boolean {
+  if (scan.inhabited.has(inode)) return true;
+  return netnsPath !== "" && candidateOfPath(netnsPath)?.inode === inode;
 }
 
 function sorted(

@@ -1,5 +1,6 @@
 /** A pod's namespace and Weft's listening sockets in it: opening them, closing them, asking whether they answer. */
 import { openSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { KeptPod } from "../channel/kept-descriptors.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
@@ -63,14 +64,27 @@ export function closeSockets(sockets: PodSockets): void {
   for (const fd of descriptorsOf(sockets)) closeDescriptor(fd);
 }
 
-/** Connections that nobody has accepted yet. Infinity where a listener is gone. */
-export function unansweredConnections({ listeners }: PodSockets): number {
-  let waiting = 0;
-  for (const fd of listeners) {
-    const count = waitingConnections(fd);
-    waiting += count < 0 ? Number.POSITIVE_INFINITY : count;
+const QUEUE_LOOKS = 20;
+const QUEUE_LOOK_MS = 50;
+
+/**
+ * Whether somebody accepts what the listeners get. Answers at once where nothing waits; a queue that
+ * only grows for a second has nobody who takes from it.
+ */
+export async function areAnswered({ listeners }: PodSockets): Promise<boolean> {
+  let silent = new Map(listeners.map((fd) => [fd, waitingConnections(fd)]));
+  if ([...silent.values()].some((waiting) => waiting < 0)) return false;
+  silent = new Map([...silent].filter(([, waiting]) => waiting > 0));
+  for (let look = 0; look < QUEUE_LOOKS && silent.size > 0; look += 1) {
+    await delay(QUEUE_LOOK_MS);
+    silent = new Map(
+      [...silent].flatMap(([fd, before]) => {
+        const waiting = waitingConnections(fd);
+        return waiting >= before ? [[fd, waiting] as const] : [];
+      }),
+    );
   }
-  return waiting;
+  return silent.size === 0;
 }
 
 /** The process behind the path may have ended, and another may have got its number. */

@@ -6,6 +6,8 @@ export const OUTBOUND_PORT = 15001;
 export const INBOUND_PORT = 15006;
 /** Inbound tunnels, addressed directly. */
 export const TUNNEL_PORT = 15008;
+/** Nothing listens here; connections to ports that the pod does not listen on are led to it and refused. */
+export const CLOSED_PORT = 15009;
 
 /** The order in which listening sockets stand beside a `pod` message. */
 export const LISTENING_PORTS = [OUTBOUND_PORT, INBOUND_PORT, TUNNEL_PORT] as const;

@@ -14,9 +14,9 @@ COMMIT
 test("rulesToApply(): redirects first packets only, spares the proxy's mark and the tunnel's port", () => {
   const text = rulesToApply(4, "");
   const redirects = text.split("\n").filter((line) => line.includes("REDIRECT"));
-  expect(redirects).toHaveLength(3);
+  expect(redirects).toHaveLength(4);
   for (const line of redirects) expect(line).toContain("--tcp-flags FIN,SYN,RST,ACK SYN");
-  expect(text).toContain("! --dport 15008 -j REDIRECT --to-ports 15006");
+  expect(text).toContain("! --dport 15008 -m socket --nowildcard -j REDIRECT --to-ports 15006");
   expect(text.indexOf("-A WEFT_OUTPUT -m mark --mark 0x539/0xfff -j RETURN")).toBeGreaterThan(0);
   expect(text).not.toContain("-D ");
 });
@@ -38,6 +38,15 @@ test("rulesToApply() and rulesToRemove(): delete exactly the jumps that are ther
     expect(before).not.toContain("-D ");
     expect(nat?.match(/^-D /gm)).toHaveLength(2);
   }
+});
+
+test("rulesToApply(): to ports that nobody listens on goes a reset, where the kernel can tell", () => {
+  const able = rulesToApply(4, "");
+  expect(able.indexOf("--to-ports 15006")).toBeLessThan(able.indexOf("--to-ports 15009"));
+  expect(able).toContain("-A WEFT_INPUT -p tcp -m tcp --dport 15009 -j REJECT");
+  const unable = rulesToApply(4, "", { canFindListeners: false });
+  expect(unable).toContain("! --dport 15008 -j REDIRECT --to-ports 15006");
+  expect(unable).not.toContain("-m socket");
 });
 
 test("rulesToStop(): touches the nat table's own chains only", () => {

@@ -5,10 +5,10 @@
  * chain; so applying again is harmless and releasing leaves other people's rules alone.
  */
 import { GATE_ADDRESS_V4, GATE_ADDRESS_V6, GATE_PORT } from "../gate/gate-protocol.ts";
-import { INBOUND_PORT, OUTBOUND_PORT, TUNNEL_PORT } from "./ports.ts";
+import { CLOSED_PORT, INBOUND_PORT, OUTBOUND_PORT, TUNNEL_PORT } from "./ports.ts";
 
-type Table = "raw" | "mangle" | "nat";
-type BuiltIn = "PREROUTING" | "OUTPUT";
+type Table = "raw" | "mangle" | "filter" | "nat";
+type BuiltIn = "PREROUTING" | "INPUT" | "OUTPUT";
 
 interface Chain {
   readonly table: Table;
@@ -23,7 +23,7 @@ const PROXY = "-m mark --mark 0x539/0xfff";
 const NEW_TCP = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
 
 /** nat last: nothing is redirected before its answers find their way back. */
-function chains(family: 4 | 6): readonly Chain[] {
+function chains(family: 4 | 6, canFindListeners: boolean): readonly Chain[] {
   const gate = family === 4 ? `${GATE_ADDRESS_V4}/32` : `${GATE_ADDRESS_V6}/128`;
   return [
     {
@@ -48,12 +48,15 @@ function chains(family: 4 | 6): readonly Chain[] {
       ],
     },
     {
+      table: "filter",
+      builtIn: "INPUT",
+      // Also where a process of the pod listens there: nobody may take what was sent to closed ports.
+      rules: [`-p tcp -m tcp --dport ${CLOSED_PORT} -j REJECT --reject-with tcp-reset`],
+    },
+    {
       table: "nat",
       builtIn: "PREROUTING",
-      rules: [
-        "-i lo -j RETURN",
-        `${NEW_TCP} ! --dport ${TUNNEL_PORT} -j REDIRECT --to-ports ${INBOUND_PORT}`,
-      ],
+      rules: ["-i lo -j RETURN", ...inboundRules(canFindListeners)],
     },
     {
       table: "nat",
@@ -69,9 +72,33 @@ function chains(family: 4 | 6): readonly Chain[] {
   ];
 }
 
-/** Text that brings the rules from what `iptables-save` printed to what they must be, each table at once. */
-export function rulesToApply(family: 4 | 6, saved: string): string {
-  return restoreText(family, (chain) => [
+/**
+ * A port that nothing listens on stays closed to the caller: the redirect would have the kernel accept
+ * what the application never will, and kubelet's tcpSocket probe sees nothing but that.
+ *
+ * Such a connection is not let through either (the application could begin to listen a moment later)
+ * but led to a port that rejects.
+ */
+function inboundRules(canFindListeners: boolean): readonly string[] {
+  const taken = `${NEW_TCP} ! --dport ${TUNNEL_PORT}`;
+  const redirected = `-j REDIRECT --to-ports ${INBOUND_PORT}`;
+  if (!canFindListeners) return [`${taken} ${redirected}`];
+  return [
+    `${taken} -m socket --nowildcard ${redirected}`,
+    `${taken} -j REDIRECT --to-ports ${CLOSED_PORT}`,
+  ];
+}
+
+/**
+ * Text that brings the rules from what `iptables-save` printed to what they must be, each table at once.
+ * `canFindListeners`: the kernel has `xt_socket`; without it every port answers and refuses later.
+ */
+export function rulesToApply(
+  family: 4 | 6,
+  saved: string,
+  { canFindListeners }: { readonly canFindListeners: boolean } = { canFindListeners: true },
+): string {
+  return restoreText(chains(family, canFindListeners), (chain) => [
     `:${nameOf(chain)} - [0:0]`,
     ...deletedJumps(chain, saved),
     `-I ${chain.builtIn} 1 -j ${nameOf(chain)}`,
@@ -86,7 +113,7 @@ export function rulesToStop(): string {
 
 /** Takes every trace of Weft out of the tables. Only after the last connection has ended. */
 export function rulesToRemove(family: 4 | 6, saved: string): string {
-  return restoreText(family, (chain) => [
+  return restoreText(chains(family, true), (chain) => [
     `:${nameOf(chain)} - [0:0]`,
     ...deletedJumps(chain, saved),
     `-X ${nameOf(chain)}`,
@@ -100,7 +127,7 @@ export function weftRules(saved: string): string {
   let table = "";
   for (const line of saved.split("\n")) {
     if (line.startsWith("*")) table = line;
-    const builtIn = /^-A (PREROUTING|OUTPUT) /.exec(line)?.[1];
+    const builtIn = /^-A (PREROUTING|INPUT|OUTPUT) /.exec(line)?.[1];
     const isFirst = builtIn !== undefined && !seenBuiltIns.has(`${table} ${builtIn}`);
     if (builtIn !== undefined) seenBuiltIns.add(`${table} ${builtIn}`);
     if (/^-A .*WEFT_/.test(line)) kept.push(`${table} ${isFirst ? "first " : ""}${line}`);
@@ -119,9 +146,8 @@ export function isRedirecting(saved: string): boolean {
   );
 }
 
-function restoreText(family: 4 | 6, linesOf: (chain: Chain) => readonly string[]): string {
-  const all = chains(family);
-  return (["raw", "mangle", "nat"] as const)
+function restoreText(all: readonly Chain[], linesOf: (chain: Chain) => readonly string[]): string {
+  return (["raw", "mangle", "filter", "nat"] as const)
     .map((table) => {
       const lines = all.filter((chain) => chain.table === table).map(linesOf);
       // Chains are declared before the first rule, in the form that iptables-save itself prints.

@@ -24,6 +24,8 @@ export type ToTraffic =
   /** The leaf now served for an identity; replaces the one before without touching open connections. */
   | { readonly kind: "leaf"; readonly leaf: ServedLeaf }
   | { readonly kind: "leaf_dropped"; readonly identity: string }
+  /** Answered with `metrics` of the same `id`. */
+  | { readonly kind: "metrics_request"; readonly id: number }
   /** Stop accepting; report `drained` once the last connection has ended. */
   | { readonly kind: "drain" };
 
@@ -42,6 +44,8 @@ export type FromTraffic =
   /** Listeners of the pod accept. */
   | { readonly kind: "listening"; readonly uid: string }
   | { readonly kind: "drained" }
+  /** In Prometheus' text format; control believes none of it, see `telemetry/merge-metrics.ts`. */
+  | { readonly kind: "metrics"; readonly id: number; readonly text: string }
   /** Answer to nothing in particular: every second while something changed. For admin and reports. */
   | { readonly kind: "connections"; readonly open: readonly OpenConnection[] };
 

@@ -22,6 +22,7 @@ test.each([
   { kind: "hello", pid: 7 },
   { kind: "listening", uid: "a" },
   { kind: "drained" },
+  { kind: "metrics", id: 1, text: "a 1\n" },
   { kind: "connections", open: [CONNECTION] },
 ])("parseFromTraffic(): takes %j", (message) => {
   expect(parse(message)).toEqual(message);
@@ -34,11 +35,19 @@ test.each([
   { kind: "hello", pid: "7" },
   { kind: "listening" },
   { kind: "changes", changes: {} },
+  { kind: "metrics", text: "" },
+  { kind: "metrics", id: 1, text: [] },
   { kind: "connections", open: [{ ...CONNECTION, bytesSent: -1 }] },
   { kind: "connections", open: [{ ...CONNECTION, direction: "sideways" }] },
   { kind: "connections", open: {} },
 ])("parseFromTraffic(): refuses %j", (message) => {
   expect(parse(message)).toBeUndefined();
+});
+
+test("parseFromTraffic(): takes 8 MiB of metrics and not a byte more", () => {
+  const text = "a".repeat(8 << 20);
+  expect(parse({ kind: "metrics", id: 1, text })).toEqual({ kind: "metrics", id: 1, text });
+  expect(parse({ kind: "metrics", id: 1, text: `${text}b` })).toBeUndefined();
 });
 
 test("parseFromTraffic(): refuses what is no JSON, and passes nothing on that it does not know", () => {

@@ -15,11 +15,22 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
       return isText(value["uid"]) ? { kind: "listening", uid: value["uid"] } : undefined;
     case "drained":
       return { kind: "drained" };
+    case "metrics":
+      return parseMetrics(value);
     case "connections":
       return parseConnections(value["open"]);
     default:
       return undefined;
   }
+}
+
+const MAX_METRICS_LENGTH = 8 << 20;
+
+function parseMetrics(value: Readonly<Record<string, unknown>>): FromTraffic | undefined {
+  const { id, text } = value;
+  if (!isCount(id) || typeof text !== "string" || text.length > MAX_METRICS_LENGTH)
+    return undefined;
+  return { kind: "metrics", id, text };
 }
 
 function parseConnections(list: unknown): FromTraffic | undefined {

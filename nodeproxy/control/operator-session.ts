@@ -45,6 +45,8 @@ export async function openOperatorSession(
   await connected(session, options.signal);
   const timer = keepAlive(session, options.keepAlive);
   session.once("close", () => clearInterval(timer));
+  // One listener for all idle times: a callback given to `setTimeout` would be one more listener each.
+  session.on("timeout", () => session.destroy());
   let streams = 0;
   return {
     manager: {
@@ -56,7 +58,7 @@ export async function openOperatorSession(
         session.setTimeout(0);
         stream.once("close", () => {
           streams -= 1;
-          if (streams === 0) session.setTimeout(IDLE_TIMEOUT_MS, () => session.destroy());
+          if (streams === 0) session.setTimeout(IDLE_TIMEOUT_MS);
         });
         return stream;
       },

@@ -23,6 +23,7 @@ export class Connections {
   readonly #open = new Set<Flow>();
   readonly #byEndpoint = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
+  #dialling = 0;
   #nextId = 1;
   #changes = 0;
 
@@ -50,13 +51,28 @@ export class Connections {
     flow.start(permit, ends);
   }
 
+  /**
+   * The application of the other end is being reached: stopping waits for it, and least connections counts
+   * it under its endpoint `address:port` ("" for inbound). `dialEnded` follows `carry` or `report`.
+   */
+  dialBegun(endpoint: string): void {
+    this.#dialling += 1;
+    this.#countTo(endpoint, 1);
+  }
+
+  dialEnded(endpoint: string): void {
+    this.#dialling -= 1;
+    this.#countTo(endpoint, -1);
+    this.#wakeIfDrained();
+  }
+
   /** A connection that came to nothing: refused, or its destination could not be reached. */
   report(facts: ConnectionFacts, outcome: Refusal): void {
     const nothing = { carried: false, bytesSent: 0, bytesReceived: 0 };
     this.#observer.onConnectionEnded(facts, { ...outcome, ...nothing });
   }
 
-  /** Outbound connections open to an endpoint `address:port`. */
+  /** Outbound connections open or being opened to an endpoint `address:port`. */
   openTo(endpoint: string): number {
     return this.#byEndpoint.get(endpoint) ?? 0;
   }
@@ -91,9 +107,9 @@ export class Connections {
     return listed;
   }
 
-  /** Resolves once nothing is open. */
+  /** Resolves once nothing is open or being opened. */
   async drained(): Promise<void> {
-    if (this.#open.size === 0) return;
+    if (this.#isDrained()) return;
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -105,14 +121,26 @@ export class Connections {
     this.#changes += 1;
     this.#count(flow.facts, -1);
     this.#observer.onConnectionEnded(flow.facts, outcome);
-    if (this.#open.size === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#wakeIfDrained();
+  }
+
+  #isDrained(): boolean {
+    return this.#open.size === 0 && this.#dialling === 0;
+  }
+
+  #wakeIfDrained(): void {
+    if (this.#isDrained()) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #count({ direction, upstreamAddress }: ConnectionFacts, by: 1 | -1): void {
-    if (direction !== "outbound") return;
-    const count = (this.#byEndpoint.get(upstreamAddress) ?? 0) + by;
-    if (count === 0) this.#byEndpoint.delete(upstreamAddress);
-    else this.#byEndpoint.set(upstreamAddress, count);
+    this.#countTo(direction === "outbound" ? upstreamAddress : "", by);
+  }
+
+  #countTo(endpoint: string, by: 1 | -1): void {
+    if (endpoint === "") return;
+    const count = (this.#byEndpoint.get(endpoint) ?? 0) + by;
+    if (count === 0) this.#byEndpoint.delete(endpoint);
+    else this.#byEndpoint.set(endpoint, count);
   }
 }
 

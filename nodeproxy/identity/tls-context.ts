@@ -21,6 +21,8 @@ export interface ServerTlsOptions extends SecureContextOptions {
 /** For `tls.connect` beside `socket`. */
 export interface ClientTlsOptions {
   readonly secureContext: SecureContext;
+  /** When the leaf ends; Node does not read it. */
+  readonly notAfterMs: number;
   readonly rejectUnauthorized: true;
   readonly ALPNProtocols: string[];
   readonly checkServerIdentity: () => undefined;
@@ -97,6 +99,7 @@ class LeafContexts implements TlsContexts {
     if (!entry) return undefined;
     entry.client ??= {
       secureContext: createSecureContext(contextOptions(entry.leaf, this.#ca)),
+      notAfterMs: entry.leaf.notAfterMs,
       rejectUnauthorized: true,
       ALPNProtocols: ["h2"],
       // Pods have no host names; `verifyPeer` compares the SPIFFE ID, always.

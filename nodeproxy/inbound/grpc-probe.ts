@@ -1,25 +1,54 @@
-/** Performs a declared gRPC probe: `grpc.health.v1.Health/Check` for the declared service, and nothing else. */
-import { connect, performServerHandshake, type ServerHttp2Stream } from "node:http2";
+/**
+ * Performs a declared gRPC probe: `grpc.health.v1.Health/Check` for a declared service, and nothing else.
+ * The pod gets a request made here; of what the caller sent only the service's name is compared.
+ */
+import {
+  connect,
+  type Http2Stream,
+  performServerHandshake,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { Socket } from "node:net";
 import type { Probe } from "../../core/model/enrolment.ts";
+import { checkRequest, requestedService } from "./health-message.ts";
 import type { ProbeCall } from "./perform-probe.ts";
 
 type GrpcProbe = Extract<Probe, { readonly kind: "grpc" }>;
 
 const CHECK = "/grpc.health.v1.Health/Check";
+/** A request names a service, an answer holds one number. */
+const MAX_BODY_BYTES = 4096;
+const LIMITS = {
+  maxSessionMemory: 1,
+  maxHeaderListPairs: 32,
+  settings: { maxConcurrentStreams: 1, maxHeaderListSize: 8192 },
+} as const;
 
 /** Owns the socket from here on. */
-export function performGrpcProbe(call: ProbeCall, probe: GrpcProbe): void {
-  const session = performServerHandshake(call.socket, { settings: { maxConcurrentStreams: 4 } });
+export function performGrpcProbe(call: ProbeCall): void {
+  const session = performServerHandshake(call.socket, LIMITS);
+  function refuse(): void {
+    // First the session, which owns the socket's handle: a reset beneath it never reaches the caller.
+    session.once("close", () => call.refuse());
+    session.destroy(new Error("not the declared probe"));
+  }
   session.on("error", ignore);
+  let isAsked = false;
   session.on("stream", (stream, headers) => {
     stream.on("error", ignore);
-    if (headers[":method"] !== "POST" || headers[":path"] !== CHECK) {
-      session.destroy();
+    if (isAsked || headers[":method"] !== "POST" || headers[":path"] !== CHECK) {
+      refuse();
       return;
     }
-    stream.resume();
-    stream.once("end", () => askHealth(call, probe, stream));
+    isAsked = true;
+    collect(stream, (body) => {
+      const service = body && requestedService(body);
+      const probe = call.candidates.find(
+        (candidate) => candidate.kind === "grpc" && candidate.service === service,
+      );
+      if (probe?.kind === "grpc") askHealth(call, probe, stream);
+      else refuse();
+    });
   });
 }
 
@@ -30,18 +59,22 @@ function askHealth(call: ProbeCall, probe: GrpcProbe, stream: ServerHttp2Stream)
     const fd = pod.openSocket(address.includes(":") ? 6 : 4, socket.remoteAddress ?? "");
     app = new Socket({ fd });
   } catch {
-    stream.session?.destroy();
+    leave(call, stream);
     return;
   }
+  app.on("error", ignore);
   app.connect({ host: address, port: probe.port });
   const authority = address.includes(":") ? `[${address}]` : address;
   const session = connect(`http://${authority}:${probe.port}`, { createConnection: () => app });
   const timeout = setTimeout(() => session.destroy(), probe.timeoutMs);
+  let isAnswered = false;
   session.on("error", ignore);
   session.on("close", () => {
     clearTimeout(timeout);
-    if (!stream.writableEnded) stream.session?.destroy();
+    app.destroy();
+    if (!isAnswered) leave(call, stream);
   });
+  socket.once("close", () => session.destroy());
   const request = session.request({
     ":method": "POST",
     ":path": CHECK,
@@ -50,58 +83,72 @@ function askHealth(call: ProbeCall, probe: GrpcProbe, stream: ServerHttp2Stream)
     "user-agent": "kube-probe/weft",
   });
   request.on("error", ignore);
-  relay(request, stream, () => session.close());
+  let head: Fields = {};
+  let trailers: Fields = {};
+  request.on("response", (headers) => {
+    head = headers;
+  });
+  request.on("trailers", (headers) => {
+    trailers = headers;
+  });
+  collect(request, (body) => {
+    isAnswered = body !== undefined && head[":status"] === 200;
+    if (isAnswered && body) answer(stream, { ...grpcFields(head), ...grpcFields(trailers) }, body);
+    session.destroy();
+  });
   request.end(checkRequest(probe.service));
 }
 
-function relay(
-  request: ReturnType<ReturnType<typeof connect>["request"]>,
-  stream: ServerHttp2Stream,
-  done: () => void,
-): void {
-  let trailers: Record<string, string> = {};
-  request.on("response", (headers, flags) => {
-    const answer = {
-      ":status": headers[":status"] ?? 502,
-      "content-type": "application/grpc",
-      ...grpcFields(headers),
-    };
-    // END_STREAM: a gRPC answer of trailers only.
-    const endStream = (flags & 1) === 1;
-    stream.respond(answer, endStream ? { endStream } : { waitForTrailers: true });
-  });
-  stream.on("wantTrailers", () => stream.sendTrailers(trailers));
-  request.on("data", (chunk: Buffer) => stream.write(chunk));
-  request.on("trailers", (headers) => {
-    trailers = grpcFields(headers);
-  });
-  request.on("end", () => {
-    stream.end();
-    done();
-  });
+function leave(call: ProbeCall, { session }: ServerHttp2Stream): void {
+  if (!session || session.destroyed) {
+    call.unanswered();
+    return;
+  }
+  session.once("close", () => call.unanswered());
+  session.destroy(new Error("the application did not answer"));
 }
 
-function grpcFields(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+type Fields = Readonly<Record<string, unknown>>;
+
+function answer(stream: ServerHttp2Stream, status: Record<string, string>, body: Buffer): void {
+  if (stream.destroyed) return;
+  const head = { ":status": 200, "content-type": "application/grpc" };
+  if (body.length === 0) {
+    // gRPC over HTTP/2: an answer of trailers only.
+    stream.respond({ ...head, ...status }, { endStream: true });
+    return;
+  }
+  stream.respond(head, { waitForTrailers: true });
+  stream.on("wantTrailers", () => stream.sendTrailers(status));
+  stream.end(body);
+}
+
+/** Hands over all that comes, or `undefined` where it is too much or breaks off. */
+function collect(stream: Http2Stream, done: (body: Buffer | undefined) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let isDone = false;
+  function finish(body: Buffer | undefined): void {
+    if (isDone) return;
+    isDone = true;
+    done(body);
+  }
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) finish(undefined);
+    else chunks.push(chunk);
+  });
+  stream.on("end", () => finish(Buffer.concat(chunks)));
+  stream.on("close", () => finish(undefined));
+}
+
+function grpcFields(headers: Fields): Record<string, string> {
   const fields: Record<string, string> = {};
   for (const name of ["grpc-status", "grpc-message"]) {
     const value = headers[name];
     if (typeof value === "string") fields[name] = value;
   }
   return fields;
-}
-
-/** A gRPC message: no compression, length, then `HealthCheckRequest { string service = 1 }`. */
-function checkRequest(service: string): Buffer {
-  const text = Buffer.from(service);
-  const field = text.length === 0 ? [] : [Buffer.from([0x0a, ...varint(text.length)]), text];
-  const body = Buffer.concat(field);
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
-}
-
-function varint(value: number): readonly number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 function ignore(): void {}

@@ -3,12 +3,14 @@
  * where kubelet may be asking, the probe that the pod declared.
  */
 import type { Socket } from "node:net";
+import type { Probe } from "../../core/model/enrolment.ts";
 import { canonicalIp } from "../../core/model/ip.ts";
+import type { Denial } from "../authz/verdict.ts";
 import { resetSide } from "../flow/side.ts";
 import { type CarryFailure, carryIn, factsOf, type InboundCall } from "./carry-in.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { isOwnPort } from "./parse-attempt.ts";
-import type { ProbePerformer } from "./perform-probe.ts";
+import type { ProbeCall, ProbePerformer } from "./perform-probe.ts";
 
 export interface PlaintextParts {
   readonly pod: InboundPod;
@@ -39,17 +41,55 @@ export function takePlaintext(
   }
   const candidates = declared.filter((probe) => probe.port === call.port);
   const mayBeKubelet = candidates.length > 0 && nodeAddresses.includes(source);
-  if (mayBeKubelet && isDenied(call)) {
-    probes.perform({ pod, socket, address: call.address, candidates });
-    return;
-  }
-  carryIn(call);
+  // Kubelet needs no probe performed where its connection may pass as it is.
+  const denial = mayBeKubelet ? denialOf(call) : undefined;
+  if (denial) probes.perform(new PlaintextProbe(call, candidates, denial));
+  else carryIn(call);
 }
 
-/** Kubelet needs no probe performed where its connection may pass as it is. */
-function isDenied(call: InboundCall): boolean {
+function denialOf(call: InboundCall): Denial | undefined {
   const { pod } = call;
-  return pod.judge.decide(pod.uid, factsOf(call).attempt).verdict.kind === "deny";
+  const { verdict } = pod.judge.decide(pod.uid, factsOf(call).attempt);
+  return verdict.kind === "deny" ? verdict : undefined;
+}
+
+/** Says in the log how a probe ended, if it did not end as declared. Answered ones are no connections to the pod. */
+class PlaintextProbe implements ProbeCall {
+  readonly pod: InboundPod;
+  readonly socket: Socket;
+  readonly address: string;
+  readonly candidates: readonly Probe[];
+  readonly #call: PlaintextCall;
+  readonly #denial: Denial;
+  #isEnded = false;
+
+  constructor(call: PlaintextCall, candidates: readonly Probe[], denial: Denial) {
+    this.pod = call.pod;
+    this.socket = call.front;
+    this.address = call.address;
+    this.candidates = candidates;
+    this.#call = call;
+    this.#denial = denial;
+  }
+
+  refuse(): void {
+    const { reason: code, policy, rule } = this.#denial;
+    this.#end({
+      code,
+      ...(policy === undefined ? {} : { policy }),
+      ...(rule === undefined ? {} : { rule }),
+    });
+  }
+
+  unanswered(): void {
+    this.#end({ code: "probe_unanswered" });
+  }
+
+  #end(outcome: Parameters<InboundPod["connections"]["report"]>[1]): void {
+    if (!this.#isEnded) this.pod.connections.report(factsOf(this.#call), outcome);
+    this.#isEnded = true;
+    resetSide(this.socket);
+  }
 }
 
 function remoteOf({ remoteAddress }: Socket): string {

@@ -2,26 +2,37 @@
  * A self-signed certificate for answering kubelet's HTTPS probes, which verify nothing. Made once at
  * its first use, held in memory only; it is no identity and chains to nothing.
  */
-import { generateKeyPairSync } from "node:crypto";
-import forge from "node-forge";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import {
+  createSerial,
+  distinguishedName,
+  keyIdentifier,
+  signCertificate,
+} from "../../core/x509/sign-certificate.ts";
 
-const LIFETIME_MS = 10 * 365 * 86_400_000;
+const DAY_MS = 86_400_000;
+const LIFETIME_DAYS = 3650;
 
 export function createThrowawayCertificate(): { readonly key: string; readonly cert: string } {
-  const { privateKey } = generateKeyPairSync("rsa", {
-    modulusLength: 2048,
-    privateKeyEncoding: { type: "pkcs1", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "pem" },
-  });
-  const key = forge.pki.privateKeyFromPem(privateKey);
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.setRsaPublicKey(key.n, key.e);
-  certificate.serialNumber = "01";
-  certificate.validity.notBefore = new Date(Date.now() - 86_400_000);
-  certificate.validity.notAfter = new Date(Date.now() + LIFETIME_MS);
-  const name = [{ name: "commonName", value: "weft-probe" }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
-  certificate.sign(key, forge.md.sha256.create());
-  return { key: privateKey, cert: forge.pki.certificateToPem(certificate) };
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const publicKey = keys.publicKey.export({ type: "spki", format: "der" });
+  const name = distinguishedName("Weft", "probe");
+  const certificate = signCertificate(
+    {
+      serial: createSerial(randomBytes(16)),
+      issuer: name,
+      subject: name,
+      notBeforeMs: Date.now() - DAY_MS,
+      notAfterMs: Date.now() + LIFETIME_DAYS * DAY_MS,
+      publicKey,
+      subjectKeyId: keyIdentifier(publicKey),
+      authorityKeyId: keyIdentifier(publicKey),
+      usage: "leaf",
+      names: { uris: [], dnsNames: ["probe.weft.invalid"], ipAddresses: [] },
+    },
+    keys.privateKey,
+  );
+  const key = keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return { key, cert: formatCertificatesPem([certificate]) };
 }

@@ -37,11 +37,14 @@ interface Caller {
   readonly remotePort: number;
 }
 
+type IsTrusted = (socket: TLSSocket) => boolean;
+
 export class TunnelListener {
   readonly #parts: TunnelListenerParts;
   readonly #server: Server;
   readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
   #contextVersion = -1;
+  #trustChange: { readonly atMs: number; readonly isTrusted: IsTrusted } | undefined;
 
   constructor(parts: TunnelListenerParts) {
     this.#parts = parts;
@@ -55,32 +58,23 @@ export class TunnelListener {
       noDelay: true,
       keepAlive: true,
     });
+    // Before Node's own listener. Built for the handshake that needs it and not for each change: many leaves may
+    // come between two handshakes.
+    this.#server.prependListener("connection", () => this.#refresh());
     this.#server.on("secureConnection", (socket) => this.#take(socket));
     this.#server.on("tlsClientError", (_error, socket) => {
       this.#refused(socket, "tls_handshake_failed");
       socket.destroy();
     });
-    this.refresh();
   }
 
   get server(): Server {
     return this.#server;
   }
 
-  /** New connections get the leaf and the roots of now; open ones keep theirs. */
-  refresh(): void {
-    const identity = this.#parts.identity();
-    if (identity === undefined) return;
-    const version = this.#parts.contexts.version(identity);
-    if (version === this.#contextVersion) return;
-    const options = this.#parts.contexts.server(identity);
-    if (!options) return;
-    this.#server.setSecureContext(options);
-    this.#contextVersion = version;
-  }
-
   /** Ends tunnels whose caller's certificate does not chain to today's roots. */
-  endUntrusted(isTrusted: (socket: TLSSocket) => boolean): void {
+  endUntrusted(isTrusted: IsTrusted): void {
+    this.#trustChange = { atMs: performance.now(), isTrusted };
     for (const [session, socket] of this.#sessions)
       if (!isTrusted(socket)) session.destroy(new Error("not trusted any more"));
   }
@@ -94,19 +88,24 @@ export class TunnelListener {
     for (const session of this.#sessions.keys()) session.destroy(new Error("listener closed"));
   }
 
+  /** New connections get the leaf and the roots of now; open ones keep theirs. */
+  #refresh(): void {
+    const identity = this.#parts.identity();
+    if (identity === undefined) return;
+    const version = this.#parts.contexts.version(identity);
+    if (version === this.#contextVersion) return;
+    const options = this.#parts.contexts.server(identity);
+    if (!options) return;
+    this.#server.setSecureContext(options);
+    this.#contextVersion = version;
+  }
+
   #take(socket: TLSSocket): void {
     socket.on("error", ignore);
     const { contexts } = this.#parts;
-    const identity = this.#parts.identity();
-    if (identity === undefined || !contexts.server(identity)) {
-      // The listener still has its last context: a leaf that was taken away must not answer with it.
-      this.#refused(socket, "no_certificate");
-      socket.destroy();
-      return;
-    }
     const result = verifyPeer(socket, { bundles: contexts.bundles(), now: Date.now() });
-    if (result.kind === "refused") {
-      this.#refused(socket, result.reason);
+    if (result.kind === "refused" || !this.#isTrustedNow(socket)) {
+      this.#refused(socket, result.kind === "refused" ? result.reason : "peer_not_authorized");
       socket.destroy();
       return;
     }
@@ -122,6 +121,13 @@ export class TunnelListener {
     session.on("close", () => this.#sessions.delete(session));
     session.on("stream", (stream, headers) => this.#call(caller, stream, headers));
     session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+  }
+
+  /** A handshake that began before a change of trust was verified by the roots of then. */
+  #isTrustedNow(socket: TLSSocket): boolean {
+    const change = this.#trustChange;
+    if (!change || performance.now() - change.atMs > 2 * HANDSHAKE_TIMEOUT_MS) return true;
+    return change.isTrusted(socket);
   }
 
   #call(caller: Caller, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {

@@ -47,6 +47,16 @@ export function takeOutbound(pod: OutboundPod, socket: Socket): void {
   void carryOut(pod, socket, to);
 }
 
+async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
+  // Over all attempts together: between two of them stopping must not take the connection for ended.
+  pod.connections.dialBegun("");
+  try {
+    await carryToFirst(pod, socket, to);
+  } finally {
+    pod.connections.dialEnded("");
+  }
+}
+
 /** The mesh's ports of the pod itself: carried there, a connection would come back here for ever. */
 function isRefused(pod: OutboundPod, { address, port }: Destination): boolean {
   if (port < 15_000 || port > 15_090) return false;
@@ -59,13 +69,15 @@ function isLoopback(address: string): boolean {
   );
 }
 
-async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
+async function carryToFirst(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
   const tried: string[] = [];
   let code = "";
   let route = routeOf(pod, to, tried);
   while (route.kind === "upstream") {
     const { upstream, service } = route;
     const facts = factsOf(pod, socket, { to, route });
+    const { upstreamAddress } = facts;
+    pod.connections.dialBegun(upstreamAddress);
     try {
       const back = await open(pod, upstream);
       if (socket.destroyed) {
@@ -77,10 +89,12 @@ async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Prom
       return;
     } catch (error) {
       code = codeOf(error);
-      tried.push(endpointKey(upstream.to));
+      tried.push(upstreamAddress);
       const mayTryAnother = service && tried.length < MAX_ENDPOINTS && !isVerdict(code);
       if (!mayTryAnother || socket.destroyed) break;
       route = routeOf(pod, to, tried);
+    } finally {
+      pod.connections.dialEnded(upstreamAddress);
     }
   }
   const reason = code === "" && route.kind === "none" ? route.reason : code;

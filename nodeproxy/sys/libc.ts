@@ -42,6 +42,10 @@ export const libc = {
     command: number,
     argument: number,
   ) => number,
+  flock: library.func("int flock(int fd, int operation)") as (
+    fd: number,
+    operation: number,
+  ) => number,
   dup2: library.func("int dup2(int fd, int target)") as (fd: number, target: number) => number,
   ioctl: library.func("int ioctl(int fd, unsigned long request, int argument)") as (
     fd: number,
@@ -79,8 +83,11 @@ export class SysError extends Error {
   }
 }
 
+/** Of two names for one number (EAGAIN, EWOULDBLOCK) the first, which the manual pages lead with. */
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([name, value]) => [value, name]),
 );
 
 /** Passes a result on, or throws what errno says where it is negative. */

@@ -7,6 +7,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { ClientTlsOptions, TlsContexts } from "../identity/tls-context.ts";
 import { verifyPeer } from "../identity/verify-peer.ts";
+import { isStillTrusted } from "./is-still-trusted.ts";
 import type { TunnelEnds } from "./pool.ts";
 import type { Handshake } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
@@ -24,10 +25,10 @@ export interface HandshakeParts {
 
 export async function openHandshake(parts: HandshakeParts, ends: TunnelEnds): Promise<Handshake> {
   const { sourceIdentity } = ends;
-  const options =
-    parts.contexts.client(sourceIdentity) ?? (await parts.waitForLeaf(sourceIdentity));
-  if (!options) return failed("no_leaf", `no certificate of ${sourceIdentity} yet`);
   try {
+    const options =
+      parts.contexts.client(sourceIdentity) ?? (await parts.waitForLeaf(sourceIdentity));
+    if (!options) return failed("no_leaf", `no certificate of ${sourceIdentity} yet`);
     const socket = new Socket({ fd: parts.openSocket(ends), allowHalfOpen: true });
     return await secured(parts, ends, { socket, options });
   } catch (cause) {
@@ -70,27 +71,49 @@ function secured(
     tls.once("close", () => fail(new Error("closed during the handshake")));
     tls.once("secureConnect", () => {
       clearTimeout(timeout);
-      resolve(verified(tls, ends, bundles));
+      resolve(verified(tls, ends, { contexts, bundles, notAfterMs: options.notAfterMs }));
     });
   });
 }
 
-function verified(
-  socket: TLSSocket,
-  ends: TunnelEnds,
-  bundles: ReturnType<TlsContexts["bundles"]>,
-): Handshake {
+interface Proof {
+  readonly contexts: TlsContexts;
+  /** By whose roots the TLS context verified. */
+  readonly bundles: ReturnType<TlsContexts["bundles"]>;
+  /** Of the own leaf. */
+  readonly notAfterMs: number;
+}
+
+function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake {
   const expected = parseSpiffeId(ends.expectedIdentity);
   if (!expected) {
     socket.destroy();
     return failed("tunnel_wrong_identity", `not an identity: ${ends.expectedIdentity}`);
   }
+  const { bundles, contexts, notAfterMs } = proof;
   const result = verifyPeer(socket, { bundles, now: Date.now(), expected });
-  if (result.kind === "verified") return { kind: "verified", socket };
+  if (result.kind === "verified" && !isTrustedNow(socket, contexts, bundles)) {
+    socket.destroy();
+    return failed("tunnel_tls_failed", "the roots changed during the handshake");
+  }
+  if (result.kind === "verified") {
+    const validUntilMs = Math.min(notAfterMs, result.peer.notAfterMs);
+    return { kind: "verified", socket, validUntilMs };
+  }
   socket.destroy();
   const isOther = result.reason === "peer_identity_unexpected";
   const message = `${ends.destinationAddress} did not prove to be ${ends.expectedIdentity}: ${result.reason}`;
   return failed(isOther ? "tunnel_wrong_identity" : "tunnel_tls_failed", message);
+}
+
+/** A change of trust looks at tunnels that are open; one that is being opened has to look itself. */
+function isTrustedNow(
+  socket: TLSSocket,
+  contexts: TlsContexts,
+  bundles: Proof["bundles"],
+): boolean {
+  const current = contexts.bundles();
+  return current === bundles || isStillTrusted(socket, current);
 }
 
 function failed(reason: TunnelError["reason"], message: string, cause?: unknown): Handshake {

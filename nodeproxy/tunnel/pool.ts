@@ -2,7 +2,9 @@
  * Which tunnel does a connection take? Tunnels are shared only by what agrees in everything that was
  * proven: the calling pod with its address and identity, and the called pod with its own.
  *
- * Two pods of one account never share one, and an address that changes hands never meets an old one.
+ * Two pods of one account never share one, and an address that changes hands never meets an old one. A new
+ * leaf fails nothing and delays nobody: the tunnel of the old leaf, which is still valid, serves until
+ * its successor is verified, and ends with its last stream.
  */
 import type { ClientHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
@@ -24,16 +26,28 @@ export type OpenHandshake = (ends: TunnelEnds) => Promise<Handshake>;
 
 /** Times that a stream which the far side never looked at is asked for again. */
 const MAX_RETRIES = 2;
+/** Between two successors of one tunnel: leaves may change faster than handshakes are worth. */
+const SUCCESSOR_INTERVAL_MS = 1_000;
 
 interface Entry {
-  readonly ends: TunnelEnds;
   readonly tunnel: Tunnel;
+  readonly route: Route;
+  /** It began with a leaf that is no longer the one served. */
+  isOutdated: boolean;
+}
+
+/** All tunnels that one connection may take. */
+interface Route {
   readonly key: string;
+  readonly ends: TunnelEnds;
+  readonly entries: Entry[];
+  /** On the clock of `performance.now()`. */
+  successorNotBeforeMs: number;
 }
 
 export class TunnelPool implements TunnelOwner {
   readonly #openHandshake: OpenHandshake;
-  readonly #entries = new Map<string, Entry[]>();
+  readonly #routes = new Map<string, Route>();
   readonly #live = new Map<Tunnel, Entry>();
   readonly #draining = new Set<Tunnel>();
 
@@ -49,26 +63,36 @@ export class TunnelPool implements TunnelOwner {
   /** A stream to `authority` (`address:port`), answered with 200. Rejects with `TunnelError`. */
   async open(ends: TunnelEnds, authority: string): Promise<ClientHttp2Stream> {
     for (let attempt = 0; ; attempt += 1) {
-      const { tunnel, isNew } = this.#tunnelFor(ends);
+      const route = this.#routeOf(ends);
+      const used = this.#chosen(route);
+      const { tunnel } = used ?? this.#connect(route);
       try {
         return await tunnel.open(authority);
       } catch (error) {
-        if (attempt >= MAX_RETRIES || !mayRetry(error, isNew)) throw error;
+        if (attempt >= MAX_RETRIES || !mayRetry(error, used === undefined)) throw error;
       }
     }
   }
 
   /** Tunnels from or to a workload take no new streams; open ones end by themselves. */
   drainWorkload(uid: string): void {
-    for (const { ends, tunnel } of Array.from(this.#live.values())) {
-      if (ends.sourceUid === uid || ends.destinationUid === uid) tunnel.drain();
+    for (const { tunnel, route } of Array.from(this.#live.values())) {
+      const { sourceUid, destinationUid } = route.ends;
+      if (sourceUid === uid || destinationUid === uid) tunnel.drain();
     }
   }
 
-  /** After a new leaf: new connections show it, open ones stay untouched. */
+  /** The identity has another leaf: its tunnels are replaced at leisure, open streams stay untouched. */
+  outdateIdentity(identity: string): void {
+    for (const entry of this.#live.values()) {
+      if (entry.route.ends.sourceIdentity === identity) entry.isOutdated = true;
+    }
+  }
+
+  /** The identity has no leaf any more: no new streams in its name. */
   drainIdentity(identity: string): void {
-    for (const { ends, tunnel } of Array.from(this.#live.values())) {
-      if (ends.sourceIdentity === identity) tunnel.drain();
+    for (const { tunnel, route } of Array.from(this.#live.values())) {
+      if (route.ends.sourceIdentity === identity) tunnel.drain();
     }
   }
 
@@ -84,28 +108,62 @@ export class TunnelPool implements TunnelOwner {
     for (const tunnel of [...this.#live.keys(), ...this.#draining]) tunnel.destroy("tunnel_lost");
   }
 
+  onTunnelReady(tunnel: Tunnel): void {
+    const entries = Array.from(this.#live.get(tunnel)?.route.entries ?? []);
+    if (!entries.some((entry) => !entry.isOutdated && !entry.tunnel.isConnecting)) return;
+    for (const entry of entries) if (entry.isOutdated) entry.tunnel.drain();
+  }
+
   onTunnelLeaving(tunnel: Tunnel): void {
     const entry = this.#live.get(tunnel);
     if (!entry) return;
+    const { key, entries } = entry.route;
     this.#live.delete(tunnel);
-    const rest = (this.#entries.get(entry.key) ?? []).filter((other) => other !== entry);
-    if (rest.length === 0) this.#entries.delete(entry.key);
-    else this.#entries.set(entry.key, rest);
     this.#draining.add(tunnel);
-    tunnel.socket?.once("close", () => this.#draining.delete(tunnel));
-    if (!tunnel.socket && !tunnel.isConnecting) this.#draining.delete(tunnel);
+    entries.splice(entries.indexOf(entry), 1);
+    if (entries.length === 0) this.#routes.delete(key);
   }
 
-  #tunnelFor(ends: TunnelEnds): { tunnel: Tunnel; isNew: boolean } {
+  onTunnelClosed(tunnel: Tunnel): void {
+    this.#draining.delete(tunnel);
+  }
+
+  #routeOf(ends: TunnelEnds): Route {
     const key = keyOf(ends);
-    const list = this.#entries.get(key) ?? [];
-    for (const { tunnel } of list) if (tunnel.hasRoom()) return { tunnel, isNew: false };
-    const tunnel = new Tunnel(this.#openHandshake(ends), this);
-    const entry = { ends, tunnel, key };
+    const known = this.#routes.get(key);
+    if (known) return known;
+    const route = { key, ends, entries: [], successorNotBeforeMs: 0 };
+    this.#routes.set(key, route);
+    return route;
+  }
+
+  /** Of today's leaf and ready, else of the leaf before and ready, else what is connecting. */
+  #chosen(route: Route): Entry | undefined {
+    let outdated: Entry | undefined;
+    let connecting: Entry | undefined;
+    for (const entry of route.entries) {
+      if (!entry.tunnel.hasRoom()) continue;
+      if (entry.tunnel.isConnecting) connecting ??= entry;
+      else if (!entry.isOutdated) return entry;
+      else outdated ??= entry;
+    }
+    if (outdated && !connecting) this.#succeed(route);
+    return outdated ?? connecting;
+  }
+
+  #succeed(route: Route): void {
+    const now = performance.now();
+    if (now < route.successorNotBeforeMs) return;
+    route.successorNotBeforeMs = now + SUCCESSOR_INTERVAL_MS;
+    this.#connect(route);
+  }
+
+  #connect(route: Route): Entry {
+    const tunnel = new Tunnel(this.#openHandshake(route.ends), this);
+    const entry = { tunnel, route, isOutdated: false };
     this.#live.set(tunnel, entry);
-    list.push(entry);
-    this.#entries.set(key, list);
-    return { tunnel, isNew: true };
+    route.entries.push(entry);
+    return entry;
   }
 }
 

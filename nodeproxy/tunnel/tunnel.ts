@@ -2,42 +2,55 @@
  * One tunnel from a pod of this node to another pod: a TLS connection, verified before its first
  * byte, and CONNECT streams in it.
  *
- *   connecting ──► ready ──► draining ──► closed     (any) ──► closed
+ *   connecting ──► ready ──► closed
  *
- * Draining takes no new stream and ends with its last. Never asks who may talk to whom.
+ * `drain` takes it out of use in any state: streams that were promised (also those that wait for the
+ * handshake) go on, and the tunnel closes with the last of them. Never asks who may talk to whom.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import { answered } from "./answered.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "./http2-options.ts";
-import { answerReason, TunnelError, type TunnelReason } from "./tunnel-error.ts";
+import { TunnelError, type TunnelReason } from "./tunnel-error.ts";
 
 const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 20_000;
 const IDLE_MS = 300_000;
-const ANSWER_TIMEOUT_MS = 30_000;
 /** As ztunnel: more streams at once share one congestion window for too long. */
 const MAX_OPEN_STREAMS = 100;
 /** After so many a new tunnel is opened: what Node keeps for each ended stream goes with the session. */
 const MAX_LIFETIME_STREAMS = 20_000;
 
 export type Handshake =
-  | { readonly kind: "verified"; readonly socket: TLSSocket }
+  | {
+      readonly kind: "verified";
+      readonly socket: TLSSocket;
+      /** When the first of both certificates ends: no stream begins after that. Wall clock. */
+      readonly validUntilMs: number;
+    }
   | { readonly kind: "failed"; readonly error: TunnelError };
 
 export interface TunnelOwner {
+  /** Verified: streams begin at once from here on. */
+  onTunnelReady(tunnel: Tunnel): void;
   /** The tunnel takes no more streams: forget it. Called once. */
   onTunnelLeaving(tunnel: Tunnel): void;
+  /** Its last stream has ended, or it was lost. Called once, after `onTunnelLeaving`. */
+  onTunnelClosed(tunnel: Tunnel): void;
 }
 
 type State =
   | { readonly kind: "connecting" }
-  | { readonly kind: "ready"; readonly session: ClientHttp2Session }
-  | { readonly kind: "draining"; readonly session: ClientHttp2Session }
+  | {
+      readonly kind: "ready";
+      readonly session: ClientHttp2Session;
+      readonly validUntilMs: number;
+    }
   | { readonly kind: "closed"; readonly error: TunnelError };
 
 export class Tunnel {
   readonly #owner: TunnelOwner;
-  readonly #handshake: Promise<Handshake>;
+  readonly #handshake: Promise<void>;
   #state: State = { kind: "connecting" };
   /** Streams open or waiting for the handshake. */
   #open = 0;
@@ -46,18 +59,21 @@ export class Tunnel {
   #timer: NodeJS.Timeout | undefined;
   #hasLeft = false;
 
+  /** The handshake never rejects; if it does all the same, the tunnel fails with it. */
   constructor(handshake: Promise<Handshake>, owner: TunnelOwner) {
     this.#owner = owner;
-    this.#handshake = handshake.then((outcome) => {
-      this.#onHandshake(outcome);
-      return outcome;
-    });
+    this.#handshake = handshake.then(
+      (outcome) => this.#onHandshake(outcome),
+      (cause: unknown) => {
+        this.#fail(new TunnelError("tunnel_connect_failed", "handshake", { cause }));
+      },
+    );
   }
 
   /** The TLS connection once it is verified, to look at its certificate again after a change of trust. */
   get socket(): TLSSocket | undefined {
     const state = this.#state;
-    if (state.kind !== "ready" && state.kind !== "draining") return undefined;
+    if (state.kind !== "ready") return undefined;
     return state.session.destroyed ? undefined : (state.session.socket as TLSSocket);
   }
 
@@ -68,8 +84,16 @@ export class Tunnel {
   hasRoom(): boolean {
     const state = this.#state;
     if (this.#hasLeft || this.#lifetime >= MAX_LIFETIME_STREAMS) return false;
-    if (state.kind === "connecting") return this.#open < MAX_OPEN_STREAMS;
-    return state.kind === "ready" && this.#open < limitOf(state.session);
+    switch (state.kind) {
+      case "connecting":
+        return this.#open < MAX_OPEN_STREAMS;
+      case "ready":
+        // Closed before "goaway" is told: the peer has said that it takes no more.
+        if (state.session.closed || Date.now() >= state.validUntilMs) return false;
+        return this.#open < limitOf(state.session);
+      case "closed":
+        return false;
+    }
   }
 
   /** A stream that the far side has answered with 200. Rejects with `TunnelError`. */
@@ -79,8 +103,7 @@ export class Tunnel {
     let stream: ClientHttp2Stream | undefined;
     try {
       if (this.#state.kind === "connecting") await this.#handshake;
-      const session = this.#usable();
-      stream = session.request({ ":method": "CONNECT", ":authority": authority });
+      stream = this.#request(authority);
       stream.once("close", () => this.#streamEnded());
       return await answered(stream);
     } catch (error) {
@@ -89,13 +112,10 @@ export class Tunnel {
     }
   }
 
-  /** No new streams; ends with the last open one. */
+  /** No new streams; ends with the last that was promised. */
   drain(): void {
     this.#leave();
-    const state = this.#state;
-    if (state.kind !== "ready") return;
-    this.#state = { kind: "draining", session: state.session };
-    state.session.close();
+    this.#closeIfUnused();
   }
 
   /** Ends now, with all its streams. */
@@ -103,13 +123,13 @@ export class Tunnel {
     this.#fail(new TunnelError(reason, "tunnel ended"));
   }
 
-  #usable(): ClientHttp2Session {
+  #request(authority: string): ClientHttp2Stream {
     const state = this.#state;
     if (state.kind === "closed") throw state.error;
-    if (state.kind !== "ready") {
+    if (state.kind === "connecting" || state.session.closed || state.session.destroyed) {
       throw new TunnelError("tunnel_stream_refused", "tunnel takes no more streams");
     }
-    return state.session;
+    return state.session.request({ ":method": "CONNECT", ":authority": authority });
   }
 
   #onHandshake(outcome: Handshake): void {
@@ -117,9 +137,10 @@ export class Tunnel {
       this.#fail(outcome.error);
       return;
     }
-    const { socket } = outcome;
-    if (this.#state.kind !== "connecting") {
+    const { socket, validUntilMs } = outcome;
+    if (this.#state.kind !== "connecting" || (this.#hasLeft && this.#open === 0)) {
       socket.destroy();
+      this.#fail(new TunnelError("tunnel_lost", "tunnel not needed any more"));
       return;
     }
     const session = connect("https://tunnel", {
@@ -130,18 +151,16 @@ export class Tunnel {
     session.on("goaway", () => this.drain());
     session.on("error", (error) => this.#fail(lost(error)));
     session.on("close", () => this.#fail(new TunnelError("tunnel_lost", "tunnel closed")));
-    this.#state = { kind: "ready", session };
+    this.#state = { kind: "ready", session, validUntilMs };
     this.#timer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS).unref();
-    if (this.#hasLeft) queueMicrotask(() => this.drain());
+    if (!this.#hasLeft) this.#owner.onTunnelReady(this);
   }
 
   #keepAlive(): void {
     const state = this.#state;
-    if (state.kind !== "ready" && state.kind !== "draining") return;
-    if (this.#open === 0 && performance.now() - this.#lastUsedMs > IDLE_MS) {
-      this.drain();
-      return;
-    }
+    if (state.kind !== "ready") return;
+    const isIdle = this.#open === 0 && performance.now() - this.#lastUsedMs > IDLE_MS;
+    if (isIdle || Date.now() >= state.validUntilMs) this.drain();
     if (state.session.destroyed || this.#open === 0) return;
     // A peer whose machine vanished sends nothing: without this its streams would hang for ever.
     const timeout = setTimeout(() => {
@@ -153,7 +172,15 @@ export class Tunnel {
   #streamEnded(): void {
     this.#open -= 1;
     this.#lastUsedMs = performance.now();
-    if (this.#open === 0 && this.#lifetime >= MAX_LIFETIME_STREAMS) this.drain();
+    if (this.#open > 0) return;
+    if (this.#lifetime >= MAX_LIFETIME_STREAMS) this.#leave();
+    this.#closeIfUnused();
+  }
+
+  /** GOAWAY only now: before, Node would refuse the streams that still wait for the handshake. */
+  #closeIfUnused(): void {
+    const state = this.#state;
+    if (this.#hasLeft && this.#open === 0 && state.kind === "ready") state.session.close();
   }
 
   #fail(error: TunnelError): void {
@@ -164,6 +191,7 @@ export class Tunnel {
     clearInterval(this.#timer);
     // With an error: without one Node tells the streams' readers of an orderly end.
     if (state.kind !== "connecting") state.session.destroy(error);
+    this.#owner.onTunnelClosed(this);
   }
 
   #leave(): void {
@@ -181,37 +209,4 @@ function limitOf(session: ClientHttp2Session): number {
 
 function lost(cause: Error): TunnelError {
   return new TunnelError("tunnel_lost", "tunnel failed", { cause });
-}
-
-function answered(stream: ClientHttp2Stream): Promise<ClientHttp2Stream> {
-  return new Promise((resolve, reject) => {
-    const timeout = setTimeout(() => {
-      reject(new TunnelError("tunnel_answer_timeout", "no answer to CONNECT"));
-      stream.close(constants.NGHTTP2_CANCEL);
-    }, ANSWER_TIMEOUT_MS);
-    stream.once("response", (headers) => {
-      clearTimeout(timeout);
-      const status = headers[":status"];
-      if (status === 200) {
-        resolve(stream);
-        return;
-      }
-      reject(new TunnelError(answerReason(status), `CONNECT answered ${status}`));
-      stream.close(constants.NGHTTP2_CANCEL);
-    });
-    stream.on("error", ignore);
-    stream.once("close", () => {
-      clearTimeout(timeout);
-      reject(unanswered(stream.rstCode));
-    });
-  });
-}
-
-/** The reason arrives with "close". */
-function ignore(): void {}
-
-function unanswered(code: number | undefined): TunnelError {
-  return code === constants.NGHTTP2_REFUSED_STREAM
-    ? new TunnelError("tunnel_stream_refused", "stream refused")
-    : new TunnelError("tunnel_lost", "stream ended before its answer");
 }

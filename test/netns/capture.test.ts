@@ -115,6 +115,8 @@ async function startControl(path: string, ends?: readonly [number, number]): Pro
     log,
     send: line.send,
     hasLeaf: () => true,
+    hasTunnel: () => true,
+    onClosed: () => undefined,
     onState: (report) => states.emit(report.state, report),
     kept: ends && openKeptDescriptors(ends),
   });

@@ -45,6 +45,18 @@ export function createPodNetwork(prefix: string): PodNetwork {
   };
 }
 
+/** The node itself as a place to connect from: where kubelet, and whoever is masqueraded, comes from. */
+export function openNode(prefix: string, addresses: readonly string[]): TestPod {
+  const name = `${prefix}-node`;
+  const path = `/run/netns/${name}`;
+  const [v4 = "", v6 = ""] = addresses;
+  return { name, path, v4, v6, namespace: openNamespace(path) };
+}
+
+export function closeNode(node: TestPod): void {
+  closeDescriptor(node.namespace.fd);
+}
+
 /** A server of the pod's own, on every address of the family. */
 export async function listenInPod(
   pod: TestPod,

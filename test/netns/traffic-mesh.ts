@@ -169,10 +169,12 @@ function createNode(node: string): TrafficNode {
   const ended: LoggedConnection[] = [];
   const waiting: ((connection: LoggedConnection) => void)[] = [];
   const told: FromTraffic[] = [];
+  const registry = new Registry();
   const traffic = createTraffic({
     node,
     log: createLog({ name: "test", level: "error" }),
-    metrics: new ConnectionMetrics(new Registry()),
+    metrics: new ConnectionMetrics(registry),
+    metricsText: () => registry.metrics(),
     accessLog: {
       write: (facts, outcome) => {
         ended.push({ facts, outcome });

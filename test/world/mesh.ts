@@ -70,6 +70,7 @@ export function startOperator(world: World, folder: string): Program {
   });
 }
 
+/** Also starts one again after it was killed: its run directory is in the folder. */
 function startNodeProxy(world: World, node: WorldNode, folder: string): Program {
   return startProgram({
     name: `node proxy of ${node.name}`,
@@ -105,6 +106,7 @@ interface Captures {
   readonly captures: readonly { readonly uid: string; readonly state: string }[];
 }
 
+/** Resolves once every pod of the node is captured. */
 async function untilCaptured(world: World, node: WorldNode): Promise<void> {
   const wanted = world.pods.filter((pod) => pod.node === node.name).map(({ uid }) => uid);
   await until(`every pod of ${node.name} to be captured`, async () => {

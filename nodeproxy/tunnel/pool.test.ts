@@ -1,0 +1,254 @@
+import { once } from "node:events";
+import {
+  type ClientHttp2Stream,
+  createServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { type AddressInfo, connect } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { type TunnelEnds, TunnelPool } from "./pool.ts";
+import type { Handshake } from "./tunnel.ts";
+import { TunnelError } from "./tunnel-error.ts";
+
+const ENDS: TunnelEnds = {
+  sourceUid: "uid-a",
+  sourceAddress: "10.0.0.1",
+  sourceIdentity: "spiffe://cluster.local/ns/shop/sa/a",
+  destinationUid: "uid-b",
+  destinationAddress: "10.0.0.2",
+  expectedIdentity: "spiffe://cluster.local/ns/shop/sa/b",
+};
+const FAR_MS = 8.64e15;
+
+let server: Http2Server;
+const sessions: ServerHttp2Session[] = [];
+const streams: ClientHttp2Stream[] = [];
+let pool: TunnelPool;
+/** Each handshake that the pool has begun, to be ended by the test. */
+let begun: ((outcome: Handshake | Error) => void)[] = [];
+/** Who began them. */
+let asked: TunnelEnds[] = [];
+
+beforeEach(async () => {
+  server = createServer();
+  server.on("session", (session) => {
+    session.on("error", () => undefined);
+    sessions.push(session);
+  });
+  server.on("stream", (stream: ServerHttp2Stream, headers) => {
+    stream.on("error", () => undefined);
+    stream.respond({ ":status": headers[":authority"] === "denied:1" ? 401 : 200 });
+    stream.resume();
+    stream.on("end", () => stream.end());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  begun = [];
+  asked = [];
+  pool = new TunnelPool((ends) => {
+    asked.push(ends);
+    return new Promise((resolve, reject) => {
+      begun.push((outcome) => (Error.isError(outcome) ? reject(outcome) : resolve(outcome)));
+    });
+  });
+});
+
+afterEach(async () => {
+  pool.close();
+  for (const session of sessions.splice(0)) session.destroy();
+  streams.length = 0;
+  server.close();
+  await once(server, "close");
+});
+
+/** The handshake itself is another file's; here a plain connection stands for a verified one. */
+async function verified(validUntilMs = FAR_MS): Promise<Handshake> {
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(socket, "connect");
+  return { kind: "verified", socket: socket as unknown as TLSSocket, validUntilMs };
+}
+
+async function finishNext(validUntilMs?: number): Promise<void> {
+  const finish = begun.shift();
+  if (!finish) throw new Error("no handshake has begun");
+  finish(await verified(validUntilMs));
+}
+
+async function open(ends = ENDS): Promise<ClientHttp2Stream> {
+  const stream = await pool.open(ends, "10.0.0.2:80");
+  streams.push(stream);
+  return stream;
+}
+
+async function openFirst(): Promise<ClientHttp2Stream> {
+  const opening = open();
+  await finishNext();
+  return opening;
+}
+
+function ended(stream: ClientHttp2Stream): Promise<unknown> {
+  const closed = once(stream, "close");
+  stream.resume();
+  stream.end();
+  return closed;
+}
+
+async function reasonOf(opening: Promise<unknown>): Promise<string> {
+  const error = await opening.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  return error instanceof TunnelError ? error.reason : `not a TunnelError: ${String(error)}`;
+}
+
+test("open(): streams that wait for one handshake share its tunnel", async () => {
+  const openings = [open(), open(), open()];
+  await finishNext();
+  const all = await Promise.all(openings);
+  expect(new Set(all.map((stream) => stream.session)).size).toBe(1);
+  expect(asked).toHaveLength(1);
+});
+
+test("open(): a leaf that changes during the handshake fails no stream that waits for it", async () => {
+  const openings = [open(), open()];
+  for (let i = 0; i < 10; i += 1) pool.outdateIdentity(ENDS.sourceIdentity);
+  await finishNext();
+  await Promise.all(openings);
+  expect(asked).toHaveLength(1);
+});
+
+test("open(): a pod that goes during the handshake fails no stream that waits for it, and the tunnel takes no other", async () => {
+  const opening = open();
+  pool.drainWorkload(ENDS.destinationUid);
+  await finishNext();
+  const stream = await opening;
+  expect(pool.size).toBe(0);
+  const { session } = stream;
+  if (!session) throw new Error("the stream has no session");
+  const closed = once(session, "close");
+  await ended(stream);
+  await closed;
+});
+
+test("outdateIdentity(): the tunnel of the old leaf serves until its successor is verified, and ends with its last stream", async () => {
+  const first = await openFirst();
+  pool.outdateIdentity(ENDS.sourceIdentity);
+  const second = await open();
+  expect(second.session).toBe(first.session);
+  expect(asked).toHaveLength(2);
+  await finishNext();
+  const third = await open();
+  expect(third.session).not.toBe(first.session);
+  expect(pool.size).toBe(1);
+  expect(first.closed).toBe(false);
+  const { session } = first;
+  if (!session) throw new Error("the stream has no session");
+  const closed = once(session, "close");
+  await ended(first);
+  expect(session.destroyed).toBe(false);
+  await ended(second);
+  await closed;
+  expect(third.closed).toBe(false);
+});
+
+test("outdateIdentity(): a successor that fails hurts no one, and is not tried again at once", async () => {
+  const first = await openFirst();
+  pool.outdateIdentity(ENDS.sourceIdentity);
+  await open();
+  begun.shift()?.({ kind: "failed", error: new TunnelError("tunnel_tls_failed", "as made up") });
+  const next = await open();
+  expect(next.session).toBe(first.session);
+  expect(asked).toHaveLength(2);
+});
+
+test("outdateIdentity(): at every turn, under load, it fails nothing and costs few handshakes", async () => {
+  await openFirst();
+  for (let i = 0; i < 300; i += 1) {
+    pool.outdateIdentity(ENDS.sourceIdentity);
+    const stream = await open();
+    if (begun.length > 0) await finishNext();
+    await ended(stream);
+  }
+  expect(asked.length).toBeLessThan(10);
+});
+
+test("open(): a tunnel whose certificate has ended takes no more streams", async () => {
+  const opening = open();
+  await finishNext(Date.now() + 50);
+  const first = await opening;
+  while (asked.length === 1) {
+    const next = open();
+    if (begun.length > 0) await finishNext();
+    await ended(await next);
+  }
+  expect(first.closed).toBe(false);
+});
+
+test("open(): a peer that says goodbye while streams are opened fails none of them", async () => {
+  await openFirst();
+  const openings = Array.from({ length: 20 }, () => open());
+  for (const session of sessions) session.close();
+  const opened = new Set<unknown>();
+  for (const opening of openings) void opening.then((stream) => opened.add(stream));
+  while (opened.size < openings.length) {
+    if (begun.length > 0) await finishNext();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await Promise.all(openings)).toHaveLength(20);
+});
+
+test("open(): a handshake that fails or throws is told to all who wait, and does not stay", async () => {
+  const failing = [open(), open()];
+  begun.shift()?.({ kind: "failed", error: new TunnelError("no_leaf", "as made up") });
+  expect(await Promise.all(failing.map(reasonOf))).toEqual(["no_leaf", "no_leaf"]);
+  const thrown = open();
+  begun.shift()?.(new Error("as made up"));
+  expect(await reasonOf(thrown)).toBe("tunnel_connect_failed");
+  expect(pool.size).toBe(0);
+  await openFirst();
+});
+
+test("open(): an answer other than 200 is told as what it means, and the tunnel goes on", async () => {
+  const first = await openFirst();
+  expect(await reasonOf(pool.open(ENDS, "denied:1"))).toBe("denied_by_peer");
+  expect((await open()).session).toBe(first.session);
+});
+
+test("open(): two pods never share a tunnel, whatever they agree in", async () => {
+  await openFirst();
+  const others: readonly Partial<TunnelEnds>[] = [
+    { sourceUid: "uid-a2" },
+    { sourceAddress: "10.0.0.9" },
+    { sourceIdentity: "spiffe://cluster.local/ns/shop/sa/a2" },
+    { destinationUid: "uid-b2" },
+    { destinationAddress: "10.0.0.8" },
+    { expectedIdentity: "spiffe://cluster.local/ns/shop/sa/b2" },
+  ];
+  for (const other of others) {
+    const opening = open({ ...ENDS, ...other });
+    await finishNext();
+    await opening;
+  }
+  expect(new Set(streams.map((stream) => stream.session)).size).toBe(others.length + 1);
+});
+
+test("drainIdentity(): without a leaf no new stream begins, and open ones go on", async () => {
+  const first = await openFirst();
+  pool.drainIdentity(ENDS.sourceIdentity);
+  const next = open();
+  begun.shift()?.({ kind: "failed", error: new TunnelError("no_leaf", "as made up") });
+  expect(await reasonOf(next)).toBe("no_leaf");
+  expect(first.closed).toBe(false);
+});
+
+test("endUntrusted(): ends drained tunnels too", async () => {
+  const first = await openFirst();
+  pool.drainIdentity(ENDS.sourceIdentity);
+  const failing = once(first, "error");
+  pool.endUntrusted(() => false);
+  expect(await failing).toHaveLength(1);
+  expect(first.destroyed).toBe(true);
+});
