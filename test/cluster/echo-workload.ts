@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, ClusterNode } from "./cluster.ts";
 import { tryCommand } from "./command.ts";
 import { WEFT_IMAGE } from "./weft-image.ts";
 
@@ -19,6 +19,10 @@ export interface EchoOptions {
   readonly node?: string;
   /** Command line of app.ts; an HTTP echo on port 8080 where absent. */
   readonly role?: readonly string[];
+  /** Command line of app.ts for an init container `first`; none where absent. */
+  readonly first?: readonly string[];
+  /** Added to the container: probes, ports. */
+  readonly container?: Readonly<Record<string, unknown>>;
 }
 
 export interface EchoPod {
@@ -26,6 +30,7 @@ export interface EchoPod {
   readonly uid: string;
   readonly node: string;
   readonly address: string;
+  readonly restarts: number;
 }
 
 export interface Echo {
@@ -38,6 +43,11 @@ export interface Echo {
 export type CallOutcome =
   | { readonly status: number; readonly body: { readonly from: string; readonly pod: string } }
   | { readonly error: string };
+
+/** The command line of app.ts in a pod that `deployEcho()` made. */
+export function appCommand(args: readonly string[]): readonly string[] {
+  return ["node", "/app/app.ts", ...args];
+}
 
 export async function createNamespace(
   cluster: Cluster,
@@ -69,7 +79,7 @@ export async function deployEcho(cluster: Cluster, options: EchoOptions): Promis
 }
 
 /** The Service's address and the pods as they are now. */
-async function readEcho(
+export async function readEcho(
   cluster: Cluster,
   { namespace, name }: Pick<EchoOptions, "namespace" | "name">,
 ): Promise<Echo> {
@@ -93,6 +103,8 @@ async function readEcho(
       uid: metadata.uid,
       node: spec.nodeName ?? "",
       address: status.podIP ?? "",
+      restarts:
+        status.containerStatuses?.reduce((sum, { restartCount }) => sum + restartCount, 0) ?? 0,
     })),
   };
 }
@@ -100,7 +112,10 @@ async function readEcho(
 interface PodObject {
   readonly metadata: { readonly name: string; readonly uid: string };
   readonly spec: { readonly nodeName?: string };
-  readonly status: { readonly podIP?: string };
+  readonly status: {
+    readonly podIP?: string;
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+  };
 }
 
 /** One HTTP request from inside `pod` (a pod's name or `deployment/NAME`). */
@@ -120,6 +135,14 @@ export async function call(
   if (stdout.trim() === "") {
     throw new Error(`call from ${from.pod} to ${url} printed nothing: ${stderr}`);
   }
+  return JSON.parse(stdout) as CallOutcome;
+}
+
+/** One HTTP request from the node itself, where kubelet's come from too. */
+export async function callFromNode(node: ClusterNode, url: string): Promise<CallOutcome> {
+  const app = join(import.meta.dirname, "workload", "app.ts");
+  const enter = ["nsenter", `--net=/run/netns/${node.netns}`, "--"];
+  const { stdout } = await tryCommand([...enter, process.execPath, app, "call", url]);
   return JSON.parse(stdout) as CallOutcome;
 }
 
@@ -144,27 +167,29 @@ export async function waitForAnswer(ask: () => Promise<CallOutcome>): Promise<Ca
   }
 }
 
-function appCommand(args: readonly string[]): readonly string[] {
-  return ["node", "/app/app.ts", ...args];
-}
-
 function echoObjects(options: EchoOptions, program: string): readonly object[] {
   const { namespace, name, replicas = 1, node, role = ["http", `${HTTP_PORT}`] } = options;
   const metadata = { name, namespace };
   const labels = { app: name };
-  const container = {
-    name: "app",
+  const app = {
     image: WEFT_IMAGE,
     imagePullPolicy: "Never",
+    volumeMounts: [{ name: "app", mountPath: "/app" }],
+  };
+  const container = {
+    ...app,
+    name: "app",
     command: appCommand(role),
     ports: [{ name: "http", containerPort: HTTP_PORT }],
     readinessProbe: { tcpSocket: { port: HTTP_PORT }, periodSeconds: 1 },
-    volumeMounts: [{ name: "app", mountPath: "/app" }],
+    ...options.container,
   };
+  const { first } = options;
   const spec = {
     serviceAccountName: name,
     terminationGracePeriodSeconds: 2,
     containers: [container],
+    ...(first ? { initContainers: [{ ...app, name: "first", command: appCommand(first) }] } : {}),
     volumes: [{ name: "app", configMap: { name } }],
     ...(node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": node } }),
   };

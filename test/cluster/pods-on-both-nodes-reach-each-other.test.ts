@@ -47,7 +47,7 @@ test("a pod reaches a pod of the other node by address and by service, as itself
 }, 30_000);
 
 test("captureOnWire(): what pods of two nodes say to each other without a mesh is readable", async () => {
-  const wire = await captureOnWire(cluster.nodes[1] ?? never(), "tcp port 8080");
+  await using wire = await captureOnWire(cluster.nodes[1] ?? never(), "tcp port 8080");
   const target = `http://${two.pods[0]?.address}:8080/readable-on-the-wire`;
   await call(cluster, { namespace: NAMESPACE, pod: "deployment/one" }, target);
   expect(await wire.stop()).toContain("GET /readable-on-the-wire");

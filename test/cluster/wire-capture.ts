@@ -2,11 +2,11 @@
  * What really goes over the link between the nodes, by tcpdump on a node's own device. A test looks
  * for plaintext in it, so packets are kept whole.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ClusterNode } from "./cluster.ts";
 
-export interface WireCapture {
+export interface WireCapture extends AsyncDisposable {
   /** Ends the capture and gives all packets as tcpdump -A writes them: headers, then text. */
   stop(): Promise<string>;
 }
@@ -30,11 +30,17 @@ export async function captureOnWire(node: ClusterNode, filter: string): Promise<
   await listening;
   return {
     stop: async () => {
-      const closed = once(child, "close");
-      // The group: nsenter waits for tcpdump, which is its child in the node's PID namespace.
-      process.kill(-(child.pid ?? 0), "SIGINT");
-      await closed;
+      await end(child);
       return Buffer.concat(packets).toString("latin1");
     },
+    [Symbol.asyncDispose]: () => end(child),
   };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = once(child, "close");
+  // The group: nsenter waits for tcpdump, which is its child in the node's PID namespace.
+  process.kill(-(child.pid ?? 0), "SIGINT");
+  await closed;
 }

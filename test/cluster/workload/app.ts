@@ -2,14 +2,22 @@
  * The application under the mesh in the cluster tests, run in the weft image by command override:
  *   http PORT         answers {"from": caller's address, "pod": own name}
  *   server-first PORT TCP: sends "hello POD FROM\n" at once, then gives every byte back
+ *   grpc PORT         grpc.health.v1.Health/Check: serving, whatever service is asked for
  *   call URL          asks once, prints the answer as JSON, ends with 1 where refused
+ *   talk HOST PORT    its standard input to the server, what comes back to its standard output
+ *   load PORT URL     asks URL all the time, on new connections and on a kept one; the tally so far is
+ *                     what it answers on PORT
  * It knows nothing of the mesh.
  */
-import { createServer as createHttpServer } from "node:http";
-import { createServer } from "node:net";
+import { Agent, createServer as createHttpServer, get } from "node:http";
+import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import { connect, createServer } from "node:net";
 import { hostname } from "node:os";
 
-const [, , role = "", target = ""] = process.argv;
+const [, , role = "", target = "", second = ""] = process.argv;
+const PAUSE_MS = 20;
+/** Longer than any outage that is to be seen as a failure. */
+const PATIENCE_MS = 10_000;
 
 function print(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -35,6 +43,90 @@ function serveFirst(port: number): void {
   process.once("SIGTERM", () => process.exit(0));
 }
 
+/** Framed protobuf by hand: HealthCheckResponse{status: SERVING} (grpc/health/v1/health.proto). */
+function serveGrpc(port: number): void {
+  const server = createHttp2Server();
+  server.on("stream", (stream: ServerHttp2Stream, headers) => {
+    stream.on("error", () => stream.destroy());
+    const isHealth = headers[":path"] === "/grpc.health.v1.Health/Check";
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": isHealth ? "0" : "12" }));
+    stream.end(isHealth ? Buffer.from([0, 0, 0, 0, 2, 8, 1]) : undefined);
+  });
+  server.listen(port, () => print({ listening: port }));
+  process.once("SIGTERM", () => process.exit(0));
+}
+
+function talk(host: string, port: number): void {
+  const socket = connect(port, host);
+  socket.on("error", (error) => process.stderr.write(`${String(error)}\n`));
+  socket.on("close", () => process.exit(0));
+  process.stdin.pipe(socket);
+  socket.pipe(process.stdout);
+}
+
+interface Tally {
+  readonly startedMs: number;
+  readonly answered: { once: number; kept: number };
+  readonly failed: { readonly atMs: number; readonly tookMs: number; readonly error: string }[];
+  readonly pods: Record<string, number>;
+}
+
+async function load(port: number, url: string): Promise<never> {
+  const tally: Tally = {
+    startedMs: Date.now(),
+    answered: { once: 0, kept: 0 },
+    failed: [],
+    pods: {},
+  };
+  const server = createHttpServer((_request, response) => response.end(JSON.stringify(tally)));
+  server.listen(port);
+  process.once("SIGTERM", () => process.exit(0));
+  const once = new Agent({ keepAlive: false });
+  const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+  const [done] = await Promise.all([
+    keepAsking(url, { agent: once, tally, kind: "once" }),
+    keepAsking(url, { agent: kept, tally, kind: "kept" }),
+  ]);
+  return done;
+}
+
+async function keepAsking(
+  url: string,
+  { agent, tally, kind }: { agent: Agent; tally: Tally; kind: "once" | "kept" },
+): Promise<never> {
+  for (;;) {
+    const atMs = Date.now();
+    try {
+      const pod = await ask(url, agent);
+      tally.answered[kind] += 1;
+      tally.pods[pod] = (tally.pods[pod] ?? 0) + 1;
+    } catch (error) {
+      tally.failed.push({ atMs, tookMs: Date.now() - atMs, error: `${kind}: ${String(error)}` });
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+/** Gives the name of the pod that answered. */
+function ask(url: string, agent: Agent): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent, timeout: PATIENCE_MS }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        resolve((JSON.parse(Buffer.concat(chunks).toString()) as { pod: string }).pod);
+      });
+    });
+    request.on("timeout", () => request.destroy(new Error("timeout")));
+    request.on("error", reject);
+  });
+}
+
 async function call(url: string): Promise<void> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
@@ -53,10 +145,19 @@ switch (role) {
   case "server-first":
     serveFirst(Number(target));
     break;
+  case "grpc":
+    serveGrpc(Number(target));
+    break;
   case "call":
     await call(target);
     break;
+  case "talk":
+    talk(target, Number(second));
+    break;
+  case "load":
+    await load(Number(target), second);
+    break;
   default:
-    process.stderr.write("http PORT | server-first PORT | call URL\n");
+    process.stderr.write("http|server-first|grpc PORT, call URL, talk HOST PORT, load PORT URL\n");
     process.exitCode = 2;
 }

@@ -1,0 +1,117 @@
+/** What a user is told of an object: refused with the field and the reason, or its conditions. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createNamespace, deployEcho } from "./echo-workload.ts";
+import { installWeft } from "./install-weft.ts";
+import { enforce, type MeshObject, untilCaptured } from "./mesh-state.ts";
+import { sharedCluster } from "./shared-cluster.ts";
+
+const cluster = sharedCluster();
+const NAMESPACE = "objects";
+const UNREADABLE = { rules: [{ from: [{ source: { ipBlocks: ["10.0.0.0/99"] } }] }] };
+
+beforeAll(async () => {
+  await installWeft(cluster);
+  await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
+  const { pods } = await deployEcho(cluster, { namespace: NAMESPACE, name: "api" });
+  await untilCaptured(cluster, pods);
+}, 240_000);
+
+afterAll(async () => {
+  await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
+}, 60_000);
+
+test.each([
+  [policy({ action: "MAYBE" }), "spec.action: Unsupported value"],
+  [policy(UNREADABLE), "spec.rules[0].from[0].source.ipBlocks[0]: must be an address"],
+  [
+    policy({ rules: [{ to: [{ operation: { ports: ["70000"] } }] }] }),
+    "spec.rules[0].to[0].operation.ports[0]: Invalid value",
+  ],
+  [
+    policy({ rules: [{ when: [{ key: "no.such", values: ["x"] }] }] }),
+    "spec.rules[0].when[0].key: Invalid value",
+  ],
+  [
+    object("PeerAuthentication", { portLevelMtls: { "8080": { mode: "STRICT" } } }),
+    "portLevelMtls needs a selector with labels",
+  ],
+  [
+    object("MeshConfig", { certificates: { leafLifetime: "5s" } }, "default"),
+    "spec.certificates.leafLifetime: Invalid value",
+  ],
+  [object("MeshConfig", {}, "other"), "there is one MeshConfig, named default"],
+])(
+  "%j is refused, with the field and the reason",
+  async (bad, reason) => {
+    const { code, stderr } = await cluster.tryKubectl(["apply", "-f", "-"], JSON.stringify(bad));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(reason);
+  },
+  30_000,
+);
+
+test("a policy that is understood is Accepted, and Enforced on the nodes that it concerns", async () => {
+  const good = policy({ selector: { matchLabels: { app: "api" } }, action: "DENY", rules: [{}] });
+  await enforce(cluster, good);
+  expect(await conditions("good")).toEqual({ Accepted: "True", Enforced: "True: 1 of 1 nodes" });
+}, 30_000);
+
+test("an attribute of HTTP, which nothing can see yet, is named in the condition", async () => {
+  const rules = [{ to: [{ operation: { methods: ["GET"] } }] }];
+  await enforce(cluster, policy({ rules }, "http-only"));
+  const jsonpath = 'jsonpath={.status.conditions[?(@.type=="Accepted")].message}';
+  const read = ["-n", NAMESPACE, "get", "authorizationpolicy", "http-only", "-o", jsonpath];
+  const field = "spec.rules[0].to[0].operation.methods: cannot be seen on an opaque port";
+  expect(await cluster.kubectl(read)).toContain(field);
+}, 30_000);
+
+test("one that got past admission is marked, and hurts nothing else", async () => {
+  await cluster.kubectl(["delete", "validatingwebhookconfiguration", "weft"]);
+  const unreadable = policy(UNREADABLE, "unreadable");
+  await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(unreadable));
+  const accepted = "--for=condition=Accepted=False";
+  const name = ["-n", NAMESPACE, "authorizationpolicy", "unreadable"];
+  await cluster.kubectl(["wait", accepted, "--timeout=30s", ...name]);
+  const jsonpath = 'jsonpath={.status.conditions[?(@.type=="Accepted")].message}';
+  const message = await cluster.kubectl(["get", ...name, "-o", jsonpath]);
+  expect(message).toContain("spec.rules[0].from[0].source.ipBlocks[0]");
+  await enforce(cluster, policy({ action: "DENY", rules: [{}] }, "after-it"));
+  await installWeft(cluster);
+}, 120_000);
+
+function policy(spec: MeshObject["spec"], name = "good"): MeshObject {
+  return object("AuthorizationPolicy", spec, name);
+}
+
+function object(kind: MeshObject["kind"], spec: MeshObject["spec"], name = "good"): MeshObject {
+  const metadata = kind === "MeshConfig" ? { name } : { name, namespace: NAMESPACE };
+  return { apiVersion: "weft.dev/v1", kind, metadata, spec };
+}
+
+/** Status by type, with the message where it is Enforced. */
+async function conditions(name: string): Promise<Readonly<Record<string, string>>> {
+  const json = await cluster.kubectl([
+    "-n",
+    NAMESPACE,
+    "get",
+    "authorizationpolicy",
+    name,
+    "-o",
+    "json",
+  ]);
+  const { status } = JSON.parse(json) as {
+    readonly status: {
+      readonly conditions: readonly {
+        readonly type: string;
+        readonly status: string;
+        readonly message: string;
+      }[];
+    };
+  };
+  return Object.fromEntries(
+    status.conditions.map(({ type, status: state, message }) => [
+      type,
+      type === "Enforced" ? `${state}: ${message}` : state,
+    ]),
+  );
+}
