@@ -119,6 +119,8 @@ export class KubernetesPlatform implements Platform {
       if (change.kind === "upsert") this.#nodeUids.set(metadata.name, metadata.uid);
       else this.#nodeUids.delete(metadata.name);
     }
+    // What was written there does not stand any more.
+    if (kind === "NodeReport" && change.kind === "delete") this.#reports.forget(metadata.name);
     const gone = this.#pods.observe(change);
     const { config, onOwnPod } = this.#options;
     if (kind === "Pod" && metadata.namespace === config.namespace) onOwnPod();

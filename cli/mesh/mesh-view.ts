@@ -122,8 +122,9 @@ export function isDraining({ state, reason }: Capture): boolean {
   return state === "releasing" && reason === "draining";
 }
 
+/** The mesh's own namespace never is, whatever its labels say. */
 export function isMeshNamespace({ metadata }: ClusterObject): boolean {
-  return metadata.labels?.["weft.dev/mesh"] === "enabled";
+  return metadata.labels?.["weft.dev/mesh"] === "enabled" && metadata.name !== "weft-system";
 }
 
 /** As the operator reads it: labelled namespace, not opted out, not on the host's network, not ended. */
