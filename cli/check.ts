@@ -4,11 +4,12 @@ import { checkClock } from "./checks/clock.ts";
 import { checkNetworkPlugin } from "./checks/network-plugin.ts";
 import { checkNetworkPolicies } from "./checks/network-policies.ts";
 import { checkNodes } from "./checks/nodes.ts";
+import { checkRules } from "./checks/rules.ts";
 import { checkServer } from "./checks/server.ts";
 import type { Command } from "./command.ts";
 import { getObject, listObjects } from "./mesh/cluster-objects.ts";
 import type { Finding } from "./mesh/finding.ts";
-import type { MeshView } from "./mesh/mesh-view.ts";
+import { isInForce, type MeshView } from "./mesh/mesh-view.ts";
 import { print } from "./print.ts";
 import { readMesh } from "./status.ts";
 
@@ -54,6 +55,7 @@ function checkInstalled(view: MeshView): readonly Finding[] {
     const level = ready >= wanted && ready > 0 ? "ok" : "fail";
     findings.push({ check, level, message: `${ready} of ${wanted} ready` });
   }
+  findings.push(...checkRules(view));
   for (const { pod, node, reason, message } of view.notCaptured) {
     findings.push({
       check: "capture",
@@ -61,8 +63,10 @@ function checkInstalled(view: MeshView): readonly Finding[] {
       message: `${pod} on ${node}: ${reason}: ${message}`,
     });
   }
-  for (const { kind, name, message } of view.policies.filter((each) => each.accepted === "False")) {
-    findings.push({ check: "policy", level: "fail", message: `${kind} ${name}: ${message}` });
+  for (const policy of view.policies.filter((each) => !isInForce(each))) {
+    const { kind, name, accepted } = policy;
+    const message = `${kind} ${name}: ${policy.message || "the operator has not judged it yet"}`;
+    findings.push({ check: "policy", level: accepted === "False" ? "fail" : "warn", message });
   }
   return findings;
 }

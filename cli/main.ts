@@ -7,7 +7,7 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { KubeClient } from "../core/kube/kube-api.ts";
 import { runCheck } from "./check.ts";
-import { parseCommand } from "./command.ts";
+import { type Command, parseCommand } from "./command.ts";
 import { runStatus } from "./status.ts";
 import { runUninstall } from "./uninstall.ts";
 
@@ -21,17 +21,30 @@ if (parsed.kind === "wrong") {
   process.exit(2);
 }
 const { command } = parsed;
-const config = new KubeConfig();
+const client = openClient(command);
 try {
-  if (command.kubeconfig === "") config.loadFromDefault();
-  else config.loadFromFile(command.kubeconfig);
-  if (command.context !== "") config.setCurrentContext(command.context);
-  const client = new KubeClient(config);
   const run = { status: runStatus, check: runCheck, uninstall: runUninstall }[command.name];
   const code = await run(client, command);
   client.close();
   process.exit(code);
 } catch (error) {
+  process.exit(complain(error, 1));
+}
+
+/** A kubeconfig that cannot be read, or has no such context, is a wrong call. */
+function openClient({ kubeconfig, context }: Command): KubeClient {
+  try {
+    const config = new KubeConfig();
+    if (kubeconfig === "") config.loadFromDefault();
+    else config.loadFromFile(kubeconfig);
+    if (context !== "") config.setCurrentContext(context);
+    return new KubeClient(config);
+  } catch (error) {
+    process.exit(complain(error, 2));
+  }
+}
+
+function complain(error: unknown, code: number): number {
   process.stderr.write(`weftctl: ${Error.isError(error) ? error.message : String(error)}\n`);
-  process.exit(1);
+  return code;
 }

@@ -16,15 +16,24 @@ import { capturesOf, isDraining, isEnrolled, isMeshNamespace } from "./mesh/mesh
 import { print } from "./print.ts";
 
 const ASK_EVERY_MS = 500;
-const PART_OF = { labelSelector: "app.kubernetes.io/part-of=weft" };
-const ADMISSION = "/apis/admissionregistration.k8s.io/v1";
-const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+/**
+ * By name, as the manifests have them and the operator expects them: labels differ with the tool that
+ * somebody installed with. A test holds them to deploy/weft.yaml.
+ */
+const WEBHOOKS = [
+  "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/weft",
+  "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/weft",
+];
+const ROLES = [
+  "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/weft-operator",
+  "/apis/rbac.authorization.k8s.io/v1/clusterroles/weft-operator",
+];
 
 export interface UninstallResult {
   readonly releasedNamespaces: readonly string[];
   readonly openedGates: number;
-  /** Nodes that still hold captured pods; nothing was deleted then. */
+  /** Nodes that still hold captured pods; nothing but the webhooks was deleted then. */
   readonly waitingFor: readonly string[];
   /** Released pods whose connections had not ended when the node proxies were deleted. */
   readonly draining: number;
@@ -39,8 +48,7 @@ export async function runUninstall(api: KubeApi, command: Command): Promise<numb
 }
 
 async function uninstall(api: KubeApi, command: Command): Promise<UninstallResult> {
-  await deleteAll(api, `${ADMISSION}/mutatingwebhookconfigurations`);
-  await deleteAll(api, `${ADMISSION}/validatingwebhookconfigurations`);
+  for (const path of WEBHOOKS) await remove(api, path);
   const namespaces = await listObjects(api, "/api/v1/namespaces");
   const pods = await listObjects(api, "/api/v1/pods");
   const gated = pods.filter((pod) => hasGate(pod) || isEnrolled(pod, namespaces));
@@ -114,17 +122,23 @@ async function untilReleased(
 
 async function deleteMesh(api: KubeApi, { namespace, keepCrds }: Command): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}`;
-  await found(api.call({ method: "DELETE", path }));
-  await deleteAll(api, `${RBAC}/clusterrolebindings`);
-  await deleteAll(api, `${RBAC}/clusterroles`);
-  if (!keepCrds) await deleteAll(api, CRDS);
+  await remove(api, path);
+  for (const role of ROLES) await remove(api, role);
+  if (!keepCrds) await removeKinds(api);
   say(`deleting the namespace ${namespace}`);
   while ((await found(api.call({ method: "GET", path }))) !== undefined) await delay(ASK_EVERY_MS);
 }
 
-/** Only objects that carry the label of Weft's own manifests. */
-async function deleteAll(api: KubeApi, path: string): Promise<void> {
-  await api.call({ method: "DELETE", path, query: PART_OF });
+/** Every kind of our group, and so every object of these kinds. */
+async function removeKinds(api: KubeApi): Promise<void> {
+  for (const { metadata, spec } of await listObjects(api, CRDS)) {
+    if (spec?.["group"] === "weft.dev") await remove(api, `${CRDS}/${metadata.name}`);
+  }
+}
+
+/** What is not there (an uninstall that was broken off) is as good as removed. */
+async function remove(api: KubeApi, path: string): Promise<void> {
+  await found(api.call({ method: "DELETE", path }));
 }
 
 function describe({ waitingFor, openedGates, deleted }: UninstallResult): string {

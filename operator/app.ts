@@ -100,8 +100,8 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   const line = new NodeLine({
     setReport: (report) => index.setReport(report, Date.now()),
     onTold: (report, held) => {
-      const reportedAtMs = index.findReport(report.node)?.reportedAtMs ?? Date.now();
-      platform.tellReport({ report, held, reportedAtMs });
+      const { reportedAtMs = Date.now(), tunnels = [] } = index.findReport(report.node) ?? {};
+      platform.tellReport({ report, held, reportedAtMs, tunnels });
     },
     onApplied: (node, applied) => status.setOwn(node, applied),
     onGone: (node) => platform.tellGone(node),
@@ -159,7 +159,7 @@ async function syncSource(parts: Parts, { signal }: OperatorOptions): Promise<vo
   signal.throwIfAborted();
 }
 
-function takeEvent({ index, status, platform }: Parts, event: SourceEvent): void {
+function takeEvent({ index, line, status, platform }: Parts, event: SourceEvent): void {
   if (event.kind === "synced") return;
   index.apply(event);
   platform.observe(event);
@@ -167,6 +167,9 @@ function takeEvent({ index, status, platform }: Parts, event: SourceEvent): void
   if (kind !== "NodeReport") return;
   const applied = event.kind === "upsert" ? parseApplied(event.object.status) : undefined;
   status.setWritten(metadata.name, applied);
+  // Somebody removed it; that of a node that is gone stays away.
+  const isMissed = event.kind === "delete" && index.nodes().includes(metadata.name);
+  if (isMissed) line.retell(metadata.name);
 }
 
 interface Servers {

@@ -40,6 +40,11 @@ export class NodeLine {
     this.#tell(report.node, { report });
   }
 
+  /** What was written of the node is gone: tells it once more where its stream ends here. */
+  retell(node: string): void {
+    if (this.has(node)) this.#tell(node, {});
+  }
+
   drop(node: string): void {
     this.#told.delete(node);
     this.#options.onApplied(node, undefined);

@@ -71,6 +71,7 @@ export class KubernetesPlatform implements Platform {
   #renewal: Renewal | undefined;
   #reassert: NodeJS.Timeout | undefined;
   #asserting: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: KubernetesPlatformOptions) {
     const { config, source, metrics, log } = options;
@@ -119,6 +120,8 @@ export class KubernetesPlatform implements Platform {
       if (change.kind === "upsert") this.#nodeUids.set(metadata.name, metadata.uid);
       else this.#nodeUids.delete(metadata.name);
     }
+    // What was written there does not stand any more.
+    if (kind === "NodeReport" && change.kind === "delete") this.#reports.forget(metadata.name);
     const gone = this.#pods.observe(change);
     const { config, onOwnPod } = this.#options;
     if (kind === "Pod" && metadata.namespace === config.namespace) onOwnPod();
@@ -155,17 +158,19 @@ export class KubernetesPlatform implements Platform {
       log,
     });
     this.#webhooks = webhooks;
-    await webhooks.listen(source.webhookListen);
+    const port = await webhooks.listen(source.webhookListen);
+    log.info({ port }, "webhooks listen");
     renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
-    this.#assertRoots();
+    this.#assertSoon();
     this.#election.start();
   }
 
   async leave(): Promise<void> {
-    await delay(LEAVE_MS);
+    await delay(Math.min(LEAVE_MS, this.#options.config.drainBudgetMs / 2));
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#reassert);
     this.#renewal?.close();
     await this.#webhooks?.close();
@@ -182,20 +187,44 @@ export class KubernetesPlatform implements Platform {
       name: SERVICE,
       holder: source.podName,
       log,
-      onElected: () => this.#opening?.recomputeStatus(),
+      onElected: () => {
+        this.#opening?.recomputeStatus();
+        // With the CA of this leader the bundle of the one before may be wrong: no pod starts until it is right.
+        this.#assertSoon();
+      },
     });
     metrics.ask("leader", "1 while this replica is the leader", () => Number(election.isLeader()));
     return election;
   }
 
   /** The leader puts right what differs; the others only fill in what is empty, so that a start waits for nobody. */
-  #assertRoots(): void {
+  #assertSoon(): void {
+    if (this.#isClosed) return;
     clearTimeout(this.#reassert);
-    this.#asserting = this.#assertRootsOnce();
-    this.#reassert = setTimeout(() => this.#assertRoots(), REASSERT_MS);
+    this.#asserting = this.#asserting.then(async () => {
+      await this.#assertCa();
+      await this.#assertRoots();
+    });
+    void this.#asserting.then(() => {
+      clearTimeout(this.#reassert);
+      if (!this.#isClosed) this.#reassert = setTimeout(() => this.#assertSoon(), REASSERT_MS);
+    });
   }
 
-  async #assertRootsOnce(): Promise<void> {
+  async #assertCa(): Promise<void> {
+    const { log } = this.#options;
+    if (!this.#opening || !this.#election.isLeader()) return;
+    try {
+      const outcome = await this.#opening.authority.keep();
+      const { place } = this.keyStore;
+      if (outcome === "restored") log.warn({ place }, "CA was removed, and is put back");
+      if (outcome === "replaced") log.error({ place }, "CA was replaced; restart every replica");
+    } catch (error) {
+      log.warn({ err: error }, "CA not looked after");
+    }
+  }
+
+  async #assertRoots(): Promise<void> {
     const rootsPem = this.#opening?.rootsPem ?? "";
     const isLeader = this.#election.isLeader();
     try {

@@ -39,7 +39,7 @@ export class ReportFiles {
   /** By rename: a crash leaves the report before or this one, never half of it. */
   put(told: ToldReport): void {
     const { node } = told.report;
-    const content = JSON.stringify(reportContent(told.report, told.held));
+    const content = JSON.stringify(reportContent(told));
     if (this.#written.get(node) === content) return;
     const object = {
       apiVersion: "weft.dev/v1",

@@ -7,9 +7,11 @@ import type { Authority, ServerCertificate, ServerRequest } from "./ca/authority
 
 const LIFETIME_SECONDS = 24 * 3600;
 const RETRY_MS = 60_000;
+/** Timers stand still while a machine sleeps, and know nothing of a clock that is set: so the clock is looked at. */
+const LOOK_EVERY_MS = 10 * 60_000;
 
 export interface RenewalOptions {
-  readonly authority: Authority;
+  readonly authority: Pick<Authority, "issueServer">;
   readonly names: Pick<ServerRequest, "identity" | "dnsNames">;
   readonly log: Log;
 }
@@ -24,39 +26,39 @@ export interface Renewal {
 }
 
 export function createRenewal(options: RenewalOptions): Renewal {
-  let timer: NodeJS.Timeout | undefined;
   const first = issueNow(options);
-  let { notAfterMs } = first;
+  let current = first;
+  let dueMs = dueAt(first);
+  let timer: NodeJS.Timeout | undefined;
 
-  function schedule(delayMs: number, use: (certificate: ServerCertificate) => void): void {
-    function useNext(next: ServerCertificate): void {
-      ({ notAfterMs } = next);
-      use(next);
+  /** A failure leaves the certificate that is served, and is tried again. */
+  function renew(use: (certificate: ServerCertificate) => void): void {
+    const { log, names } = options;
+    try {
+      current = issueNow(options);
+      dueMs = dueAt(current);
+      use(current);
+      log.info({ dnsNames: names.dnsNames }, "server certificate renewed");
+    } catch (error) {
+      dueMs = Date.now() + RETRY_MS;
+      log.error({ err: error }, "server certificate not renewed");
     }
+  }
+
+  function look(use: (certificate: ServerCertificate) => void): void {
+    const delayMs = Math.min(LOOK_EVERY_MS, Math.max(0, dueMs - Date.now()));
     timer = setTimeout(() => {
-      schedule(renew(options, useNext), use);
+      if (Date.now() >= dueMs) renew(use);
+      look(use);
     }, delayMs);
     timer.unref();
   }
   return {
     first,
-    notAfterMs: () => notAfterMs,
-    start: (use) => schedule(delayOf(first), use),
+    notAfterMs: () => current.notAfterMs,
+    start: look,
     close: () => clearTimeout(timer),
   };
-}
-
-/** When to renew the next time. A failure leaves the certificate that is served, and is tried again. */
-function renew(options: RenewalOptions, use: (certificate: ServerCertificate) => void): number {
-  try {
-    const next = issueNow(options);
-    use(next);
-    options.log.info({ dnsNames: options.names.dnsNames }, "server certificate renewed");
-    return delayOf(next);
-  } catch (error) {
-    options.log.error({ err: error }, "server certificate not renewed");
-    return RETRY_MS;
-  }
 }
 
 function issueNow({ authority, names }: RenewalOptions): ServerCertificate {
@@ -68,6 +70,7 @@ function issueNow({ authority, names }: RenewalOptions): ServerCertificate {
   });
 }
 
-function delayOf({ notAfterMs }: ServerCertificate): number {
-  return Math.max(RETRY_MS, ((notAfterMs - Date.now()) * 2) / 3);
+function dueAt({ notAfterMs }: ServerCertificate): number {
+  const now = Date.now();
+  return now + Math.max(RETRY_MS, ((notAfterMs - now) * 2) / 3);
 }

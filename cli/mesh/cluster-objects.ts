@@ -62,12 +62,9 @@ export interface Condition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly observedGeneration?: number;
 }
 
 export function conditionsOf(object: ClusterObject): readonly Condition[] {
   return (object.status?.["conditions"] ?? []) as readonly Condition[];
-}
-
-export function hasCondition(object: ClusterObject, type: string): boolean {
-  return conditionsOf(object).some((each) => each.type === type && each.status === "True");
 }

@@ -83,6 +83,40 @@ test("viewMesh(): a policy that is not accepted makes it unhealthy, with the mes
   });
 });
 
+const CONDITIONS = {
+  accepted: { type: "Accepted", status: "True", reason: "Accepted", observedGeneration: 2 },
+  enforced: { type: "Enforced", status: "True", reason: "Enforced", observedGeneration: 2 },
+};
+
+function healthyWith(enforced: object, generation = 2): boolean {
+  const policy: ClusterObject = {
+    kind: "AuthorizationPolicy",
+    metadata: { name: "p", namespace: "shop", generation },
+    status: { conditions: [CONDITIONS.accepted, { ...CONDITIONS.enforced, ...enforced }] },
+  };
+  return viewMesh({ ...working, policies: [policy] }).healthy;
+}
+
+test("viewMesh(): a policy that is not enforced makes it unhealthy, one in dry-run does not", () => {
+  expect(healthyWith({})).toBe(true);
+  expect(healthyWith({ status: "False", reason: "RefusedByNode" })).toBe(false);
+  expect(healthyWith({ status: "False", reason: "DryRun" })).toBe(true);
+});
+
+test("viewMesh(): conditions of the generation before say nothing about the policy as it is now", () => {
+  expect(healthyWith({}, 3)).toBe(false);
+});
+
+test("viewMesh(): replicas that could not be made count as wanted", () => {
+  const deployment: ClusterObject = {
+    metadata: { name: "weft-operator" },
+    spec: { replicas: 2 },
+    status: { replicas: 1, readyReplicas: 1 },
+  };
+  const view = viewMesh({ ...working, deployment });
+  expect(view).toMatchObject({ healthy: false, operator: { ready: 1, wanted: 2 } });
+});
+
 test("viewMesh(): nothing installed is not healthy", () => {
   const view = viewMesh({ ...working, deployment: undefined, daemonSet: undefined });
   expect(view).toMatchObject({ installed: false, healthy: false });

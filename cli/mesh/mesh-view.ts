@@ -3,7 +3,7 @@
  *
  * Pure over lists of objects; asks nobody.
  */
-import { type ClusterObject, conditionsOf, hasCondition } from "./cluster-objects.ts";
+import { type ClusterObject, type Condition, conditionsOf } from "./cluster-objects.ts";
 
 export interface MeshObjects {
   readonly deployment: ClusterObject | undefined;
@@ -16,7 +16,7 @@ export interface MeshObjects {
 
 export interface MeshView {
   readonly installed: boolean;
-  /** Everything that the mesh claims holds: programs ready, every enrolled pod captured, every policy accepted. */
+  /** Everything that the mesh claims holds: programs ready, every enrolled pod captured, every policy accepted and enforced. */
   readonly healthy: boolean;
   readonly operator: Readiness;
   readonly nodeProxies: Readiness;
@@ -59,6 +59,8 @@ export interface PolicyView {
   readonly name: string;
   readonly accepted: string;
   readonly enforced: string;
+  /** Stable code of the condition that `message` is of. */
+  readonly reason: string;
   readonly message: string;
 }
 
@@ -70,8 +72,16 @@ interface Capture {
 }
 
 export function viewMesh(objects: MeshObjects): MeshView {
-  const operator = readinessOf(objects.deployment, "replicas", "readyReplicas");
-  const nodeProxies = readinessOf(objects.daemonSet, "desiredNumberScheduled", "numberReady");
+  const { deployment, daemonSet } = objects;
+  const operator = {
+    ready: countOf(deployment?.status, "readyReplicas"),
+    // status.replicas only counts those that could be made.
+    wanted: countOf(deployment?.spec, "replicas") || countOf(deployment?.status, "replicas"),
+  };
+  const nodeProxies = {
+    ready: countOf(daemonSet?.status, "numberReady"),
+    wanted: countOf(daemonSet?.status, "desiredNumberScheduled"),
+  };
   const captures = new Map(
     objects.reports.flatMap((report) =>
       capturesOf(report).map((each) => [each.uid, each] as const),
@@ -80,17 +90,13 @@ export function viewMesh(objects: MeshObjects): MeshView {
   const enrolled = objects.pods.filter((pod) => isEnrolled(pod, objects.namespaces));
   const notCaptured = enrolled.flatMap((pod) => describeNotCaptured(pod, captures));
   const policies = objects.policies.map(viewPolicy);
-  const installed = objects.deployment !== undefined && objects.daemonSet !== undefined;
+  const installed = deployment !== undefined && daemonSet !== undefined;
   const areReady = [operator, nodeProxies].every(
     ({ ready, wanted }) => ready >= wanted && ready > 0,
   );
   return {
     installed,
-    healthy:
-      installed &&
-      areReady &&
-      notCaptured.length === 0 &&
-      policies.every(({ accepted }) => accepted === "True"),
+    healthy: installed && areReady && notCaptured.length === 0 && policies.every(isInForce),
     operator,
     nodeProxies,
     nodes: objects.reports.map(viewNode),
@@ -104,12 +110,8 @@ export function viewMesh(objects: MeshObjects): MeshView {
   };
 }
 
-function readinessOf(object: ClusterObject | undefined, wanted: string, ready: string): Readiness {
-  return { ready: countOf(object, ready), wanted: countOf(object, wanted) };
-}
-
-function countOf(object: ClusterObject | undefined, field: string): number {
-  const value = object?.status?.[field];
+function countOf(fields: ClusterObject["spec"], field: string): number {
+  const value = fields?.[field];
   return typeof value === "number" ? value : 0;
 }
 
@@ -122,8 +124,9 @@ export function isDraining({ state, reason }: Capture): boolean {
   return state === "releasing" && reason === "draining";
 }
 
+/** The mesh's own namespace never is, whatever its labels say. */
 export function isMeshNamespace({ metadata }: ClusterObject): boolean {
-  return metadata.labels?.["weft.dev/mesh"] === "enabled";
+  return metadata.labels?.["weft.dev/mesh"] === "enabled" && metadata.name !== "weft-system";
 }
 
 /** As the operator reads it: labelled namespace, not opted out, not on the host's network, not ended. */
@@ -180,15 +183,29 @@ function viewNode(report: ClusterObject): NodeView {
 }
 
 function viewPolicy(policy: ClusterObject): PolicyView {
-  const accepted = conditionsOf(policy).find(({ type }) => type === "Accepted");
-  const enforced = conditionsOf(policy).find(({ type }) => type === "Enforced");
-  const namespace = policy.metadata.namespace;
-  const isAccepted = hasCondition(policy, "Accepted");
+  const accepted = currentCondition(policy, "Accepted");
+  const enforced = currentCondition(policy, "Enforced");
+  const { namespace } = policy.metadata;
+  const { reason = "", message = "" } = (accepted?.status === "True" ? enforced : accepted) ?? {};
   return {
     kind: policy.kind ?? "",
     name: namespace === undefined ? policy.metadata.name : `${namespace}/${policy.metadata.name}`,
     accepted: accepted?.status ?? "Unknown",
     enforced: enforced?.status ?? "Unknown",
-    message: (isAccepted ? enforced?.message : accepted?.message) ?? "",
+    reason,
+    message,
   };
+}
+
+/** One that was judged before the last change of the object says nothing about what is there now. */
+function currentCondition(policy: ClusterObject, type: string): Condition | undefined {
+  const condition = conditionsOf(policy).find((each) => each.type === type);
+  const { generation } = policy.metadata;
+  const judged = condition?.observedGeneration ?? generation;
+  return judged === generation ? condition : undefined;
+}
+
+/** One in dry-run is as its author wants it. */
+export function isInForce({ accepted, enforced, reason }: PolicyView): boolean {
+  return accepted === "True" && (enforced === "True" || reason === "DryRun");
 }

@@ -35,6 +35,7 @@ export interface WebhookServerOptions {
 
 // The API server sends objects of at most 3 MiB; an update carries the old one as well.
 const LIMIT_BYTES = 8 * 1024 * 1024;
+const CLOSE_MS = 2000;
 
 export class WebhookServer {
   readonly #options: WebhookServerOptions;
@@ -71,10 +72,14 @@ export class WebhookServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Answers what has been asked, then closes. */
+  /** Answers what has been asked, then closes; a caller that does not finish asking is not waited for. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
+      const patience = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MS);
+      this.#server.close(() => {
+        clearTimeout(patience);
+        resolve();
+      });
       this.#server.closeIdleConnections();
     });
   }

@@ -10,6 +10,7 @@ import { createCraftedRoot } from "../../test/fakes/crafted-ca.ts";
 import { createMemoryKeyStore } from "../../test/fakes/memory-key-store.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 import { createFileKeyStore } from "./file-key-store.ts";
+import type { CaMaterial, KeyStore } from "./key-store.ts";
 import { createSecretKeyStore, type SecretAccess } from "./secret-key-store.ts";
 
 const identity = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" };
@@ -234,4 +235,26 @@ test("createFileKeyStore(): refuses a key that others can read, and half a CA", 
   chmodSync(join(directory, "ca/tls.key"), 0o600);
   rmSync(join(directory, "ca/ca.crt"));
   await expect(open()).rejects.toThrow(/ca\.crt is missing/);
+});
+
+test("keep(): a CA that somebody removed is put back, so that a replica that starts has the same root", async () => {
+  let material: CaMaterial | undefined;
+  const keyStore: KeyStore = {
+    place: "memory",
+    read: async () => material,
+    create: async (created) => {
+      if (material) return "exists";
+      material = created;
+      return "created";
+    },
+  };
+  const options = { keyStore, trustDomain: "cluster.local", now: Date.now() };
+  const authority = await createAuthority(options);
+  expect(await authority.keep()).toBe("there");
+  material = undefined;
+  expect(await authority.keep()).toBe("restored");
+  expect((await createAuthority(options)).bundle()).toEqual(authority.bundle());
+  material = undefined;
+  await createAuthority(options);
+  expect(await authority.keep()).toBe("replaced");
 });

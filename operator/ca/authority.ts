@@ -31,6 +31,11 @@ export interface Authority {
   /** With a key of its own: for the operator's gRPC and webhook servers. */
   issueServer(request: ServerRequest): ServerCertificate;
   bundle(): TrustBundle;
+  /**
+   * Puts the CA back where somebody has removed it: a replica that starts would make another root, and
+   * the mesh would fall in two. `replaced`: another one is there, which counts from the next start on.
+   */
+  keep(): Promise<"there" | "restored" | "replaced">;
   /** When the certificate that signs ends. From then on issuing throws `CaError` ca_expired. */
   readonly notAfterMs: number;
 }
@@ -80,8 +85,22 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
     issueLeaf: (request) => issueLeaf(ca, request),
     issueServer: (request) => issueServer(ca, request),
     bundle: () => ({ trustDomain, roots }),
+    keep: () => keep(keyStore, material),
     notAfterMs: ca.signer.certificate.notAfterMs,
   };
+}
+
+async function keep(
+  keyStore: KeyStore,
+  material: CaMaterial,
+): Promise<"there" | "restored" | "replaced"> {
+  const stored = await keyStore.read();
+  if (!stored) return (await keyStore.create(material)) === "created" ? "restored" : "replaced";
+  const isSame =
+    stored.certificatesPem === material.certificatesPem &&
+    stored.keyPem === material.keyPem &&
+    stored.rootsPem === material.rootsPem;
+  return isSame ? "there" : "replaced";
 }
 
 async function readOrCreate({ keyStore, trustDomain, now }: AuthorityOptions): Promise<CaMaterial> {

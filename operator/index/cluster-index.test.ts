@@ -251,6 +251,33 @@ test("ClusterIndex: a PeerAuthentication is proven by the enrolments of the pods
   expect(workload(index, "uid-web")?.modes.default).toBe("PERMISSIVE");
 });
 
+function uncaptured(index: ClusterIndex): readonly object[] {
+  return index.policies().map((state) => Object.fromEntries(state.uncaptured));
+}
+
+test("ClusterIndex: the pods that a policy rules and that are not captured now are counted by node", () => {
+  const index = shop();
+  index.apply({ kind: "upsert", object: policy("shop/p") });
+  const spec = { selector: { matchLabels: { app: "api" } }, mtls: { mode: "STRICT" } };
+  index.apply({ kind: "upsert", object: object("PeerAuthentication", "shop/strict", { spec }) });
+  expect(uncaptured(index)).toEqual([{ a: 1, b: 1 }, { b: 1 }]);
+  index.setReport(report("a", { "uid-web": "captured" }), 1000);
+  index.setReport(report("b", { "uid-api": "captured" }), 1000);
+  expect(uncaptured(index)).toEqual([{}, {}]);
+  index.apply({ kind: "upsert", object: pod("shop/new", "a", { ip: "10.0.0.3" }) });
+  index.setReport(report("b", { "uid-api": "failed" }), 1001);
+  expect(uncaptured(index)).toEqual([{ a: 1, b: 1 }, { b: 1 }]);
+});
+
+test("ClusterIndex: the mesh's own namespace is never in the mesh, whatever its label says", () => {
+  const index = createIndex(
+    object("Namespace", "weft-system", { meta: { labels: MESHED } }),
+    pod("weft-system/operator", "a", { meta: { uid: "uid-operator" } }),
+  );
+  expect(keys(index, "a", "enrolment")).toEqual([]);
+  expect(index.findWorkload("uid-operator")).toBeUndefined();
+});
+
 test("ClusterIndex: portLevelMtls of a Service's port, which is no workload's, is told [F11]", () => {
   const index = shop();
   const ports = [

@@ -13,6 +13,7 @@ import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { contentVersion, createResource } from "../compile/resource-version.ts";
 import { type KubeChange, objectKey } from "../resources/kube-object.ts";
+import type { DatedNodeReport } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 
@@ -75,9 +76,7 @@ export class ClusterIndex {
   }
 
   /** The latest report of a node, whichever replica heard it, and when. */
-  findReport(
-    node: string,
-  ): { readonly report: NodeReport; readonly reportedAtMs: number } | undefined {
+  findReport(node: string): DatedNodeReport | undefined {
     return this.#state.reports.get(node);
   }
 

@@ -111,7 +111,10 @@ export class ClusterState {
   }
 
   #setNamespace(object: KubeObject, isThere: boolean): Reasons {
-    const namespace = parseNamespace(object);
+    const parsed = parseNamespace(object);
+    // The operator behind its own node proxies would wait for itself to start.
+    const enabled = parsed.enabled && parsed.name !== this.rootNamespace;
+    const namespace = { ...parsed, enabled };
     const before = this.namespaces.get(namespace.name);
     if (isThere) this.namespaces.set(namespace.name, namespace);
     else this.namespaces.delete(namespace.name);

@@ -26,6 +26,8 @@ export interface PolicyState {
   readonly notes: readonly CompileNote[];
   /** Enforced on a node once it holds all of its proofs; a node without any has nothing to enforce. */
   readonly proofs: readonly Proof[];
+  /** How many of the pods that it rules are not captured at the moment, by node: nothing rules these. */
+  readonly uncaptured: ReadonlyMap<string, number>;
 }
 
 /** A resource in that version, held by that node. */
@@ -50,6 +52,9 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
   const ref = held.compiled?.policy.ref ?? "";
   const version = tables.findPolicy(ref)?.version ?? "";
   const key = resourceKey({ kind: "policy", name: ref });
+  const places = tables
+    .nodesHolding(ref)
+    .map((node) => ({ node, enrolments: tables.enrolmentsHolding(ref, node) }));
   return {
     kind: "AuthorizationPolicy",
     ...identityOf(held.object),
@@ -57,18 +62,21 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
     effect: held.compiled?.policy.dryRun ? "dry_run" : "full",
     notes: held.compiled?.notes ?? [],
     // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
-    proofs: tables
-      .nodesHolding(ref)
-      .flatMap((node) => [
-        { node, key, version },
-        ...tables.enrolmentsHolding(ref, node).map((enrolment) => enrolmentProof(node, enrolment)),
-      ]),
+    proofs: places.flatMap(({ node, enrolments }) => [
+      { node, key, version },
+      ...enrolments.map((enrolment) => enrolmentProof(node, enrolment)),
+    ]),
+    uncaptured: countUncaptured(
+      state,
+      places.flatMap(({ node, enrolments }) => enrolments.map(({ name }) => ({ node, uid: name }))),
+    ),
   };
 }
 
 /** Its modes are part of the enrolments of the pods that it selects. */
 function peerAuthenticationState(state: ClusterState, held: HeldPeerAuthentication): PolicyState {
   const reading = readingOf(held.parsed);
+  const places = peerAuthenticationPlaces(state, held);
   return {
     kind: "PeerAuthentication",
     ...identityOf(held.object),
@@ -76,7 +84,11 @@ function peerAuthenticationState(state: ClusterState, held: HeldPeerAuthenticati
     warnings: [...reading.warnings, ...mistakes(state, held)],
     effect: "full",
     notes: [],
-    proofs: peerAuthenticationProofs(state, held),
+    proofs: places.map(({ node, enrolment }) => enrolmentProof(node, enrolment)),
+    uncaptured: countUncaptured(
+      state,
+      places.map(({ node, enrolment }) => ({ node, uid: enrolment.name })),
+    ),
   };
 }
 
@@ -101,23 +113,40 @@ function enrolmentProof(node: string, { name, version }: Resource): Proof {
   return { node, key: resourceKey({ kind: "enrolment", name }), version };
 }
 
-function peerAuthenticationProofs(
+function countUncaptured(
+  { reports }: ClusterState,
+  pods: readonly { readonly node: string; readonly uid: string }[],
+): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { node, uid } of pods) {
+    if (!reports.isCapturedNow(node, uid)) counts.set(node, (counts.get(node) ?? 0) + 1);
+  }
+  return counts;
+}
+
+interface Place {
+  readonly node: string;
+  readonly enrolment: Resource;
+}
+
+/** The enrolments that it is part of. */
+function peerAuthenticationPlaces(
   state: ClusterState,
   { policy }: HeldPeerAuthentication,
-): readonly Proof[] {
+): readonly Place[] {
   if (!policy) return [];
   const { rootNamespace } = state;
   const { namespace } = policy.metadata;
   const isMeshWide = namespace === rootNamespace && policy.scope.kind === "namespace";
   const pods = isMeshWide ? state.pods.all() : state.pods.inNamespace(namespace);
-  const proofs: Proof[] = [];
+  const places: Place[] = [];
   for (const pod of pods) {
     const workload = { namespace: pod.namespace, labels: pod.labels, services: [] };
     if (!selectsWorkload(policy, workload, rootNamespace)) continue;
     const enrolment = state.tables.findEnrolment(pod.node, pod.uid);
-    if (enrolment) proofs.push(enrolmentProof(pod.node, enrolment));
+    if (enrolment) places.push({ node: pod.node, enrolment });
   }
-  return proofs;
+  return places;
 }
 
 function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState {
@@ -136,6 +165,7 @@ function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState
           .filter((node) => state.reports.get(node) !== undefined)
           .map((node) => ({ node, key: resourceKey(ref), version }))
       : [],
+    uncaptured: new Map(),
   };
 }
 

@@ -42,3 +42,22 @@ test("ReportStore: a pod that was never captured has no tunnel", () => {
   store.putOwn(reportOf({ web: "pending" }), 1);
   expect(store.isCaptured("node1", "web")).toBe(false);
 });
+
+test("ReportStore: what is written of a node tells a store that starts anew which tunnels remain", () => {
+  const old = new ReportStore(() => true);
+  old.putOwn(reportOf({ web: "captured", api: "captured", gone: "captured" }), 1);
+  old.putOwn(reportOf({ web: "pending", gone: "releasing" }), 2);
+  const written = old.get("node1");
+  if (!written) throw new Error("no report");
+  // Its pods are not known yet, so nobody seems to be enrolled.
+  const fresh = new ReportStore(() => false);
+  expect(fresh.putWritten(written)).toEqual(["api", "web"]);
+  expect(written.tunnels).toEqual(["api", "web"]);
+});
+
+test("ReportStore: a release ends a tunnel, also one that another replica wrote down", () => {
+  const store = new ReportStore(() => true);
+  const report = reportOf({ web: "releasing" });
+  store.putWritten({ report, reportedAtMs: 1, tunnels: ["web"] });
+  expect(store.isCaptured("node1", "web")).toBe(false);
+});

@@ -15,6 +15,8 @@ import type { DatedNodeReport } from "../resources/node-report.ts";
 export class ReportStore {
   readonly #byNode = new Map<string, DatedNodeReport>();
   readonly #captured = new Map<string, ReadonlySet<string>>();
+  /** As the latest report says, without memory. */
+  readonly #capturedNow = new Map<string, ReadonlySet<string>>();
   readonly #isEnrolled: (uid: string) => boolean;
 
   /** `isEnrolled`: a pod that its node no longer names is still to be captured again. */
@@ -27,6 +29,12 @@ export class ReportStore {
     return this.#captured.get(node)?.has(uid) ?? false;
   }
 
+  /** Whether its node says so at the moment: only then do its policies rule it for sure. */
+  isCapturedNow(node: string, uid: string): boolean {
+    return this.#capturedNow.get(node)?.has(uid) ?? false;
+  }
+
+  /** With all pods that have the tunnel now, so that who reads it later knows as much as this store. */
   get(node: string): DatedNodeReport | undefined {
     return this.#byNode.get(node);
   }
@@ -34,7 +42,7 @@ export class ReportStore {
   /** From our own stream. */
   putOwn(report: NodeReport, nowMs: number): readonly string[] {
     const before = this.#byNode.get(report.node)?.reportedAtMs ?? 0;
-    return this.#replace({ report, reportedAtMs: Math.max(nowMs, before + 1) });
+    return this.#replace({ report, reportedAtMs: Math.max(nowMs, before + 1), tunnels: [] });
   }
 
   /** From an object that this or another replica wrote. Older than what is known: nothing happens. */
@@ -48,6 +56,7 @@ export class ReportStore {
     const before = this.#captured.get(node) ?? new Set<string>();
     this.#byNode.delete(node);
     this.#captured.delete(node);
+    this.#capturedNow.delete(node);
     return [...before];
   }
 
@@ -56,10 +65,14 @@ export class ReportStore {
     const { node, captures } = dated.report;
     const before = this.#captured.get(node) ?? new Set<string>();
     const states = new Map(captures.map(({ uid, state }) => [uid, state]));
-    const now = new Set(captures.filter(({ state }) => state === "captured").map(({ uid }) => uid));
+    const named = captures.filter(({ state }) => state === "captured").map(({ uid }) => uid);
+    const now = new Set(named);
     for (const uid of before) if (this.#remains(uid, states.get(uid))) now.add(uid);
-    this.#byNode.set(node, dated);
+    // Whoever wrote them has seen to it that they remain; the pods may not be known here yet.
+    for (const uid of dated.tunnels) if (states.get(uid) !== "releasing") now.add(uid);
+    this.#byNode.set(node, { ...dated, tunnels: [...now].toSorted() });
     this.#captured.set(node, now);
+    this.#capturedNow.set(node, new Set(named));
     return [...now, ...before].filter((uid) => now.has(uid) !== before.has(uid));
   }
 

@@ -5,12 +5,17 @@
  */
 import type { CaptureReport, LeafReport, NodeReport } from "../../core/model/node-report.ts";
 import { type KubeObject, type Parsed, refused } from "./kube-object.ts";
-import { asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
+import { asList, asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
 
 export interface DatedNodeReport {
   readonly report: NodeReport;
   /** `status.reportedAt`: of two reports of one node the later counts. */
   readonly reportedAtMs: number;
+  /**
+   * UIDs of the pods that callers reach through the tunnel. More than those that the node says are
+   * captured at the moment: one that was stays so until it is released.
+   */
+  readonly tunnels: readonly string[];
 }
 
 const STATES = ["pending", "captured", "releasing", "failed"] as const;
@@ -27,7 +32,8 @@ export function parseNodeReport({ metadata, status }: KubeObject): Parsed<DatedN
     leaves: recordsOf(raw["leaves"]).flatMap(parseLeaf),
     bundles: recordsOf(raw["bundles"]).flatMap(parseBundle),
   };
-  return { kind: "accepted", value: { report, reportedAtMs } };
+  const tunnels = (asList(raw["tunnels"]) ?? []).flatMap((uid) => asText(uid) ?? []);
+  return { kind: "accepted", value: { report, reportedAtMs, tunnels } };
 }
 
 function parseCapture(raw: RawRecord): readonly CaptureReport[] {

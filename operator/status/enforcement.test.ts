@@ -13,6 +13,7 @@ function proof(node: string) {
   return { node, key: KEY, version: "v2" };
 }
 
+const NONE: ReadonlyMap<string, number> = new Map();
 const REFUSAL = { kind: "policy", name: "shop/deny", reason: "too_many_rules" } as const;
 
 const CASES: readonly (readonly [string, Readonly<Record<string, AppliedByNode>>, object])[] = [
@@ -42,7 +43,12 @@ const CASES: readonly (readonly [string, Readonly<Record<string, AppliedByNode>>
 ];
 
 test.each(CASES)("enforcedCondition(): %s", (_name, applied, expected) => {
-  const state = { accepted: true, effect: "full" as const, proofs: [proof("a"), proof("b")] };
+  const state = {
+    accepted: true,
+    effect: "full" as const,
+    proofs: [proof("a"), proof("b")],
+    uncaptured: NONE,
+  };
   const nodes = new Map(Object.entries(applied));
   expect(enforcedCondition(state, nodes)).toEqual({ type: "Enforced", ...expected });
 });
@@ -51,20 +57,41 @@ test("enforcedCondition(): a node with several proofs counts once, and only with
   const proofs = [proof("a"), { node: "a", key: "enrolment u", version: "1" }];
   const nodes = new Map([["a", holding("v2")]]);
   expect(
-    enforcedCondition({ accepted: true, effect: "full" as const, proofs }, nodes).message,
+    enforcedCondition({ accepted: true, effect: "full" as const, proofs, uncaptured: NONE }, nodes)
+      .message,
   ).toBe("0 of 1 nodes; waiting for a (behind)");
+});
+
+test("enforcedCondition(): a node that holds it and has not captured the pod does not enforce it", () => {
+  const state = { accepted: true, effect: "full" as const, proofs: [proof("a"), proof("b")] };
+  const nodes = new Map([
+    ["a", holding("v2")],
+    ["b", holding("v2")],
+  ]);
+  expect(enforcedCondition({ ...state, uncaptured: new Map([["b", 1]]) }, nodes)).toEqual({
+    type: "Enforced",
+    status: "False",
+    reason: "NotCaptured",
+    message: "1 of 2 nodes; not yet on b (1 pod is not captured)",
+  });
 });
 
 test("enforcedCondition(): what cannot be evaluated is never called enforced, what nobody needs is", () => {
   const nodes = new Map([["a", holding("v2")]]);
   expect(
-    enforcedCondition({ accepted: false, effect: "full" as const, proofs: [proof("a")] }, nodes),
+    enforcedCondition(
+      { accepted: false, effect: "full" as const, proofs: [proof("a")], uncaptured: NONE },
+      nodes,
+    ),
   ).toMatchObject({
     status: "False",
     reason: "Invalid",
   });
   expect(
-    enforcedCondition({ accepted: true, effect: "full" as const, proofs: [] }, nodes),
+    enforcedCondition(
+      { accepted: true, effect: "full" as const, proofs: [], uncaptured: NONE },
+      nodes,
+    ),
   ).toMatchObject({
     status: "True",
     reason: "NoWorkloads",
@@ -79,7 +106,7 @@ test.each([
   (effect, reason) => {
     const nodes = new Map([["a", holding("v2")]]);
     expect(
-      enforcedCondition({ accepted: true, effect, proofs: [proof("a")] }, nodes),
+      enforcedCondition({ accepted: true, effect, proofs: [proof("a")], uncaptured: NONE }, nodes),
     ).toMatchObject({
       status: "False",
       reason,

@@ -1,6 +1,6 @@
 /**
  * Condition Enforced, "n of m nodes": of the nodes with workloads that an object is about, how many
- * hold what it was compiled to, in its current version. Pure.
+ * hold what it was compiled to, in its current version, and have all these workloads captured. Pure.
  */
 import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import type { PolicyState, Proof } from "../index/policy-state.ts";
@@ -15,18 +15,22 @@ export interface AppliedByNode {
 /** Where one node stands with one object; `why` is for people, "" where it is applied. */
 interface Standing {
   readonly node: string;
-  readonly kind: "applied" | "missing" | "refused";
+  readonly kind: "applied" | "missing" | "refused" | "uncaptured";
   readonly why: string;
 }
 
 /** So many nodes are named in the message. */
 const MAX_NAMED = 5;
 
+type Judged = Pick<PolicyState, "accepted" | "effect" | "proofs" | "uncaptured">;
+
 export function enforcedCondition(
-  { accepted, effect, proofs }: Pick<PolicyState, "accepted" | "effect" | "proofs">,
+  { accepted, effect, proofs, uncaptured }: Judged,
   applied: ReadonlyMap<string, AppliedByNode>,
 ): Condition {
-  const standings = standingsOf(proofs, applied);
+  const standings = standingsOf(proofs, applied).map((standing) =>
+    withCapture(standing, uncaptured),
+  );
   const done = standings.filter(({ kind }) => kind === "applied").length;
   const count = `${done} of ${standings.length} nodes`;
   const refused = standings.filter(({ kind }) => kind === "refused");
@@ -36,6 +40,10 @@ export function enforcedCondition(
   const missing = standings.filter(({ kind }) => kind === "missing");
   if (missing.length > 0) {
     return enforced("False", "Progressing", `${count}; waiting for ${named(missing)}`);
+  }
+  const open = standings.filter(({ kind }) => kind === "uncaptured");
+  if (open.length > 0) {
+    return enforced("False", "NotCaptured", `${count}; not yet on ${named(open)}`);
   }
   if (!accepted) {
     return enforced(
@@ -91,6 +99,14 @@ function standingOf({ node, key, version }: Proof, applied: AppliedByNode | unde
   const refusal = applied.refused.find((entry) => resourceKey(entry) === key);
   if (refusal) return { node, kind: "refused", why: refusal.reason };
   return { node, kind: "missing", why: "behind" };
+}
+
+/** A node that holds it all enforces nothing on a pod whose traffic it does not see. */
+function withCapture(standing: Standing, uncaptured: ReadonlyMap<string, number>): Standing {
+  const pods = uncaptured.get(standing.node) ?? 0;
+  if (standing.kind !== "applied" || pods === 0) return standing;
+  const why = `${pods} ${pods === 1 ? "pod is" : "pods are"} not captured`;
+  return { ...standing, kind: "uncaptured", why };
 }
 
 function enforced(status: Condition["status"], reason: string, message: string): Condition {

@@ -51,7 +51,9 @@ const REPORTED_AT_MS = 1_900_000_000_456;
 
 function written(report = REPORT): unknown {
   return JSON.parse(
-    JSON.stringify(nodeReportStatus({ report, held: HELD, reportedAtMs: REPORTED_AT_MS })),
+    JSON.stringify(
+      nodeReportStatus({ report, held: HELD, reportedAtMs: REPORTED_AT_MS, tunnels: ["u1", "u2"] }),
+    ),
   );
 }
 
@@ -127,7 +129,7 @@ test("parseNodeReport(): reads back all that nodeReportStatus() wrote", () => {
   if (object.kind !== "accepted") throw new Error(object.reasons.join());
   expect(parseNodeReport(object.value)).toEqual({
     kind: "accepted",
-    value: { report: REPORT, reportedAtMs: REPORTED_AT_MS },
+    value: { report: REPORT, reportedAtMs: REPORTED_AT_MS, tunnels: ["u1", "u2"] },
   });
   expect([...(parseApplied(object.value.status)?.held.keys() ?? [])]).toEqual([
     "enrolment u1",

@@ -24,18 +24,20 @@ export interface ToldReport {
   readonly held: AppliedByNode["held"];
   /** As the index dates it: later than any report of the node that is known, whatever the clocks say. */
   readonly reportedAtMs: number;
+  /** As the index knows them, sorted: what a replica that starts now must know of. */
+  readonly tunnels: readonly string[];
 }
 
-export function nodeReportStatus({ report, held, reportedAtMs }: ToldReport): object {
+export function nodeReportStatus(told: ToldReport): object {
   return {
-    ...reportContent(report, held),
+    ...reportContent(told),
     // Of two reports of one node the later counts.
-    reportedAt: formatTime(reportedAtMs),
+    reportedAt: formatTime(told.reportedAtMs),
   };
 }
 
 /** Without the time: equal where nothing has changed. */
-export function reportContent(report: NodeReport, held: AppliedByNode["held"]): object {
+export function reportContent({ report, held, tunnels }: Omit<ToldReport, "reportedAtMs">): object {
   const { node, version, captures, leaves, bundles } = report;
   return {
     node,
@@ -51,6 +53,7 @@ export function reportContent(report: NodeReport, held: AppliedByNode["held"]): 
       })
       .toSorted((a, b) => compare(a.identity, b.identity)),
     bundles: bundles.toSorted((a, b) => compare(a.trustDomain, b.trustDomain)),
+    tunnels,
     applied: formatApplied(held),
   };
 }

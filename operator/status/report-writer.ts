@@ -55,11 +55,11 @@ export class ReportWriter {
     });
   }
 
-  put({ report, held, reportedAtMs }: ToldReport): void {
-    const content = JSON.stringify(reportContent(report, held));
+  put(told: ToldReport): void {
+    const { report, held } = told;
+    const content = JSON.stringify(reportContent(told));
     // `held` is a live view; what is written must be what was compared.
-    const told = { report, held: new Map(held), reportedAtMs };
-    this.#reports.put(report.node, { told, content });
+    this.#reports.put(report.node, { told: { ...told, held: new Map(held) }, content });
     for (const capture of report.captures) this.#putPod(report.node, capture);
   }
 

@@ -55,9 +55,17 @@ export class OperatorProcess {
     return `127.0.0.1:${this.#ports.get("ready")}`;
   }
 
+  get webhookPort(): number {
+    return this.#ports.get("webhooks listen") ?? 0;
+  }
+
   async metrics(): Promise<string> {
-    const port = this.#ports.get("metrics listen");
-    return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return (await this.#ask("/metrics")).text();
+  }
+
+  /** 200 or 503. */
+  async readiness(): Promise<number> {
+    return (await this.#ask("/readyz")).status;
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -68,6 +76,10 @@ export class OperatorProcess {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill("SIGKILL");
     await this.exited;
+  }
+
+  async #ask(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#ports.get("metrics listen")}${path}`);
   }
 
   /** Reads to the end: a program whose standard error is full would stand still. */

@@ -1,7 +1,9 @@
 /**
- * A cluster of one node as far as weftctl looks at it: lists, deletions by label, and a node proxy
- * that releases its pod step by step once the namespace has lost its label.
+ * A cluster of one node as far as weftctl looks at it: lists, what the real manifests put outside any
+ * namespace, and a node proxy that releases its pod step by step once the namespace has lost its label.
  */
+import { readFileSync } from "node:fs";
+import { parseAllDocuments } from "yaml";
 import { KubeObjectServer } from "./kube-object-server.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -11,15 +13,34 @@ const NAMESPACES = "/api/v1/namespaces";
 const REPORTS = "/apis/weft.dev/v1/nodereports";
 const WORKLOADS = "/apis/apps/v1/namespaces/weft-system";
 const LABELLED = { "weft.dev/mesh": "enabled" };
+const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+/** Where objects of the manifests live that belong to no namespace. */
+const CLUSTER_KINDS: Readonly<Record<string, string>> = {
+  Namespace: NAMESPACES,
+  CustomResourceDefinition: CRDS,
+  ClusterRole: "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+  ClusterRoleBinding: "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+  MutatingWebhookConfiguration:
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+  ValidatingWebhookConfiguration:
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+};
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
 
 export class SmallCluster {
   /** What was done, oldest first; reports once for each time that they were asked for after the label went. */
   readonly steps: string[] = [];
+  /** State and reason that the node reports of its pod. */
+  capture = "captured";
   /** What the node reports of its pod each time after that, "gone" for nothing; the last one stays. */
   releaseIn: readonly string[] = [];
   readonly #server = new KubeObjectServer();
   readonly #lists = new Map<string, Json[]>();
-  #capture = "captured";
+  readonly #installed = new Set<string>();
   #isLabelled = true;
   #asked = 0;
 
@@ -66,7 +87,10 @@ export class SmallCluster {
       metadata: { name: "weft-node-proxy" },
       status: { desiredNumberScheduled: 1, numberReady: 1 },
     });
-    this.#server.put(`${NAMESPACES}/weft-system`, { metadata: { name: "weft-system" } });
+    for (const [path, manifest] of clusterManifests()) {
+      this.#server.put(path, { ...manifest });
+      this.#installed.add(path);
+    }
     this.put(NAMESPACES, { metadata: { name: "shop", labels: LABELLED } });
     const initContainers = [{ name: "weft-gate" }];
     this.put(PODS, {
@@ -82,16 +106,34 @@ export class SmallCluster {
     this.put(REPORTS, { metadata: { name: "node-a" } });
   }
 
+  /** What the manifests put there and nobody has deleted: what is in a namespace goes with it. */
+  leftOver(): readonly string[] {
+    return [...this.#installed].filter((path) => this.#server.get(path) !== undefined);
+  }
+
   #answer(method: string, path: string, body: Json): Json | undefined {
-    const name = path.split("/").at(-1) ?? "";
+    const [collection = "", name = ""] = path.split("/").slice(-2);
     if (method === "DELETE") {
-      this.steps.push(`DELETE ${name}`);
-      return this.#server.get(path) ? undefined : { kind: "Status", status: "Success" };
+      this.steps.push(`DELETE ${collection}/${name}`);
+      return undefined;
     }
     if (method === "PATCH") return this.#patch(path, name, body);
     if (path === REPORTS && this.#lists.has(REPORTS)) return { items: [this.#report()] };
+    if (path === CRDS) return { kind: "List", metadata: {}, items: this.#kinds() };
     const items = this.#lists.get(path);
     return items && { kind: "List", metadata: {}, items };
+  }
+
+  /** Also one of somebody else. */
+  #kinds(): readonly Json[] {
+    const kinds: Json[] = [
+      { metadata: { name: "others.example.org" }, spec: { group: "example.org" } },
+    ];
+    for (const path of this.leftOver()) {
+      const object = this.#server.get(path);
+      if (object && path.startsWith(`${CRDS}/`)) kinds.push(object);
+    }
+    return kinds;
   }
 
   #patch(path: string, name: string, body: Json): Json {
@@ -109,12 +151,26 @@ export class SmallCluster {
   #report(): Json {
     if (!this.#isLabelled) {
       const asked = Math.min(this.#asked, this.releaseIn.length) - 1;
-      this.#capture = this.releaseIn[asked] ?? this.#capture;
+      this.capture = this.releaseIn[asked] ?? this.capture;
       this.#asked += 1;
-      this.steps.push(`reports: ${this.#capture === "gone" ? "none" : this.#capture}`);
+      this.steps.push(`reports: ${this.capture === "gone" ? "none" : this.capture}`);
     }
-    const [state, reason = ""] = this.#capture.split(" ");
+    const [state, reason = ""] = this.capture.split(" ");
     const captures = state === "gone" ? [] : [{ uid: "u", state, reason }];
     return { metadata: { name: "node-a" }, status: { version: "1", captures, leaves: [] } };
   }
+}
+
+/** By path. */
+function clusterManifests(): ReadonlyMap<string, Manifest> {
+  const manifests = parseAllDocuments(readFileSync("deploy/weft.yaml", "utf8"))
+    .map((document) => document.toJS() as Manifest)
+    .filter(({ metadata }) => metadata.namespace === undefined);
+  return new Map(
+    manifests.map((manifest) => {
+      const collection = CLUSTER_KINDS[manifest.kind];
+      if (collection === undefined) throw new Error(`the fake knows no kind ${manifest.kind}`);
+      return [`${collection}/${manifest.metadata.name}`, manifest] as const;
+    }),
+  );
 }

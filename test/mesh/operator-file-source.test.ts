@@ -52,7 +52,11 @@ interface ObjectStatus {
 
 interface Status {
   readonly objects: readonly ObjectStatus[];
-  readonly nodes: readonly { readonly node: string; readonly connected: boolean }[];
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly connected: boolean;
+    readonly captures?: readonly { readonly state: string }[];
+  }[];
 }
 
 const WEB = "11111111-1111-1111-1111-111111111111";
@@ -223,6 +227,20 @@ test("operator on files: killed and started again, it still says which pods are 
   expect(await reporting.firstTunnel(WEB)).toBe(false);
   reporting.report([{ uid: WEB, state: "captured" }]);
   await reporting.received(({ body }) => body.kind === "workload" && body.value.tunnel);
+  first.process.kill("SIGKILL");
+  await first.exited;
+  await reporting.close();
+  const second = await startOperator();
+  expect(await connectNode("node-b", second.grpcPort).firstTunnel(WEB)).toBe(true);
+});
+
+test("operator on files: a captured pod whose node proxy starts again keeps its tunnel, also over a kill of the operator", async () => {
+  const first = await startOperator();
+  const reporting = connectNode("node-a", first.grpcPort);
+  reporting.report([{ uid: WEB, state: "captured" }]);
+  await reporting.received(({ body }) => body.kind === "workload" && body.value.tunnel);
+  reporting.report([{ uid: WEB, state: "pending" }]);
+  await statusWhen(first.admin, ({ nodes }) => nodes[0]?.captures?.[0]?.state === "pending");
   first.process.kill("SIGKILL");
   await first.exited;
   await reporting.close();

@@ -1,8 +1,15 @@
 /** The real operator as its own process, on an API server (a fake one, whose watches stay silent). */
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { createCsr } from "../../core/x509/create-csr.ts";
+import { CertifyClient } from "../../nodeproxy/control/certify.ts";
+import type { OperatorLineOptions } from "../../nodeproxy/control/operator-line.ts";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
 import { OperatorProcess } from "../fakes/operator-process.ts";
@@ -29,6 +36,11 @@ const LISTS: Readonly<Record<string, readonly object[]>> = {
       metadata: { name: "web", namespace: "mesh", uid: "web", resourceVersion },
       spec: { nodeName: "node-a", serviceAccountName: "web", containers: [] },
       status: { phase: "Running", podIP: "10.1.0.1" },
+    },
+    {
+      metadata: { name: "api", namespace: "mesh", uid: "api", resourceVersion },
+      spec: { nodeName: "node-b", serviceAccountName: "api", containers: [] },
+      status: { phase: "Running", podIP: "10.1.0.2" },
     },
   ],
   "/api/v1/services": [],
@@ -100,17 +112,70 @@ function rootsPem(): string {
   return data["roots.pem"];
 }
 
-function connectNode(operator: OperatorProcess): WatchingNode {
+function lineTo(operator: OperatorProcess): OperatorLineOptions {
   const claims = Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + 3600 }));
-  const node = new WatchingNode("node-b", {
+  return {
     address: operator.grpcAddress,
     roots: rootsPem,
     serverIdentity: OPERATOR,
     token: async () => `e30.${claims.toString("base64url")}.x`,
-  });
+  };
+}
+
+function connectNode(operator: OperatorProcess): WatchingNode {
+  const node = new WatchingNode("node-b", lineTo(operator));
   open.push(node);
   return node;
 }
+
+/** The identity in the leaf that the replica issues for pod api, which runs on node-b. */
+async function certify(operator: OperatorProcess): Promise<string> {
+  const client = new CertifyClient(lineTo(operator));
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const csr = createCsr(privateKey);
+  const { signal } = new AbortController();
+  const [leaf] = await client.certify({ workload: "api", csr, signal });
+  await client.close();
+  if (!leaf) throw new Error("no leaf");
+  const certificate = new X509Certificate(leaf);
+  if (!certificate.verify(new X509Certificate(rootsPem()).publicKey)) throw new Error("foreign CA");
+  return certificate.subjectAltName ?? "";
+}
+
+interface Caller {
+  readonly server: TLSSocket;
+  /** What the server said, once it has ended. */
+  readonly answer: Promise<string>;
+}
+
+/** As the API server calls: by the Service's name, trusting what the webhook configuration says. */
+async function callWebhook(operator: OperatorProcess): Promise<Caller> {
+  const { webhooks } = server.get(`${REGISTRATION}/mutatingwebhookconfigurations/weft`) as {
+    readonly webhooks: readonly [{ readonly clientConfig: { readonly caBundle: string } }];
+  };
+  const socket = connect({
+    host: "127.0.0.1",
+    port: operator.webhookPort,
+    servername: "weft-operator.weft-system.svc",
+    ca: Buffer.from(webhooks[0].clientConfig.caBundle, "base64"),
+  });
+  const answer = text(socket);
+  answer.catch(() => undefined);
+  await once(socket, "secureConnect");
+  return { server: socket, answer };
+}
+
+const REVIEW = JSON.stringify({
+  apiVersion: "admission.k8s.io/v1",
+  kind: "AdmissionReview",
+  request: {
+    uid: "r",
+    operation: "CREATE",
+    namespace: "mesh",
+    object: { metadata: { name: "new" }, spec: { containers: [{ name: "c", image: "i" }] } },
+  },
+});
+const ASK = `POST /mutate-pods HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${REVIEW.length}\r\n\r\n`;
 
 function wrote(path: string): Promise<SeenWrite> {
   return server.nextWrite((write) => write.path === path);
@@ -169,8 +234,8 @@ test("operator on Kubernetes: docs/operator-metrics.md lists exactly the metrics
   const operator = await startOperator().ready();
   await elected;
   await connectNode(operator).firstTunnel("web");
-  const text = await operator.metrics();
-  const exposed = new Set([...text.matchAll(/^# TYPE (weft_\w+) /gm)].map(([, name = ""]) => name));
+  const page = await operator.metrics();
+  const exposed = new Set([...page.matchAll(/^# TYPE (weft_\w+) /gm)].map(([, name = ""]) => name));
   const docs = readFileSync("docs/operator-metrics.md", "utf8");
   const listed = new Set([...docs.matchAll(/^\| `(weft_\w+)/gm)].map(([, name = ""]) => name));
   expect([...listed].toSorted()).toEqual([...exposed].toSorted());
@@ -181,9 +246,9 @@ test("operator on Kubernetes: docs/operator-metrics.md lists exactly the metrics
     "weft_operator_config_pushes_total 1",
     "weft_operator_config_acks_total 1",
   ]) {
-    expect(text).toContain(`\n${line}\n`);
+    expect(page).toContain(`\n${line}\n`);
   }
-  const expiries = text.matchAll(/certificate_expiry_seconds\{certificate="(\w+)"\} (\d+)/g);
+  const expiries = page.matchAll(/certificate_expiry_seconds\{certificate="(\w+)"\} (\d+)/g);
   expect([...expiries].map(([, certificate = ""]) => certificate).toSorted()).toEqual([
     "ca",
     "grpc",
@@ -216,4 +281,58 @@ test("operator on Kubernetes: of two replicas one leads, the other takes over fr
     `Bearer ${first} while ${first} leads`,
     `Bearer ${second} while ${second} leads`,
   ]);
+});
+
+test("operator on Kubernetes: every replica issues certificates of the one CA, also while nobody leads", async () => {
+  const elected = wrote(`${POLICY}/status`);
+  const [one, two] = [startOperator("one"), startOperator("two")];
+  await Promise.all([elected, one.ready(), two.ready()]);
+  const identity = "URI:spiffe://cluster.local/ns/mesh/sa/api";
+  expect([await certify(one), await certify(two)]).toEqual([identity, identity]);
+  const [leader, follower] = holder() === "one" ? [one, two] : [two, one];
+  const dead = holder();
+  leader.kill("SIGKILL");
+  await leader.exited;
+  expect(await certify(follower)).toBe(identity);
+  expect(holder()).toBe(dead);
+});
+
+test("operator on Kubernetes: told to stop it is not ready, answers webhooks for a while, sends its nodes away, and ends with 0", async () => {
+  const trusted = wrote(`${REGISTRATION}/mutatingwebhookconfigurations/weft`);
+  const operator = await startOperator().ready();
+  await trusted;
+  const node = connectNode(operator);
+  await node.firstTunnel("web");
+  const slow = await callWebhook(operator);
+  slow.server.write(ASK);
+  operator.kill("SIGTERM");
+  while ((await operator.readiness()) === 200);
+  expect(await operator.readiness()).toBe(503);
+  const late = await callWebhook(operator);
+  late.server.write(ASK + REVIEW);
+  expect(await late.answer).toMatch(/^HTTP\/1.1 200 OK[^]*"allowed":true/);
+  slow.server.write(REVIEW);
+  expect(await slow.answer).toMatch(/^HTTP\/1.1 200 OK/);
+  expect(await operator.exited).toEqual([0, null]);
+});
+
+test("operator on Kubernetes: with another CA after a restart the webhooks are trusted again at once", async () => {
+  const first = wrote(`${REGISTRATION}/mutatingwebhookconfigurations/weft`);
+  const one = await startOperator("one").ready();
+  await first;
+  const before = rootsPem();
+  one.kill("SIGTERM");
+  await one.exited;
+  const api = server.client();
+  await api.call({ method: "DELETE", path: "/api/v1/namespaces/weft-system/secrets/weft-ca" });
+  const again = wrote(`${REGISTRATION}/mutatingwebhookconfigurations/weft`);
+  const startedMs = performance.now();
+  const two = await startOperator("two").ready();
+  await again;
+  // A good deal less than the half minute after which it would have been put right anyway.
+  expect(performance.now() - startedMs).toBeLessThan(20_000);
+  expect(rootsPem()).not.toBe(before);
+  const caller = await callWebhook(two);
+  caller.server.end(ASK + REVIEW);
+  expect(await caller.answer).toMatch(/^HTTP\/1.1 200 OK/);
 });

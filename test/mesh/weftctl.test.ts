@@ -43,6 +43,12 @@ async function weftctl(...args: readonly string[]): Promise<Outcome> {
   return { code, json: JSON.parse(printed) as Outcome["json"] };
 }
 
+async function exitCode(...args: readonly string[]): Promise<unknown> {
+  const child = spawn(process.execPath, ["--no-warnings", MAIN, ...args], { stdio: "ignore" });
+  const [code] = await once(child, "exit");
+  return code;
+}
+
 test("weftctl status: says with 1 that nothing is installed", async () => {
   expect(await weftctl("status")).toMatchObject({ code: 1, json: { installed: false } });
 });
@@ -82,6 +88,40 @@ test("weftctl status and check: a refused policy is named with its reason, and m
   });
 });
 
+test("weftctl check: the rules that a node cannot put in are told as iptables said them", async () => {
+  cluster.install();
+  const passed = await weftctl("check");
+  expect(passed).toMatchObject({ code: 0, json: { passed: true } });
+  const checks = (passed.json["findings"] as { readonly check: string }[]).map(
+    ({ check }) => check,
+  );
+  expect(new Set(checks)).toEqual(
+    new Set([
+      "kubernetes",
+      "nodes",
+      "clock",
+      "network plugin",
+      "network policies",
+      "operator",
+      "node proxies",
+      "iptables",
+    ]),
+  );
+  cluster.capture = "failed rules_failed";
+  expect(await weftctl("check")).toMatchObject({ code: 1, json: { passed: false } });
+});
+
+test("weftctl: a wrong call, a kubeconfig that is not there and a server that is away give 2, 2 and 1", async () => {
+  const missing = join(directory, "none");
+  expect(await exitCode("stauts")).toBe(2);
+  expect(await exitCode("status", "--kubeconfig", missing)).toBe(2);
+  const kubeconfig = join(directory, "away");
+  const server = "http://127.0.0.1:1";
+  writeFileSync(kubeconfig, cluster.kubeconfig().replace(/http:\/\/127\.0\.0\.1:\d+/, server));
+  expect(await exitCode("status", "--kubeconfig", kubeconfig)).toBe(1);
+  expect(await exitCode("status", "--kubeconfig", kubeconfig, "--context", "nobody")).toBe(2);
+});
+
 test("weftctl check --before: a cluster that can run the mesh passes without it", async () => {
   const { code, json } = await weftctl("check", "--before");
   expect([code, json["passed"]]).toEqual([0, true]);
@@ -102,8 +142,8 @@ test("weftctl uninstall: webhooks, gates, labels, then waits until no node holds
     },
   });
   expect(cluster.steps).toEqual([
-    "DELETE mutatingwebhookconfigurations",
-    "DELETE validatingwebhookconfigurations",
+    "DELETE mutatingwebhookconfigurations/weft",
+    "DELETE validatingwebhookconfigurations/weft",
     "gate of web open",
     "gate of waiting open",
     "shop not labelled",
@@ -111,11 +151,16 @@ test("weftctl uninstall: webhooks, gates, labels, then waits until no node holds
     "reports: releasing",
     "reports: releasing draining",
     "reports: none",
-    "DELETE weft-system",
-    "DELETE clusterrolebindings",
-    "DELETE clusterroles",
-    "DELETE customresourcedefinitions",
+    "DELETE namespaces/weft-system",
+    "DELETE clusterrolebindings/weft-operator",
+    "DELETE clusterroles/weft-operator",
+    "DELETE customresourcedefinitions/authorizationpolicies.weft.dev",
+    "DELETE customresourcedefinitions/meshconfigs.weft.dev",
+    "DELETE customresourcedefinitions/nodereports.weft.dev",
+    "DELETE customresourcedefinitions/peerauthentications.weft.dev",
   ]);
+  expect(cluster.leftOver()).toEqual([]);
+  expect(await weftctl("uninstall")).toMatchObject({ code: 0, json: { deleted: true } });
 });
 
 test("weftctl uninstall: where a node does not release in time nothing is deleted, and it is named", async () => {
@@ -125,7 +170,10 @@ test("weftctl uninstall: where a node does not release in time nothing is delete
     code: 1,
     json: { waitingFor: ["node-a"], deleted: false },
   });
-  expect(cluster.steps).not.toContain("DELETE weft-system");
+  expect(cluster.steps).not.toContain("DELETE namespaces/weft-system");
+  expect(cluster.leftOver()).not.toContain(
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/weft",
+  );
 });
 
 test("weftctl uninstall: pods that only have open connections hold it up for the time of --drain", async () => {
@@ -138,5 +186,8 @@ test("weftctl uninstall: pods that only have open connections hold it up for the
   expect(
     cluster.steps.filter((step) => step === "reports: releasing draining").length,
   ).toBeGreaterThan(1);
-  expect(cluster.steps).not.toContain("DELETE customresourcedefinitions");
+  expect(cluster.leftOver()).toHaveLength(4);
+  expect(cluster.leftOver().every((path) => path.includes("/customresourcedefinitions/"))).toBe(
+    true,
+  );
 });
