@@ -96,7 +96,10 @@ class ControlApp implements Running {
       line,
       version: VERSION,
       held: () => this.#configuration.versions(),
-      apply: (changes) => this.#apply(changes),
+      apply: (changes) => {
+        this.#snapshot?.record(changes);
+        return this.#apply(changes);
+      },
       log,
     });
   }

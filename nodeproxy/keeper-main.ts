@@ -25,7 +25,7 @@ function boundedBy(user: string | undefined): readonly string[] {
   const caps = ["inh-caps", "ambient-caps", "bounding-set"].map(
     (set) => `--${set}=${CAPABILITIES}`,
   );
-  return ["setpriv", ...who, ...caps];
+  return ["setpriv", ...who, ...caps, "--no-new-privs"];
 }
 
 // oxlint-disable-next-line node/no-process-env -- passed on whole: this program is gone after the next line

@@ -3,7 +3,8 @@
  * SEQPACKET socket beside it.
  *
  * Descriptors go out before their message, so the reader finds them waiting. Nothing is kept for a
- * traffic process that is not there: when one says hello, the owner sends everything again.
+ * traffic process that is not there: when one says hello, the owner sends everything again. One that
+ * hangs is ended, so that the keeper starts another.
  */
 import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -15,7 +16,8 @@ import { sendDescriptors } from "../sys/descriptor-message.ts";
 import { SysError } from "../sys/libc.ts";
 import { acceptUnix, listenUnix, peerProcessId } from "../sys/unix-socket.ts";
 import { encodeFrame, FrameReader } from "./frames.ts";
-import type { FromTraffic, ToTraffic } from "./messages.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { AliveRequest, FromTraffic, ToTraffic } from "./messages.ts";
 import { parseFromTraffic } from "./parse-from-traffic.ts";
 
 const MAX_FRAME_BYTES = 64 << 20;
@@ -41,8 +43,14 @@ export interface ControlLine {
 }
 
 interface Outgoing {
-  readonly message: ToTraffic;
+  readonly message: ToTraffic | AliveRequest;
   readonly descriptors: readonly number[];
+}
+
+interface Connected {
+  readonly socket: Socket;
+  readonly descriptorFd: number;
+  readonly heartbeat: Heartbeat;
 }
 
 /** Resolves once both sockets listen. */
@@ -76,7 +84,7 @@ class Line {
   readonly #descriptorListener: number;
   readonly #sockets = new Set<Socket>();
   readonly #outbox: Outgoing[] = [];
-  #current: { readonly socket: Socket; readonly descriptorFd: number } | undefined;
+  #current: Connected | undefined;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: ControlLineOptions, descriptorListener: number) {
@@ -126,23 +134,40 @@ class Line {
     }
     if (message.kind === "hello") this.#admit(socket);
     if (this.#current?.socket !== socket) return;
+    this.#current.heartbeat.answered();
+    if (message.kind === "alive") return;
     this.#options.onMessage(message);
     if (message.kind === "hello") this.#options.onConnected();
   }
 
   /** The descriptor connection was made before the hello was sent, so it waits in the queue. */
   #admit(socket: Socket): void {
-    const process = peerProcessId(descriptorOf(socket));
+    const pid = peerProcessId(descriptorOf(socket));
     for (;;) {
       const fd = acceptUnix(this.#descriptorListener);
       if (fd === undefined) throw new Error("hello without a connection for descriptors");
-      if (peerProcessId(fd) === process) {
+      if (peerProcessId(fd) === pid) {
         this.#drop();
-        this.#current = { socket, descriptorFd: fd };
+        const heartbeat = new Heartbeat({
+          ask: () => this.send({ message: { kind: "alive_request" }, descriptors: [] }),
+          onSilent: (unanswered) => this.#end(pid, unanswered),
+        });
+        this.#current = { socket, descriptorFd: fd, heartbeat };
         return;
       }
       // Of a process that died between its two connections.
       closeDescriptor(fd);
+    }
+  }
+
+  /** While its connection is open the number is its own; 0 where the kernel knows none here, which kill(2) would take for a group. */
+  #end(pid: number, unanswered: number): void {
+    this.#options.log.error({ pid, unanswered }, "the traffic process hangs, ending it");
+    if (pid <= 1) return;
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      this.#options.log.error({ err: error, pid }, "the traffic process cannot be ended");
     }
   }
 
@@ -180,8 +205,9 @@ class Line {
     this.#retry = undefined;
     for (const { descriptors } of this.#outbox.splice(0)) descriptors.forEach(closeDescriptor);
     if (!this.#current) return;
-    const { socket, descriptorFd } = this.#current;
+    const { socket, descriptorFd, heartbeat } = this.#current;
     this.#current = undefined;
+    heartbeat.stop();
     closeDescriptor(descriptorFd);
     socket.destroy();
     this.#options.onDisconnected?.();

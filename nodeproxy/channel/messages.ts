@@ -29,6 +29,11 @@ export type ToTraffic =
   /** Stop accepting; report `drained` once the last connection has ended. */
   | { readonly kind: "drain" };
 
+/** Of the line itself, see `heartbeat.ts`: answered with `alive` by traffic's end of it. */
+export interface AliveRequest {
+  readonly kind: "alive_request";
+}
+
 export interface ServedLeaf {
   /** `spiffe://…` */
   readonly identity: string;
@@ -41,6 +46,8 @@ export interface ServedLeaf {
 export type FromTraffic =
   /** The traffic process is up and asks for everything. */
   | { readonly kind: "hello"; readonly pid: number }
+  /** Its event loop turns. */
+  | { readonly kind: "alive" }
   /** Listeners of the pod accept. */
   | { readonly kind: "listening"; readonly uid: string }
   | { readonly kind: "drained" }

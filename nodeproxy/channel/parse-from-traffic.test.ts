@@ -22,6 +22,7 @@ test.each([
   { kind: "hello", pid: 7 },
   { kind: "listening", uid: "a" },
   { kind: "drained" },
+  { kind: "alive" },
   { kind: "metrics", id: 1, text: "a 1\n" },
   { kind: "connections", open: [CONNECTION] },
 ])("parseFromTraffic(): takes %j", (message) => {

@@ -13,8 +13,9 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
       return isCount(value["pid"]) ? { kind: "hello", pid: value["pid"] } : undefined;
     case "listening":
       return isText(value["uid"]) ? { kind: "listening", uid: value["uid"] } : undefined;
+    case "alive":
     case "drained":
-      return { kind: "drained" };
+      return { kind: value["kind"] };
     case "metrics":
       return parseMetrics(value);
     case "connections":

@@ -12,7 +12,7 @@ import { closeDescriptor } from "../sys/descriptor.ts";
 import { receiveDescriptors } from "../sys/descriptor-message.ts";
 import { connectUnix } from "../sys/unix-socket.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
-import type { FromTraffic, ToTraffic } from "./messages.ts";
+import type { AliveRequest, FromTraffic, ToTraffic } from "./messages.ts";
 
 const BACKOFF = { minMs: 20, maxMs: 500 };
 const MAX_FRAME_BYTES = 0xffff_ffff;
@@ -96,7 +96,9 @@ class Line {
 
   #take({ body, descriptorCount }: Frame): void {
     const descriptors = descriptorCount > 0 ? this.#receive(descriptorCount) : [];
-    if (descriptors) this.#options.onMessage(deserialize(body) as ToTraffic, descriptors);
+    const message = deserialize(body) as ToTraffic | AliveRequest;
+    if (message.kind === "alive_request") this.send({ kind: "alive" });
+    else if (descriptors) this.#options.onMessage(message, descriptors);
   }
 
   /** They were sent before the message, so they wait; if not, the two sockets are out of step. */

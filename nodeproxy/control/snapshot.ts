@@ -2,18 +2,22 @@
  * What the node proxy keeps in `/run/weft` for its own restart: the resources it holds and, in a file
  * of its own, the leaves with their keys. Root's alone; empty after a reboot, since it is a tmpfs.
  *
- * Read back fully checked: anything wrong means no snapshot, never half of one.
+ * Read back fully checked: anything wrong means no snapshot, never half of one. What changed since it was
+ * written is in the journal, so nothing that once ruled is forgotten by a kill.
  */
+import { existsSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Resource } from "../../core/model/resource.ts";
+import type { Changes, Resource } from "../../core/model/resource.ts";
 import type { Log } from "../../core/process/log.ts";
 import { decodeResource } from "../../core/wire/decode-resource.ts";
 import { encodeResource } from "../../core/wire/encode-resource.ts";
 import { SnapshotSchema } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import type { ServedLeaf } from "../channel/messages.ts";
+import { ChangeJournal, readJournal } from "./change-journal.ts";
 import { CoalescedWrite } from "./coalesced-write.ts";
+import { HeldResources } from "./held-resources.ts";
 import { type FileDefect, readChecked, writeChecked } from "./snapshot-file.ts";
 
 const RESOURCES_FILE = "snapshot";
@@ -37,6 +41,8 @@ export interface SnapshotOptions {
 }
 
 export interface Snapshot {
+  /** On disk when it returns: call it before anyone acts by the changes. */
+  record(changes: Changes): void;
   resourcesChanged(): void;
   leavesChanged(): void;
   /** Writes what is not written yet. */
@@ -49,10 +55,15 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const { directory, log } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
+  const journal = new ChangeJournal(directory, log);
   const resources = new CoalescedWrite({
     name: RESOURCES_FILE,
     intervalMs: WRITE_INTERVAL_MS,
-    write: async () => writeResources(directory, options.resources()),
+    write: async () => {
+      const writtenDown = journal.rotate();
+      await writeResources(directory, options.resources());
+      writtenDown();
+    },
     log,
   });
   const leaves = new CoalescedWrite({
@@ -62,10 +73,17 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     log,
   });
   return {
+    record: (changes) => journal.append(changes),
     resourcesChanged: () => resources.request(),
     leavesChanged: () => leaves.request(),
-    close: async () => void (await Promise.all([resources.close(), leaves.close()])),
-    abandon: async () => void (await Promise.all([resources.abandon(), leaves.abandon()])),
+    close: async () => {
+      await Promise.all([resources.close(), leaves.close()]);
+      journal.close();
+    },
+    abandon: async () => {
+      await Promise.all([resources.abandon(), leaves.abandon()]);
+      journal.close();
+    },
   };
 }
 
@@ -73,12 +91,25 @@ export async function restoreResources(directory: string): Promise<Restored<Reso
   const file = await readChecked(join(directory, RESOURCES_FILE), RESOURCES_FORMAT);
   switch (file.kind) {
     case "absent":
-      return file;
+      return replayed(directory, file);
     case "unusable":
       return unusable(file.reason);
     case "read":
-      return decodeSnapshot(file.content);
+      return replayed(directory, decodeSnapshot(file.content));
   }
+}
+
+/** The snapshot with what changed after it. */
+async function replayed(directory: string, base: Restored<Resource>): Promise<Restored<Resource>> {
+  if (base.kind === "unusable" || !existsSync(directory)) return base;
+  const journal = await readJournal(directory, base.kind === "restored");
+  if (journal.kind === "unusable")
+    return { kind: "unusable", reasons: [`journal ${journal.reason}`] };
+  if (journal.changes.length === 0) return base;
+  const held = new HeldResources();
+  if (base.kind === "restored") held.apply({ upserts: base.value, removals: [] });
+  for (const changes of journal.changes) held.apply(changes);
+  return { kind: "restored", value: held.all() };
 }
 
 export async function restoreLeaves(directory: string): Promise<Restored<ServedLeaf>> {

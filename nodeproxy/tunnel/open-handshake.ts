@@ -29,7 +29,8 @@ export async function openHandshake(parts: HandshakeParts, ends: TunnelEnds): Pr
     const options =
       parts.contexts.client(sourceIdentity) ?? (await parts.waitForLeaf(sourceIdentity));
     if (!options) return failed("no_leaf", `no certificate of ${sourceIdentity} yet`);
-    const socket = new Socket({ fd: parts.openSocket(ends), allowHalfOpen: true });
+    // Not half-open: a peer that is killed says no more than FIN, and the session would never end.
+    const socket = new Socket({ fd: parts.openSocket(ends) });
     return await secured(parts, ends, { socket, options });
   } catch (cause) {
     return failed("tunnel_connect_failed", "socket for a tunnel", cause);

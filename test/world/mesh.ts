@@ -2,7 +2,7 @@
  * A mesh over a world: the real operator reading a folder of YAML and a real node proxy on each node,
  * each its own process, as a user would start them without Kubernetes.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type ServiceWish, worldManifests, writeManifest } from "./manifests.ts";
 import { type Program, startProgram } from "./program.ts";
@@ -27,10 +27,23 @@ export interface MeshOptions {
   /** Keeps everything the mesh writes: manifests, CA, logs. */
   readonly folder: string;
   readonly services: readonly ServiceWish[];
+  readonly confinement?: Confinement;
+}
+
+/** What a container's runtime would set around a node proxy. */
+export interface Confinement {
+  /** `UID:GID` of the traffic process, which must be able to enter the mesh's folder. */
+  readonly trafficUser: string;
+  /** A program that takes the keeper's command as its arguments and leaves it what the container has. */
+  readonly wrapper: readonly string[];
+  /** Where the traffic user can read Weft's sources and run Node. */
+  readonly root: string;
+  readonly node: string;
 }
 
 /** Resolves once every pod of the world is captured. */
-export async function startMesh(world: World, { folder, services }: MeshOptions): Promise<Mesh> {
+export async function startMesh(world: World, options: MeshOptions): Promise<Mesh> {
+  const { folder, services, confinement } = options;
   const manifests = join(folder, "manifests");
   mkdirSync(join(folder, "logs"), { recursive: true });
   for (const [name, objects] of Object.entries(worldManifests(world, services))) {
@@ -38,7 +51,9 @@ export async function startMesh(world: World, { folder, services }: MeshOptions)
   }
   const operator = startOperator(world, folder);
   await until("the operator's roots", () => readIfThere(join(folder, "roots.pem")));
-  const nodeProxies = world.nodes.map((node) => startNodeProxy(world, node, folder));
+  const nodeProxies = world.nodes.map((node) =>
+    startNodeProxy(world, node, { folder, ...(confinement ? { confinement } : {}) }),
+  );
   await Promise.all(world.nodes.map((node) => untilCaptured(world, node)));
   return {
     folder,
@@ -71,23 +86,45 @@ export function startOperator(world: World, folder: string): Program {
 }
 
 /** Also starts one again after it was killed: its run directory is in the folder. */
-function startNodeProxy(world: World, node: WorldNode, folder: string): Program {
+export function startNodeProxy(
+  world: World,
+  node: WorldNode,
+  { folder, confinement }: Pick<MeshOptions, "folder" | "confinement">,
+): Program {
+  const accessLog = accessLogFile(folder, node.name);
+  if (confinement) giveFile(accessLog, confinement.trafficUser);
   return startProgram({
     name: `node proxy of ${node.name}`,
     logFile: join(folder, `logs/nodeproxy-${node.name}.log`),
     netns: node.netns,
+    ...(confinement ? { env: { WEFT_TRAFFIC_USER: confinement.trafficUser } } : {}),
     command: [
-      process.execPath,
-      join(ROOT, "nodeproxy/keeper-main.ts"),
+      ...(confinement?.wrapper ?? []),
+      confinement?.node ?? process.execPath,
+      join(confinement?.root ?? ROOT, "nodeproxy/keeper-main.ts"),
       `--node=${node.name}`,
       `--operator=${world.hostAddress}:${OPERATOR_PORT}`,
       `--roots=${join(folder, "roots.pem")}`,
       `--join-token-file=${join(folder, "join-token")}`,
-      `--run-dir=${join(folder, `run-${node.name}`)}`,
+      `--run-dir=${runDir(folder, node.name)}`,
+      // The run directory is root's alone.
+      `--line-dir=${join(folder, `line-${node.name}`)}`,
       `--admin-listen=${node.address}:${ADMIN_PORT}`,
-      `--access-log=${accessLogFile(folder, node.name)}`,
+      `--access-log=${accessLog}`,
     ],
   });
+}
+
+/** Whoever appends to a file without rights in its folder needs one that is there. */
+function giveFile(file: string, user: string): void {
+  const [uid, gid] = user.split(":").map(Number);
+  writeFileSync(file, "", { flag: "a" });
+  chownSync(file, uid ?? 0, gid ?? 0);
+}
+
+/** What a node proxy remembers. */
+export function runDir(folder: string, node: string): string {
+  return join(folder, `run-${node}`);
 }
 
 export function accessLogFile(folder: string, node: string): string {
@@ -107,7 +144,7 @@ interface Captures {
 }
 
 /** Resolves once every pod of the node is captured. */
-async function untilCaptured(world: World, node: WorldNode): Promise<void> {
+export async function untilCaptured(world: World, node: WorldNode): Promise<void> {
   const wanted = world.pods.filter((pod) => pod.node === node.name).map(({ uid }) => uid);
   await until(`every pod of ${node.name} to be captured`, async () => {
     const { captures } = await adminGet<Captures>(node, "/captures");

@@ -1,0 +1,53 @@
+/**
+ * Runs a node proxy with what `deploy/node-proxy.yaml` gives its container and no more: capabilities,
+ * supplementary groups, the traffic process's user. So the manifest is what the story tests.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseAllDocuments } from "yaml";
+import type { Confinement } from "../../world/mesh.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+
+/** `place`: a folder of the caller's own mount namespace, where any user may look. */
+export function deployedConfinement(place: string): Confinement {
+  const { container, groups } = readDaemonSet();
+  const capabilities = container.securityContext.capabilities.add.map((name) => name.toLowerCase());
+  const sets = ["bounding-set", "inh-caps"].map(
+    (set) => `--${set}=-all,${capabilities.map((name) => `+${name}`).join(",")}`,
+  );
+  const trafficUser = container.env.find(({ name }) => name === "WEFT_TRAFFIC_USER")?.value;
+  if (trafficUser === undefined) throw new Error("deploy/node-proxy.yaml: no WEFT_TRAFFIC_USER");
+  const node = join(place, "node");
+  const root = join(place, "weft");
+  mkdirSync(root, { recursive: true });
+  writeFileSync(node, "");
+  mount(process.execPath, node);
+  mount(ROOT, root);
+  return {
+    trafficUser,
+    node,
+    root,
+    wrapper: ["setpriv", ...sets, `--groups=${[0, ...groups].join(",")}`],
+  };
+}
+
+interface Container {
+  readonly env: readonly { readonly name: string; readonly value?: string }[];
+  readonly securityContext: { readonly capabilities: { readonly add: readonly string[] } };
+}
+
+function readDaemonSet(): { readonly container: Container; readonly groups: readonly number[] } {
+  const text = readFileSync(join(ROOT, "deploy/node-proxy.yaml"), "utf8");
+  const daemonSet = parseAllDocuments(text)
+    .map((document) => document.toJS())
+    .find(({ kind }) => kind === "DaemonSet");
+  const pod = daemonSet.spec.template.spec;
+  return { container: pod.containers[0], groups: pod.securityContext?.supplementalGroups ?? [] };
+}
+
+function mount(from: string, to: string): void {
+  const done = spawnSync("mount", ["--bind", from, to], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`mount --bind ${from} ${to}: ${done.stderr}`);
+}

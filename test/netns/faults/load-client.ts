@@ -1,0 +1,118 @@
+/**
+ * Load from one pod: new connections at a steady pace, whatever became of those before; some that are
+ * kept and asked again and again; and ones that a policy forbids. Remembers each failure with its times.
+ */
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { ask, exchange, openSocket } from "./exchange.ts";
+import type { Failure, Tally, Target } from "./load-messages.ts";
+
+const NEW_EVERY_MS = 10;
+const KEPT = 4;
+const KEPT_EVERY_MS = 20;
+const FORBIDDEN_EVERY_MS = 50;
+/** Well above what a killed process takes to start again on a busy machine. */
+const PATIENCE_MS = 30_000;
+
+export interface LoadTargets {
+  readonly target: Target;
+  readonly forbidden: readonly Target[];
+}
+
+export class Load {
+  readonly #targets: LoadTargets;
+  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #open = new Set<Promise<void>>();
+  readonly #failures: Failure[] = [];
+  readonly #broken: Failure[] = [];
+  #isStopped = false;
+  #answered = 0;
+  #keptAnswers = 0;
+  #lastAnswerMs = now();
+  #longestGapMs = 0;
+  #forbiddenTried = 0;
+  #forbiddenAnswered = 0;
+
+  constructor(targets: LoadTargets) {
+    this.#targets = targets;
+    this.#timers = [
+      setInterval(() => this.#follow(this.#askOnce()), NEW_EVERY_MS),
+      setInterval(() => this.#follow(this.#askForbidden()), FORBIDDEN_EVERY_MS),
+    ];
+    for (let i = 0; i < KEPT; i += 1) this.#follow(this.#keepAsking());
+  }
+
+  /** Resolves once every connection has been answered or has failed. */
+  async finish(): Promise<Tally> {
+    this.#isStopped = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all(this.#open);
+    return {
+      answered: this.#answered,
+      kept: this.#keptAnswers,
+      failures: this.#failures,
+      broken: this.#broken,
+      longestGapMs: Math.round(this.#longestGapMs),
+      forbiddenTried: this.#forbiddenTried,
+      forbiddenAnswered: this.#forbiddenAnswered,
+    };
+  }
+
+  #follow(work: Promise<void>): void {
+    this.#open.add(work);
+    void work.finally(() => this.#open.delete(work));
+  }
+
+  async #askOnce(): Promise<void> {
+    const startedMs = now();
+    try {
+      await ask(this.#targets.target, PATIENCE_MS);
+      this.#answered += 1;
+      const endedMs = now();
+      this.#longestGapMs = Math.max(this.#longestGapMs, endedMs - this.#lastAnswerMs);
+      this.#lastAnswerMs = endedMs;
+    } catch (error) {
+      this.#failures.push({ startedMs, endedMs: now(), message: String(error) });
+    }
+  }
+
+  async #askForbidden(): Promise<void> {
+    const { forbidden } = this.#targets;
+    const target = forbidden[this.#forbiddenTried % forbidden.length];
+    if (!target) return;
+    this.#forbiddenTried += 1;
+    try {
+      await ask(target, PATIENCE_MS);
+      this.#forbiddenAnswered += 1;
+    } catch {
+      // As it should.
+    }
+  }
+
+  async #keepAsking(): Promise<void> {
+    while (!this.#isStopped) {
+      const startedMs = now();
+      const socket = openSocket(this.#targets.target);
+      try {
+        await this.#askUntilStopped(socket);
+      } catch (error) {
+        this.#broken.push({ startedMs, endedMs: now(), message: String(error) });
+        await delay(KEPT_EVERY_MS);
+      }
+      socket.destroy();
+    }
+  }
+
+  async #askUntilStopped(socket: Socket): Promise<void> {
+    while (!this.#isStopped) {
+      await exchange(socket, PATIENCE_MS);
+      this.#keptAnswers += 1;
+      await delay(KEPT_EVERY_MS);
+    }
+  }
+}
+
+/** Comparable between the processes of one machine. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}

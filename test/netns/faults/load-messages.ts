@@ -1,0 +1,43 @@
+/** What the fault story and its applications say to each other over Node's IPC channel. */
+
+/** Must never be readable between the nodes. */
+export const SECRET = "fault-plaintext-marker";
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Times in milliseconds since the epoch. */
+export interface Failure {
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly message: string;
+}
+
+export interface Tally {
+  /** New connections that were answered. */
+  readonly answered: number;
+  /** Answers on connections that are kept. */
+  readonly kept: number;
+  /** New connections that were not answered. */
+  readonly failures: readonly Failure[];
+  /** Kept connections that ended. */
+  readonly broken: readonly Failure[];
+  /** Longest time between two answers to new connections. */
+  readonly longestGapMs: number;
+  /** Connections that a policy forbids: tried, and (never to happen) answered. */
+  readonly forbiddenTried: number;
+  readonly forbiddenAnswered: number;
+}
+
+export type ToLoad =
+  | { readonly kind: "start"; readonly target: Target; readonly forbidden: readonly Target[] }
+  | { readonly kind: "stop" }
+  | { readonly kind: "ask"; readonly target: Target; readonly patienceMs: number };
+
+export type FromLoad =
+  | { readonly kind: "ready" }
+  | { readonly kind: "tally"; readonly tally: Tally }
+  /** The server's name, or `failed: why`. */
+  | { readonly kind: "answer"; readonly answer: string };

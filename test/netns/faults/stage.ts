@@ -1,0 +1,272 @@
+/** The running mesh of the fault story: its world and programs, and how each is killed, started and asked. */
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ServiceWish } from "../../world/manifests.ts";
+import { writeManifest } from "../../world/manifests.ts";
+import {
+  adminGet,
+  type Confinement,
+  type Mesh,
+  startMesh,
+  startNodeProxy,
+  startOperator,
+  untilCaptured,
+} from "../../world/mesh.ts";
+import { type Program, startProgram } from "../../world/program.ts";
+import { until } from "../../world/until.ts";
+import type { PodWish, World, WorldNode, WorldPod } from "../../world/world.ts";
+import type { FromLoad, Tally, Target, ToLoad } from "./load-messages.ts";
+import { killTree, type Part, pidOf } from "./process-tree.ts";
+
+const NAMESPACE = "shop";
+const API: ServiceWish = { name: "api", address: "10.96.0.10", port: 80, targetPort: 8080 };
+export const SERVICE: Target = { host: API.address, port: API.port };
+const CALL_MS = 3_000;
+/** A hanging process is noticed after eleven seconds. */
+const HEALED_MS = 40_000;
+
+export const POD_WISHES: readonly PodWish[] = [
+  pod("web", "web", "node1"),
+  pod("api-1", "api", "node1"),
+  pod("api-2", "api", "node2"),
+  pod("far", "web", "node2"),
+];
+
+function pod(name: string, app: string, node: string): PodWish {
+  return { name, namespace: NAMESPACE, serviceAccount: app, labels: { app }, node };
+}
+
+/** A port of `app`'s that nobody may call. */
+function denyPort(app: string, port: number): object {
+  return {
+    apiVersion: "weft.dev/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: `closed-${app}-${port}`, namespace: NAMESPACE },
+    spec: {
+      selector: { matchLabels: { app } },
+      action: "DENY",
+      rules: [{ to: [{ operation: { ports: [String(port)] } }] }],
+    },
+  };
+}
+
+interface Told {
+  readonly kind: string;
+  readonly name: string;
+  readonly value: { readonly tunnel?: boolean };
+}
+
+export class FaultStage {
+  readonly world: World;
+  readonly folder: string;
+  readonly #confinement: Confinement;
+  readonly #pods = new Map<string, Program>();
+  readonly #nodeProxies = new Map<string, Program>();
+  #mesh: Mesh | undefined;
+  #operator: Program | undefined;
+
+  constructor(world: World, folder: string, confinement: Confinement) {
+    this.world = world;
+    this.folder = folder;
+    this.#confinement = confinement;
+  }
+
+  /** Resolves once every node tunnels to every pod and the policy rules: until then plaintext is right. */
+  async begin(): Promise<void> {
+    mkdirSync(join(this.folder, "logs"));
+    for (const wish of this.world.pods) this.#pods.set(wish.name, this.#startPod(wish));
+    await Promise.all([...this.#pods.values()].map((program) => answerOf(program, "ready")));
+    this.#mesh = await startMesh(this.world, {
+      folder: this.folder,
+      services: [API],
+      confinement: this.#confinement,
+    });
+    this.#operator = this.#mesh.operator;
+    for (const [i, node] of this.world.nodes.entries()) {
+      const proxy = this.#mesh.nodeProxies[i];
+      if (proxy) this.#nodeProxies.set(node.name, proxy);
+    }
+    for (const node of this.world.nodes) {
+      await until(`${node.name} to know every pod's tunnel`, async () =>
+        (await this.tunnels(node)) ? true : undefined,
+      );
+    }
+    await this.writePolicy("api", 9090);
+    for (const name of ["api-1", "api-2"]) {
+      await until(`the policy to rule at ${name}`, async () =>
+        (await this.call("web", this.at(name, 9090))).startsWith("failed") ? true : undefined,
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    const programs = [...this.#pods.values(), ...this.#nodeProxies.values()];
+    if (this.#operator) programs.push(this.#operator);
+    await Promise.all(programs.map((program) => program.stop("SIGKILL")));
+    await this.#mesh?.close();
+  }
+
+  /** Whether the node would tunnel to every pod. */
+  async tunnels(node: WorldNode): Promise<boolean> {
+    const workloads = (await this.#resources(node)).filter(({ kind }) => kind === "workload");
+    return workloads.length === POD_WISHES.length && workloads.every(({ value }) => value.tunnel);
+  }
+
+  /** Resolves once the policy has reached every node that runs. */
+  async writePolicy(app: string, port: number): Promise<void> {
+    const name = `closed-${app}-${port}`;
+    writeManifest(join(this.folder, "manifests"), `${name}.yaml`, [denyPort(app, port)]);
+    for (const node of this.world.nodes) {
+      if (this.keeperOf(node).child.exitCode !== null) continue;
+      if (this.keeperOf(node).child.signalCode !== null) continue;
+      await until(`${name} on ${node.name}`, async () =>
+        (await this.#resources(node)).some(
+          (one) => one.kind === "policy" && one.name.includes(name),
+        )
+          ? true
+          : undefined,
+      );
+    }
+  }
+
+  async call(name: string, target: Target): Promise<string> {
+    const program = this.#pod(name);
+    const answer = answerOf(program, "answer");
+    program.child.send({ kind: "ask", target, patienceMs: CALL_MS } satisfies ToLoad);
+    return (await answer).answer;
+  }
+
+  at(name: string, port: number): Target {
+    const found = this.world.pods.find((one) => one.name === name);
+    return { host: found?.address ?? "", port };
+  }
+
+  /** What `web` saw while `work` went on. */
+  async underLoad(target: Target, work: () => Promise<void>): Promise<Tally> {
+    const web = this.#pod("web");
+    const forbidden = [this.at("api-1", 9090), this.at("api-2", 9090)];
+    web.child.send({ kind: "start", target, forbidden } satisfies ToLoad);
+    await work();
+    const tally = answerOf(web, "tally");
+    web.child.send({ kind: "stop" } satisfies ToLoad);
+    return (await tally).tally;
+  }
+
+  /** Sends the signal and resolves with its moment, once another process has taken the place and serves. */
+  async replacePart(node: WorldNode, part: Part, signal: NodeJS.Signals): Promise<number> {
+    const keeper = this.keeperOf(node);
+    const pid = await until(`${part} of ${node.name}`, () => pidOf(keeper, part));
+    const atMs = now();
+    process.kill(pid, signal);
+    await until(
+      `a new ${part} of ${node.name}`,
+      () => {
+        const next = pidOf(keeper, part);
+        return next === pid ? undefined : next;
+      },
+      HEALED_MS,
+    );
+    await this.untilServing(node);
+    return atMs;
+  }
+
+  /** What waited has been answered then, before the next fault could tear it. */
+  async untilServing(node: WorldNode): Promise<void> {
+    await until(`${node.name} to be ready`, async () => {
+      const { ok } = await fetch(`http://${node.address}:15021/readyz`);
+      return ok ? true : undefined;
+    });
+    await untilCaptured(this.world, node);
+    const calls = [
+      ["web", this.at("api-2", 8080)],
+      ["far", this.at("api-1", 8080)],
+    ] as const;
+    for (const [name, target] of calls) {
+      await until(`${name} to be answered`, async () => {
+        const answer = await this.call(name, target);
+        if (!answer.startsWith("api-")) throw new Error(answer);
+        return true;
+      });
+    }
+  }
+
+  async killOperator(): Promise<void> {
+    await this.#operator?.stop("SIGKILL");
+  }
+
+  /** Resolves once the nodes of these names have reached it. */
+  async startOperator(names: readonly string[]): Promise<void> {
+    this.#operator = startOperator(this.world, this.folder);
+    await until("the nodes at the new operator", async () => {
+      const response = await fetch(`http://${this.world.hostAddress}:15014/status`);
+      const { nodes } = (await response.json()) as {
+        nodes: readonly { node: string; connected: boolean }[];
+      };
+      const connected = nodes.filter((one) => one.connected).map(({ node }) => node);
+      return names.every((name) => connected.includes(name)) ? true : undefined;
+    });
+  }
+
+  async killNodeProxy(node: WorldNode): Promise<void> {
+    const keeper = this.keeperOf(node);
+    const exit = once(keeper.child, "exit");
+    killTree(keeper);
+    await exit;
+  }
+
+  async startNodeProxy(node: WorldNode): Promise<void> {
+    const options = { folder: this.folder, confinement: this.#confinement };
+    this.#nodeProxies.set(node.name, startNodeProxy(this.world, node, options));
+    await this.untilServing(node);
+  }
+
+  keeperOf(node: WorldNode): Program {
+    const program = this.#nodeProxies.get(node.name);
+    if (!program) throw new Error(`no node proxy on ${node.name}`);
+    return program;
+  }
+
+  async #resources(node: WorldNode): Promise<readonly Told[]> {
+    return (await adminGet<{ resources: readonly Told[] }>(node, "/snapshot")).resources;
+  }
+
+  #startPod({ name, netns, labels }: WorldPod): Program {
+    const role = labels["app"] === "api" ? "server" : "client";
+    return startProgram({
+      name,
+      netns,
+      channel: true,
+      logFile: join(this.folder, `logs/${name}.log`),
+      command: [process.execPath, join(import.meta.dirname, "load.ts"), role, name],
+    });
+  }
+
+  #pod(name: string): Program {
+    const program = this.#pods.get(name);
+    if (!program) throw new Error(`no pod ${name}`);
+    return program;
+  }
+}
+
+/** Comparable between the processes of one machine. */
+export function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function answerOf<K extends FromLoad["kind"]>(
+  { name, child }: Program,
+  kind: K,
+): Promise<Extract<FromLoad, { kind: K }>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Extract<FromLoad, { kind: K }>>();
+  function take(message: FromLoad): void {
+    if (message.kind !== kind) return;
+    child.off("message", take).off("exit", fail);
+    resolve(message as Extract<FromLoad, { kind: K }>);
+  }
+  function fail(): void {
+    reject(new Error(`${name} ended before it answered`));
+  }
+  child.on("message", take).once("exit", fail);
+  return promise;
+}
