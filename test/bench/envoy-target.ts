@@ -4,7 +4,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Program, startProgram } from "../world/program.ts";
 import { type EnvoyFiles, envoyClient, envoyServer } from "./envoy-configuration.ts";
-import { redirectPods, releasePods } from "./redirect.ts";
+import { redirectPods } from "./redirect.ts";
 import type { BenchTarget } from "./target.ts";
 
 export function envoyTarget(binary: string): BenchTarget {
@@ -26,7 +26,6 @@ export function envoyTarget(binary: string): BenchTarget {
         programs,
         async close() {
           await Promise.all(programs.map((program) => program.stop("SIGKILL")));
-          releasePods(setting);
         },
       };
     },

@@ -7,9 +7,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { startProgram } from "../world/program.ts";
 import { until } from "../world/until.ts";
+import { createBenchWorld } from "./bench-world.ts";
 import { bulk, fortio, type LoadTarget, wrk } from "./load.ts";
+import { startOrigin } from "./origin.ts";
 import { cpuSeconds, memoryMB } from "./process-cost.ts";
 import type { BenchSetting, BenchTarget, RunningTarget } from "./target.ts";
 
@@ -21,6 +24,8 @@ export interface L4Figures {
   /** At 1,000 requests a second. */
   readonly p50Us: number;
   readonly p99Us: number;
+  /** CPU milliseconds a second without any connection. */
+  readonly idleCpuMsPerSecond: number;
   /** For each node proxy. */
   readonly idleMB: number;
   readonly busyMB: number;
@@ -29,7 +34,10 @@ export interface L4Figures {
 }
 
 export interface L4Options {
-  readonly setting: BenchSetting;
+  /** Takes what the targets write. */
+  readonly folder: string;
+  readonly httpPort: number;
+  readonly bulkPort: number;
   readonly targets: readonly BenchTarget[];
   readonly rounds: number;
   readonly secondsPerLoad: number;
@@ -40,9 +48,13 @@ const IDLE_CONNECTIONS = 1_000;
 const HOPS = 2;
 
 export async function runL4(options: L4Options): Promise<Readonly<Record<string, L4Figures>>> {
+  const { targets } = options;
   const rounds: Record<string, L4Figures[]> = {};
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const target of options.targets) {
+    // Another one begins each round, so that none always follows the same neighbour.
+    for (let i = 0; i < targets.length; i += 1) {
+      const target = targets[(round + i) % targets.length];
+      if (!target) continue;
       const figures = await measure(target, options);
       console.error(`round ${round + 1} ${target.name}: ${JSON.stringify(figures)}`);
       (rounds[target.name] ??= []).push(figures);
@@ -52,64 +64,79 @@ export async function runL4(options: L4Options): Promise<Readonly<Record<string,
 }
 
 async function measure(target: BenchTarget, options: L4Options): Promise<L4Figures> {
-  const { setting } = options;
+  const { folder, httpPort, bulkPort } = options;
+  const bench = createBenchWorld();
+  const { world, client, server } = bench;
+  const setting = { world, client, server, folder, httpPort, bulkPort };
+  const origin = startOrigin(folder, server.netns, httpPort);
   const running = await target.start(setting);
-  const load: LoadTarget = {
-    netns: setting.client.netns,
-    address: setting.server.address,
-    httpPort: setting.httpPort,
-    bulkPort: setting.bulkPort,
-  };
   try {
-    await untilAnswers(load);
-    return await measureRunning(running, load, options);
+    await untilAnswers(loadOf(setting));
+    return await measureRunning(running, setting, options);
   } finally {
     await running.close();
+    await origin.stop();
+    bench.remove();
   }
+}
+
+function loadOf({ client, server, httpPort, bulkPort }: BenchSetting): LoadTarget {
+  return { netns: client.netns, address: server.address, httpPort, bulkPort };
 }
 
 async function measureRunning(
   { programs }: RunningTarget,
-  load: LoadTarget,
-  { setting, secondsPerLoad: seconds, fortioProgram }: L4Options,
+  setting: BenchSetting,
+  { secondsPerLoad: seconds, fortioProgram }: L4Options,
 ): Promise<L4Figures> {
   const pids = programs.map(({ child }) => child.pid ?? 0);
-  const idleMB = memoryMB(pids) / HOPS;
-  const idleConnectionKB = await idleConnectionCost(pids, load, idleMB);
-  await wrk(load, { connections: 8, seconds: 1, newConnections: false });
-
-  async function cpuPer<T extends number>(work: () => Promise<T>): Promise<number> {
+  const load = loadOf(setting);
+  async function cpuPer(work: () => Promise<number>): Promise<number> {
     const before = cpuSeconds(pids);
     const amount = await work();
     return (cpuSeconds(pids) - before) / amount;
   }
+  const idleCpu = await cpuPer(async () => {
+    await delay(seconds * 1000);
+    return seconds;
+  });
+  const idleMB = memoryMB(pids) / HOPS;
+  const idleConnectionKB = await idleConnectionCost(pids, load, idleMB);
+  await wrk(load, { connections: 8, seconds: 1, newConnections: false });
   const keepalive = await cpuPer(() =>
     wrk(load, { connections: 64, seconds, newConnections: false }),
   );
   const fresh = await cpuPer(() => wrk(load, { connections: 32, seconds, newConnections: true }));
   const latency = await fortio(load, fortioProgram, seconds);
   const busyMB = memoryMB(pids) / HOPS;
-  const server = startProgram({
+  const perByte = await cpuPer(() => bulkFrom(setting, seconds));
+  return {
+    keepaliveUs: rounded(keepalive * 1e6),
+    newConnectionUs: rounded(fresh * 1e6),
+    cpuSecondsPerGB: Math.round(perByte * 1e11) / 100,
+    p50Us: rounded(latency.p50Us),
+    p99Us: rounded(latency.p99Us),
+    idleCpuMsPerSecond: rounded(idleCpu * 1e3),
+    idleMB: rounded(idleMB),
+    busyMB: rounded(busyMB),
+    idleConnectionKB: rounded(idleConnectionKB),
+  };
+}
+
+/** Bytes that one stream moved to a server of its own. */
+async function bulkFrom({ folder, ...setting }: BenchSetting, seconds: number): Promise<number> {
+  const { server, bulkPort } = setting;
+  const program = startProgram({
     name: "iperf3",
-    command: ["iperf3", "--server", "--one-off", `--port=${load.bulkPort}`],
-    netns: setting.server.netns,
-    logFile: join(setting.folder, "iperf3.log"),
+    command: ["iperf3", "--server", "--one-off", `--port=${bulkPort}`],
+    netns: server.netns,
+    logFile: join(folder, "iperf3.log"),
   });
-  await untilListening(setting.server.netns, load.bulkPort);
   try {
-    const perByte = await cpuPer(() => bulk(load, seconds));
-    return {
-      keepaliveUs: rounded(keepalive * 1e6),
-      newConnectionUs: rounded(fresh * 1e6),
-      cpuSecondsPerGB: Math.round(perByte * 1e11) / 100,
-      p50Us: rounded(latency.p50Us),
-      p99Us: rounded(latency.p99Us),
-      idleMB: rounded(idleMB),
-      busyMB: rounded(busyMB),
-      idleConnectionKB: rounded(idleConnectionKB),
-    };
+    await untilListening(server.netns, bulkPort);
+    return await bulk(loadOf({ folder, ...setting }), seconds);
   } finally {
-    await server.stop("SIGKILL");
+    await program.stop("SIGKILL");
   }
 }
 

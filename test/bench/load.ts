@@ -1,7 +1,6 @@
-/** The load generators of the layer-4 bench: wrk (as fast as it goes), fortio (a fixed rate), iperf3 (bulk), and idle connections. */
+/** The load generators of the layer-4 bench: wrk (as fast as it goes), fortio (a fixed rate) and iperf3 (bulk). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 
 export interface LoadTarget {
   /** Path of the client's network namespace. */
@@ -102,16 +101,4 @@ async function runInside(netns: string, command: readonly string[]): Promise<str
   });
   await once(child, "close");
   return output;
-}
-
-/** Opens connections from this process, which must be in the client's namespace, and keeps them. */
-export async function openIdle(address: string, port: number, count: number): Promise<Socket[]> {
-  const sockets: Socket[] = [];
-  for (let i = 0; i < count; i += 1) {
-    const socket = connect(port, address);
-    socket.on("error", () => socket.destroy());
-    await once(socket, "connect");
-    sockets.push(socket);
-  }
-  return sockets;
 }

@@ -4,17 +4,15 @@
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installCommand, providePackages } from "../packages.ts";
 import { isIsolated, prepareIsolated, runIsolated } from "../world/isolate.ts";
-import { createWorld } from "../world/world.ts";
 import { runAuthzBench } from "./authz.ts";
 import { envoyTarget } from "./envoy-target.ts";
 import { provideFortio } from "./fortio.ts";
 import { runL4 } from "./l4.ts";
-import { startOrigin } from "./origin.ts";
 import { WEFT } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
 
@@ -71,27 +69,19 @@ async function l4(): Promise<number> {
 }
 
 async function inside(folder: string): Promise<number> {
-  const world = createWorld(
-    ["node1", "node2"],
-    [
-      { name: "client", namespace: "bench", serviceAccount: "client", labels: {}, node: "node1" },
-      { name: "server", namespace: "bench", serviceAccount: "server", labels: {}, node: "node2" },
-    ],
-  );
-  const [client, server] = world.pods;
-  if (!client || !server) throw new Error("the world has no pods");
-  const origin = startOrigin(folder, server.netns, HTTP_PORT);
   const rounds = Number(values.rounds);
   const wanted = values.targets?.split(",");
+  const loadBefore = loadavg();
   const targets = await runL4({
-    setting: { world, client, server, folder, httpPort: HTTP_PORT, bulkPort: BULK_PORT },
+    folder,
+    httpPort: HTTP_PORT,
+    bulkPort: BULK_PORT,
     targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
     rounds,
     secondsPerLoad: Number(values.seconds),
     fortioProgram: provideFortio(),
   });
-  await origin.stop("SIGKILL");
-  print({ rounds, targets });
+  print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
   return 0;
 }
 

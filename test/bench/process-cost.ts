@@ -22,6 +22,17 @@ export function memoryMB(roots: readonly number[]): number {
   return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
 }
 
+/** Ends the trees with SIGKILL: where the root alone is killed, its children would live on. */
+export function killTrees(roots: readonly number[]): void {
+  for (const pid of descendants(roots)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
+
 function descendants(roots: readonly number[]): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {

@@ -25,14 +25,6 @@ COMMIT
   inside(server.netns, ["ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "100"]);
 }
 
-export function releasePods({ client, server }: BenchSetting): void {
-  for (const { netns } of [client, server]) {
-    for (const table of ["nat", "mangle", "raw"]) inside(netns, ["iptables", "-t", table, "-F"]);
-  }
-  spawnSync("nsenter", [`--net=${server.netns}`, "ip", "rule", "del", "fwmark", RETURN_MARK]);
-  spawnSync("nsenter", [`--net=${server.netns}`, "ip", "route", "flush", "table", "100"]);
-}
-
 function restore(netns: string, rules: string): void {
   inside(netns, ["iptables-restore", "--noflush", "--wait"], rules);
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { startMesh } from "../world/mesh.ts";
+import { killTrees } from "./process-cost.ts";
 import type { BenchTarget } from "./target.ts";
 
 export const WEFT: BenchTarget = {
@@ -11,6 +12,12 @@ export const WEFT: BenchTarget = {
       folder: mkdtempSync(join(folder, "weft-")),
       services: [],
     });
-    return { programs: mesh.nodeProxies, close: () => mesh.close() };
+    return {
+      programs: mesh.nodeProxies,
+      async close() {
+        killTrees(mesh.nodeProxies.map(({ child }) => child.pid ?? 0));
+        await mesh.close();
+      },
+    };
   },
 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { type Program, startProgram } from "../world/program.ts";
 import type { WorldPod } from "../world/world.ts";
-import { redirectPods, releasePods } from "./redirect.ts";
+import { redirectPods } from "./redirect.ts";
 import type { BenchSetting, BenchTarget } from "./target.ts";
 
 export function ztunnelTarget(binary: string): BenchTarget {
@@ -22,7 +22,6 @@ export function ztunnelTarget(binary: string): BenchTarget {
         programs,
         async close() {
           await Promise.all(programs.map((program) => program.stop("SIGKILL")));
-          releasePods(setting);
         },
       };
     },
