@@ -1,13 +1,15 @@
 /** `kubectl apply -k deploy` against the real API server, and the rendered file beside it. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
+import { createNamespace } from "./echo-workload.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const cluster = sharedCluster();
-const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
-const CRDS = join(import.meta.dirname, "..", "..", "crds");
+const ROOT = join(import.meta.dirname, "..", "..");
+const DEPLOY = join(ROOT, "deploy");
+const CRDS = join(ROOT, "crds");
 
 test("deploy/weft.yaml is what the kustomization renders", async () => {
   const rendered = await cluster.kubectl(["kustomize", DEPLOY]);
@@ -67,4 +69,21 @@ test("the node proxy's account may do nothing at the API server", async () => {
     ]);
     expect(may.stdout.trim()).toBe("no");
   }
+}, 60_000);
+
+test("every YAML block of the documentation is accepted", async () => {
+  await cluster.kubectl(["apply", "-k", CRDS]);
+  const docs = (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md"));
+  const files = ["README.md", ...docs.map((name) => join("docs", name))];
+  const texts = await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
+  const blocks = texts.flatMap((text) => [...text.matchAll(/```yaml\n([\s\S]*?)```/g)]);
+  const yaml = blocks.map(([, block = ""]) => block).join("\n---\n");
+  const objects = parseAllDocuments(yaml);
+  const namespaces = new Set(objects.map((object) => object.getIn(["metadata", "namespace"])));
+  for (const name of namespaces) {
+    if (typeof name === "string") await createNamespace(cluster, name);
+  }
+  const flags = ["--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts"];
+  const applied = await cluster.kubectl(["apply", ...flags, "-f", "-"], yaml);
+  expect(applied.trim().split("\n")).toHaveLength(objects.length);
 }, 60_000);
