@@ -33,7 +33,7 @@ process.exit(
     log,
     drainBudgetMs: DRAIN_BUDGET_MS,
     start: async () => {
-      const registry = createMetrics({ name: "traffic", version: VERSION, node: config.node });
+      const registry = createMetrics({ name: "traffic", version: VERSION, node: process.version });
       registry.setDefaultLabels({ process: "traffic" });
       const metrics = new ConnectionMetrics(registry);
       const accessLog = createAccessLog({
