@@ -41,6 +41,11 @@ const NODE_NAME =
 const MAX_TOKEN_LENGTH = 16_384;
 /** So long may a token outlive its revocation: short enough, and it spares a review for each certificate of a burst. */
 const CACHE_MS = 10_000;
+/**
+ * With the API server away a token that it has accepted counts for so long: certificates must go on being
+ * renewed. Whoever it stands for can hardly be taken away meanwhile, since that needs the API server too.
+ */
+const GRACE_MS = 10 * 60_000;
 const MAX_CACHED = 10_000;
 /** Reviews under way at once; garbage tokens must not flood the API server. */
 const MAX_REVIEWS = 64;
@@ -57,17 +62,27 @@ export interface TokenReviewOptions {
 
 export function createTokenAuthentication({ review, now }: TokenReviewOptions): Authenticate {
   const cache = new Map<string, CachedReview>();
+  const accepted = new Map<string, { readonly peer: NodePeer; readonly atMs: number }>();
   let underWay = 0;
+
+  /** Not known is not refused: the next call asks again. */
+  function answerUnasked(key: string): Authenticated {
+    cache.delete(key);
+    const known = accepted.get(key);
+    return known && now() - known.atMs < GRACE_MS ? known.peer : refused("review_unavailable");
+  }
 
   async function reviewOnce(key: string, token: string): Promise<Authenticated> {
     underWay += 1;
     try {
       const answer = await review(token);
-      return answer.kind === "node" ? answer : refused("bad_token");
+      accepted.delete(key);
+      if (answer.kind !== "node") return refused("bad_token");
+      accepted.set(key, { peer: answer, atMs: now() });
+      dropOldest(accepted);
+      return answer;
     } catch {
-      // Not known is not refused: the next call asks again.
-      cache.delete(key);
-      return refused("review_unavailable");
+      return answerUnasked(key);
     } finally {
       underWay -= 1;
     }
@@ -79,8 +94,8 @@ export function createTokenAuthentication({ review, now }: TokenReviewOptions): 
     const key = createHash("sha256").update(token).digest("base64");
     let cached = cache.get(key);
     if (cached === undefined || cached.untilMs <= now()) {
-      if (underWay >= MAX_REVIEWS) return refused("review_unavailable");
       cache.delete(key);
+      if (underWay >= MAX_REVIEWS) return refused("review_unavailable");
       cached = { answer: reviewOnce(key, token), untilMs: now() + CACHE_MS };
       cache.set(key, cached);
       dropOldest(cache);
