@@ -99,9 +99,9 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   const index = new ClusterIndex({ rootNamespace: config.namespace });
   const line = new NodeLine({
     setReport: (report) => index.setReport(report, Date.now()),
-    onTold: (report, held) => {
+    onTold: (report, applied) => {
       const { reportedAtMs = Date.now(), tunnels = [] } = index.findReport(report.node) ?? {};
-      platform.tellReport({ report, held, reportedAtMs, tunnels });
+      platform.tellReport({ report, applied, reportedAtMs, tunnels });
     },
     onApplied: (node, applied) => status.setOwn(node, applied),
     onGone: (node) => platform.tellGone(node),

@@ -14,7 +14,8 @@ function lineThatTells(): Heard {
   const told: string[] = [];
   const line = new NodeLine({
     setReport: ({ node }) => told.push(`report of ${node}`),
-    onTold: ({ node }, held) => told.push(`${node} holds ${[...held.keys()].join() || "nothing"}`),
+    onTold: ({ node }, { held }) =>
+      told.push(`${node} holds ${[...held.keys()].join() || "nothing"}`),
     onApplied: (node, applied) => told.push(`${node} ${applied ? "answers" : "is silent"}`),
     onGone: (node) => told.push(`${node} is gone`),
   });

@@ -7,8 +7,8 @@ import type { AppliedByNode } from "./status/enforcement.ts";
 
 export interface NodeLineOptions {
   readonly setReport: (report: NodeReport) => void;
-  /** Report and what the node holds, whenever one of them has changed. */
-  readonly onTold: (report: NodeReport, held: AppliedByNode["held"]) => void;
+  /** Report, and what the node holds and refuses, whenever one of them has changed. */
+  readonly onTold: (report: NodeReport, applied: AppliedByNode) => void;
   readonly onApplied: (node: string, applied: AppliedByNode | undefined) => void;
   readonly onGone: (node: string) => void;
 }
@@ -54,6 +54,8 @@ export class NodeLine {
   #tell(node: string, news: Told): void {
     const told = { ...this.#told.get(node), ...news };
     this.#told.set(node, told);
-    if (told.report) this.#options.onTold(told.report, told.applied?.held ?? new Map());
+    if (told.report) {
+      this.#options.onTold(told.report, told.applied ?? { held: new Map(), refused: [] });
+    }
   }
 }

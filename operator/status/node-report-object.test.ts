@@ -47,12 +47,18 @@ const HELD = new Map([
   ["policy shop/deny", { version: "v1" }],
   ["enrolment u1", { version: "v2" }],
 ]);
+const REFUSED = [{ kind: "policy", name: "shop/large", reason: "too_many_rules" }] as const;
 const REPORTED_AT_MS = 1_900_000_000_456;
 
 function written(report = REPORT): unknown {
   return JSON.parse(
     JSON.stringify(
-      nodeReportStatus({ report, held: HELD, reportedAtMs: REPORTED_AT_MS, tunnels: ["u1", "u2"] }),
+      nodeReportStatus({
+        report,
+        applied: { held: HELD, refused: REFUSED },
+        reportedAtMs: REPORTED_AT_MS,
+        tunnels: ["u1", "u2"],
+      }),
     ),
   );
 }
@@ -131,6 +137,7 @@ test("parseNodeReport(): reads back all that nodeReportStatus() wrote", () => {
     kind: "accepted",
     value: { report: REPORT, reportedAtMs: REPORTED_AT_MS, tunnels: ["u1", "u2"] },
   });
+  expect(parseApplied(object.value.status)?.refused).toEqual(REFUSED);
   expect([...(parseApplied(object.value.status)?.held.keys() ?? [])]).toEqual([
     "enrolment u1",
     "policy shop/deny",

@@ -7,13 +7,16 @@
  * which the object says nothing.
  */
 import type { NodeReport } from "../../core/model/node-report.ts";
+import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
+import { asList, asRecord, asText, recordsOf } from "../resources/narrow.ts";
 import type { AppliedByNode } from "./enforcement.ts";
 
 /** What status conditions ask for; the rest of what a node holds is nobody's business. */
-const TOLD = ["enrolment ", "policy ", "settings "];
+const TOLD = ["enrolment", "policy", "settings"] as const;
 /** Longest texts that the CRD takes. */
 const MAX_VERSION = 256;
 const MAX_MESSAGE = 1024;
+const MAX_REFUSED = 1000;
 /** The last moment that RFC 3339 can write: the end of the year 9999. */
 const MAX_TIME_MS = 253_402_300_799_999;
 
@@ -21,7 +24,7 @@ const MAX_TIME_MS = 253_402_300_799_999;
 export interface ToldReport {
   readonly report: NodeReport;
   /** May be a live view. */
-  readonly held: AppliedByNode["held"];
+  readonly applied: AppliedByNode;
   /** As the index dates it: later than any report of the node that is known, whatever the clocks say. */
   readonly reportedAtMs: number;
   /** As the index knows them, sorted: what a replica that starts now must know of. */
@@ -37,7 +40,11 @@ export function nodeReportStatus(told: ToldReport): object {
 }
 
 /** Without the time: equal where nothing has changed. */
-export function reportContent({ report, held, tunnels }: Omit<ToldReport, "reportedAtMs">): object {
+export function reportContent({
+  report,
+  applied,
+  tunnels,
+}: Omit<ToldReport, "reportedAtMs">): object {
   const { node, version, captures, leaves, bundles } = report;
   return {
     node,
@@ -54,29 +61,48 @@ export function reportContent({ report, held, tunnels }: Omit<ToldReport, "repor
       .toSorted((a, b) => compare(a.identity, b.identity)),
     bundles: bundles.toSorted((a, b) => compare(a.trustDomain, b.trustDomain)),
     tunnels,
-    applied: formatApplied(held),
+    applied: formatApplied(applied.held),
+    refused: formatRefused(applied.refused),
   };
+}
+
+function formatRefused(refused: AppliedByNode["refused"]): readonly object[] {
+  return refused
+    .filter(({ kind }) => TOLD.some((told) => told === kind))
+    .slice(0, MAX_REFUSED)
+    .map((each) => ({ resource: resourceKey(each), reason: each.reason.slice(0, MAX_MESSAGE) }))
+    .toSorted((a, b) => compare(a.resource, b.resource));
 }
 
 /** Each `kind name@version`, sorted. */
 export function formatApplied(held: AppliedByNode["held"]): readonly string[] {
   return [...held]
-    .filter(([key]) => TOLD.some((kind) => key.startsWith(kind)))
+    .filter(([key]) => TOLD.some((kind) => key.startsWith(`${kind} `)))
     .map(([key, { version }]) => `${key}@${version}`)
     .toSorted(compare);
 }
 
 /** What another replica wrote of what the node holds; `undefined` where it wrote nothing of the kind. */
 export function parseApplied(status: unknown): AppliedByNode | undefined {
-  if (typeof status !== "object" || status === null || !("applied" in status)) return undefined;
-  if (!Array.isArray(status.applied)) return undefined;
+  const raw = asRecord(status);
+  const applied = asList(raw?.["applied"]);
+  if (!applied) return undefined;
   const held = new Map<string, { readonly version: string }>();
-  for (const entry of status.applied as readonly unknown[]) {
+  for (const entry of applied) {
     if (typeof entry !== "string") continue;
     const at = entry.lastIndexOf("@");
     if (at > 0) held.set(entry.slice(0, at), { version: entry.slice(at + 1) });
   }
-  return { held, refused: [] };
+  const refused = recordsOf(raw?.["refused"]).flatMap(({ resource, reason }) => {
+    const ref = parseRef(asText(resource) ?? "");
+    return ref ? [{ ...ref, reason: asText(reason) ?? "" }] : [];
+  });
+  return { held, refused };
+}
+
+function parseRef(key: string): ResourceRef | undefined {
+  const kind = TOLD.find((told) => key.startsWith(`${told} `));
+  return kind && { kind, name: key.slice(kind.length + 1) };
 }
 
 /** RFC 3339 with milliseconds. */

@@ -45,7 +45,12 @@ const HELD = new Map([["policy shop/deny", { version: "v1" }]]);
 const REPORTED_AT_MS = Date.UTC(2030, 0, 1);
 
 function put(told: NodeReport): void {
-  writer.put({ report: told, held: HELD, reportedAtMs: REPORTED_AT_MS, tunnels: [] });
+  writer.put({
+    report: told,
+    applied: { held: HELD, refused: [] },
+    reportedAtMs: REPORTED_AT_MS,
+    tunnels: [],
+  });
 }
 
 test("ReportWriter: a capture becomes the pod's condition beside those of others, and a NodeReport owned by its Node", async () => {

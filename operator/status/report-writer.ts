@@ -56,10 +56,11 @@ export class ReportWriter {
   }
 
   put(told: ToldReport): void {
-    const { report, held } = told;
+    const { report, applied } = told;
     const content = JSON.stringify(reportContent(told));
     // `held` is a live view; what is written must be what was compared.
-    this.#reports.put(report.node, { told: { ...told, held: new Map(held) }, content });
+    const fixed = { ...told, applied: { ...applied, held: new Map(applied.held) } };
+    this.#reports.put(report.node, { told: fixed, content });
     for (const capture of report.captures) this.#putPod(report.node, capture);
   }
 
