@@ -2,8 +2,8 @@
  * `npm test`: runs every tier that this machine can, says what it left out and why, and ends with
  * `N passed, N failed` (`, N skipped`) alone on the last line. Exit 0 only if nothing failed.
  *
- * `node test/run.ts mesh netns` runs those tiers only. With WEFT_REQUIRE_ALL=1 a tier that cannot run
- * and a test that skips itself are failures.
+ * `node test/run.ts mesh netns` runs those tiers only; words after a tier that are none pick test files of
+ * it by their path. With WEFT_REQUIRE_ALL=1 a tier that cannot run and a test that skips itself are failures.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -26,11 +26,12 @@ interface JestSummary {
 }
 
 const requireAll = process.env["WEFT_REQUIRE_ALL"] === "1";
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !TIERS.some((tier) => tier.name === name));
-if (unknown.length > 0) {
+const words = process.argv.slice(2);
+const wanted = words.filter((word) => TIERS.some((tier) => tier.name === word));
+const patterns = words.filter((word) => !wanted.includes(word));
+if (wanted.length === 0 && patterns.length > 0) {
   console.error(
-    `no such tier: ${unknown.join(", ")}; there are ${TIERS.map((t) => t.name).join(", ")}`,
+    `no such tier: ${patterns.join(", ")}; there are ${TIERS.map((t) => t.name).join(", ")}`,
   );
   process.exit(2);
 }
@@ -83,7 +84,8 @@ async function runJest(tier: Tier): Promise<Count> {
   const outputFile = join(folder, "summary.json");
   const jest = ["--experimental-vm-modules", "--no-warnings", "node_modules/jest/bin/jest.js"];
   const options = ["--selectProjects", tier.name, "--json", `--outputFile=${outputFile}`];
-  const child = spawn(process.execPath, [...jest, ...options, ...tier.jestOptions], {
+  const args = [...jest, ...options, ...tier.jestOptions, ...patterns];
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "ignore", "inherit"],
   });
   try {

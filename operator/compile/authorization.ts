@@ -27,7 +27,7 @@ export interface CompiledAuthorization {
   readonly notes: readonly CompileNote[];
 }
 
-/** What happened to a field that is not enforced as written, for the status condition Enforced. */
+/** What happened to a field that is not enforced as written, for the status condition Accepted. */
 export interface CompileNote {
   readonly field: string;
   readonly effect: "rule_dropped" | "attribute_erased" | "provider_unknown";
