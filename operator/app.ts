@@ -58,7 +58,13 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   };
   const parts = await createParts(options, registry);
   let isSynced = false;
-  const admin = createAdmin(parts, { registry, readiness, isSynced: () => isSynced, log });
+  const admin = createAdmin(parts, {
+    registry,
+    readiness,
+    isSynced: () => isSynced,
+    hasStatus: config.source.kind === "files",
+    log,
+  });
   const adminPort = await admin.listen(config.metricsListen);
   log.info({ port: adminPort }, "metrics listen");
 
@@ -217,11 +223,13 @@ interface Admin {
   readonly registry: Registry;
   readonly readiness: Readiness;
   readonly isSynced: () => boolean;
+  readonly hasStatus: boolean;
   readonly log: Log;
 }
 
-function createAdmin(parts: Parts, { registry, readiness, isSynced, log }: Admin): AdminServer {
-  const { metrics, index, streams, status, line, platform } = parts;
+function createAdmin(parts: Parts, admin: Admin): AdminServer {
+  const { registry, readiness, isSynced, hasStatus, log } = admin;
+  const { metrics, streams, platform } = parts;
   metrics.ask("streams", "Configuration streams open on this replica", () => streams.size);
   metrics.ask("connected_nodes", "Nodes with a stream on this replica", () => streams.nodes);
   const { source } = platform;
@@ -233,20 +241,22 @@ function createAdmin(parts: Parts, { registry, readiness, isSynced, log }: Admin
     routes: {
       ...healthRoutes(readiness),
       "/metrics": metricsRoute(registry),
-      "/status": () =>
-        jsonAnswer(
-          statusReport({
-            statuses: status.statuses(),
-            ignored: index.ignored(),
-            sourceErrors: platform.source.errors(),
-            nodes: index.nodes().map((node) => ({
-              node,
-              connected: line.has(node),
-              report: index.findReport(node)?.report,
-            })),
-          }),
-        ),
+      // In a cluster the API server tells all of it, to whoever may read it; this port asks nobody who they are.
+      ...(hasStatus ? { "/status": () => jsonAnswer(reportOf(parts)) } : {}),
     },
     log,
+  });
+}
+
+function reportOf({ index, status, line, platform }: Parts): object {
+  return statusReport({
+    statuses: status.statuses(),
+    ignored: index.ignored(),
+    sourceErrors: platform.source.errors(),
+    nodes: index.nodes().map((node) => ({
+      node,
+      connected: line.has(node),
+      report: index.findReport(node)?.report,
+    })),
   });
 }

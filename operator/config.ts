@@ -59,7 +59,7 @@ const SETTINGS = {
   },
   namespace: { fallback: "weft-system", help: "the operator's namespace" },
   "grpc-listen": { fallback: ":15012", help: "for node proxies, [HOST]:PORT" },
-  "metrics-listen": { fallback: ":15014", help: "/metrics, /livez, /readyz and /status" },
+  "metrics-listen": { fallback: ":15014", help: "/metrics, /livez and /readyz; /status on files" },
   "log-level": { fallback: "info", help: LOG_LEVELS.join("|") },
   "log-file": { fallback: "", help: "append logs to this file instead of standard error" },
   "drain-seconds": { fallback: "20", help: "longest graceful stop, 1 to 600" },

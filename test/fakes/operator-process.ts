@@ -65,7 +65,12 @@ export class OperatorProcess {
 
   /** 200 or 503. */
   async readiness(): Promise<number> {
-    return (await this.#ask("/readyz")).status;
+    return this.statusOf("/readyz");
+  }
+
+  /** Of HTTP. */
+  async statusOf(path: string): Promise<number> {
+    return (await this.#ask(path)).status;
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -227,6 +227,8 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
 test("operator on Kubernetes: a fresh replica says which pods are captured before any node has connected", async () => {
   const operator = await startOperator().ready();
   expect(await connectNode(operator).firstTunnel("web")).toBe(true);
+  // Policies and reports are told by the API server, which asks who wants to know.
+  expect(await operator.statusOf("/status")).toBe(404);
 });
 
 test("operator on Kubernetes: docs/operator-metrics.md lists exactly the metrics that it exposes", async () => {

@@ -1,0 +1,38 @@
+import { expect, test } from "@jest/globals";
+import { validateObject } from "./validate-object.ts";
+
+const options = { rootNamespace: "weft-system" };
+
+function judge(object: Readonly<Record<string, unknown>>, namespace = "shop") {
+  const apiVersion = "weft.dev/v1";
+  const request = { uid: "r", operation: "CREATE", namespace, object: { apiVersion, ...object } };
+  const verdict = validateObject(request, options);
+  return verdict.kind === "denied" ? verdict.reasons : verdict.kind;
+}
+
+const BAD = { kind: "AuthorizationPolicy", spec: { action: "DENY" } };
+
+test.each([
+  ["AuthorizationPolicy", { action: "DENY" }, /^spec\.rules: /],
+  ["PeerAuthentication", { portLevelMtls: { 80: { mode: "STRICT" } } }, /^spec\.portLevelMtls/],
+  ["MeshConfig", { trustDomain: "UPPER" }, /^spec\.trustDomain: /],
+])("validateObject(): a bad %s is refused with the field", (kind, spec, reason) => {
+  const [first] = judge({ kind, metadata: { name: "default" }, spec });
+  expect(first).toMatch(reason);
+});
+
+test("validateObject(): an object that only has generateName is judged like any other", () => {
+  expect(judge({ ...BAD, metadata: { generateName: "deny-" } })).toHaveLength(1);
+  expect(
+    judge({ ...BAD, metadata: { generateName: "all-" }, spec: { action: "DENY", rules: [{}] } }),
+  ).toBe("allowed");
+});
+
+test("validateObject(): a bad object that is going away may lose its finalizers", () => {
+  const metadata = { name: "p", deletionTimestamp: "2030-01-01T00:00:00Z" };
+  expect(judge({ ...BAD, metadata })).toBe("allowed");
+});
+
+test("validateObject(): kinds that are not ours are nobody's business here", () => {
+  expect(judge({ kind: "NodeReport", metadata: { name: "a" } }, "")).toBe("allowed");
+});
