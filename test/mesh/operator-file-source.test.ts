@@ -41,11 +41,26 @@ spec: { action: DENY, rules: [{ from: [{ source: { ipBlocks: ["${block}"] } }] }
 `;
 }
 
+function uidOf(name: string): string {
+  return name === "web" ? WEB : `22222222-2222-2222-2222-22222222222${name.length}`;
+}
+
+function podOn(node: string, name: string): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: shop, uid: ${uidOf(name)} }
+spec: { nodeName: ${node}, containers: [{ name: c, image: i }] }
+status: { phase: Running, podIP: 10.1.0.1${name.length} }
+`;
+}
+
 interface ObjectStatus {
   readonly name: string;
   readonly conditions: readonly {
     readonly type: string;
     readonly status: string;
+    readonly reason: string;
     readonly message: string;
   }[];
 }
@@ -207,6 +222,29 @@ test("operator on files: a policy that becomes bad is marked, and good again onc
   expect(JSON.stringify(bad.objects)).toContain("spec.rules[0].from[0].source.ipBlocks[0]");
   writeFileSync(join(directory, "objects/policy.yaml"), policy("10.8.0.0/16"));
   await statusWhen(admin, (status) => accepted(status) === "True");
+});
+
+function enforced({ objects }: Status): string {
+  const condition = objects[0]?.conditions.find(({ type }) => type === "Enforced");
+  return `${condition?.status} ${condition?.reason}`;
+}
+
+test("operator on files: a policy is Enforced once every pod that it rules is captured, and not while a new one is not", async () => {
+  const { admin, grpcPort } = await startOperator();
+  const node = connectNode("node-a", grpcPort);
+  node.report([{ uid: WEB, state: "pending" }]);
+  await statusWhen(admin, (status) => enforced(status) === "False NotCaptured");
+  node.report([{ uid: WEB, state: "captured" }]);
+  await statusWhen(admin, (status) => enforced(status) === "True Enforced");
+  writeFileSync(join(directory, "objects/api.yaml"), podOn("node-a", "api"));
+  await node.received(({ body }) => body.kind === "enrolment" && body.value.name === "api");
+  const status = await statusOf(admin);
+  expect(enforced(status)).not.toBe("True Enforced");
+  writeFileSync(join(directory, "objects/db.yaml"), podOn("node-b", "db"));
+  node.report(["web", "api"].map((name) => ({ uid: uidOf(name), state: "captured" })));
+  const waiting = await statusWhen(admin, (each) => JSON.stringify(each).includes("1 of 2 nodes"));
+  expect(enforced(waiting)).toBe("False Progressing");
+  expect(JSON.stringify(waiting)).toContain("waiting for node-b (not connected)");
 });
 
 test("operator on files: SIGTERM stops it with 0, and a restart keeps the roots and the join token", async () => {

@@ -338,3 +338,24 @@ test("operator on Kubernetes: with another CA after a restart the webhooks are t
   caller.server.end(ASK + REVIEW);
   expect(await caller.answer).toMatch(/^HTTP\/1.1 200 OK/);
 });
+
+test("operator on Kubernetes: a leader that hung while another took over writes nothing once it goes on", async () => {
+  const authors: string[] = [];
+  server.onWrite = ({ path, authorization }) => {
+    if (path === `${POLICY}/status`) authors.push(authorization);
+  };
+  const firstStatus = wrote(`${POLICY}/status`);
+  const [one, two] = [startOperator("one"), startOperator("two")];
+  await Promise.all([firstStatus, one.ready(), two.ready()]);
+  const first = holder();
+  const [hung, other] = first === "one" ? [one, two] : [two, one];
+  const secondStatus = wrote(`${POLICY}/status`);
+  hung.kill("SIGSTOP");
+  await secondStatus;
+  hung.kill("SIGCONT");
+  // Its stream makes it judge all objects anew.
+  await connectNode(hung).firstTunnel("web");
+  expect(await hung.metrics()).toContain("\nweft_operator_leader 0\n");
+  expect(await other.metrics()).toContain("\nweft_operator_leader 1\n");
+  expect(authors).toEqual([`Bearer ${first}`, `Bearer ${holder()}`]);
+});
