@@ -68,6 +68,9 @@ function checkInstalled(view: MeshView): readonly Finding[] {
     const message = `${kind} ${name}: ${policy.message || "the operator has not judged it yet"}`;
     findings.push({ check: "policy", level: accepted === "False" ? "fail" : "warn", message });
   }
+  for (const { kind, name, note } of view.policies.filter((each) => each.note !== "")) {
+    findings.push({ check: "policy", level: "warn", message: `${kind} ${name}: ${note}` });
+  }
   return findings;
 }
 

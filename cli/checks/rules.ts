@@ -17,6 +17,7 @@ export function checkRules({
     });
   }
   const holding = nodes.filter(({ captured }) => captured > 0).length;
-  const message = `rules are in place on ${holding} of ${nodes.length} nodes; the others have no captured pod`;
+  const rest = holding < nodes.length ? "; the others have no captured pod" : "";
+  const message = `rules are in place on ${holding} of ${nodes.length} nodes${rest}`;
   return [{ check: "iptables", level: "ok", message }];
 }

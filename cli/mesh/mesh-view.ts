@@ -62,6 +62,8 @@ export interface PolicyView {
   /** Stable code of the condition that `message` is of. */
   readonly reason: string;
   readonly message: string;
+  /** What of an accepted one is read otherwise than it is written. */
+  readonly note: string;
 }
 
 interface Capture {
@@ -194,7 +196,12 @@ function viewPolicy(policy: ClusterObject): PolicyView {
     enforced: enforced?.status ?? "Unknown",
     reason,
     message,
+    note: noteOf(accepted),
   };
+}
+
+function noteOf(accepted: Condition | undefined): string {
+  return accepted?.status === "True" ? (accepted.message ?? "") : "";
 }
 
 /** One that was judged before the last change of the object says nothing about what is there now. */

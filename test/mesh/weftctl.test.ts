@@ -111,6 +111,27 @@ test("weftctl check: the rules that a node cannot put in are told as iptables sa
   expect(await weftctl("check")).toMatchObject({ code: 1, json: { passed: false } });
 });
 
+test("weftctl check: what an accepted policy cannot do as written is a warning, and passes", async () => {
+  cluster.install();
+  const message = "spec.rules[0].to[0].operation.methods: cannot be seen on an opaque port";
+  cluster.put("/apis/weft.dev/v1/authorizationpolicies", {
+    metadata: { name: "get", namespace: "shop" },
+    status: {
+      conditions: [
+        { type: "Accepted", status: "True", message },
+        { type: "Enforced", status: "True", message: "1 of 1 nodes" },
+      ],
+    },
+  });
+  const { code, json } = await weftctl("check");
+  expect(code).toBe(0);
+  expect(json["findings"]).toContainEqual({
+    check: "policy",
+    level: "warn",
+    message: `AuthorizationPolicy shop/get: ${message}`,
+  });
+});
+
 test("weftctl: a wrong call, a kubeconfig that is not there and a server that is away give 2, 2 and 1", async () => {
   const missing = join(directory, "none");
   expect(await exitCode("stauts")).toBe(2);
