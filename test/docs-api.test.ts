@@ -36,6 +36,19 @@ for (const [i, object] of objects.entries()) {
   });
 }
 
+test("docs/api.md: tells every label, annotation and condition that the sources know", () => {
+  const sources = ["operator", "nodeproxy", "cli"].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+      .map((name) => readFileSync(`${folder}/${name}`, "utf8")),
+  );
+  const keys = new Set(
+    sources.flatMap((text) => text.match(/(?<=")weft\.dev\/[A-Za-z-]+(?=")/g) ?? []),
+  );
+  expect(keys.size).toBeGreaterThan(4);
+  for (const key of keys) expect(docs).toMatch(new RegExp(`^\\| [a-z]+ \`${key}`, "m"));
+});
+
 test("docs/api.md: shows each kind that users write, and has a section for every CRD", () => {
   const shown = new Set(objects.map((object) => object["kind"]));
   expect(shown).toEqual(new Set(["AuthorizationPolicy", "MeshConfig", "PeerAuthentication"]));
