@@ -11,17 +11,23 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { canonicalIp } from "../../core/model/ip.ts";
 import { NO_PARTY } from "../flow/connection-facts.ts";
 import type { TlsContexts } from "../identity/tls-context.ts";
 import { type VerifiedPeer, verifyPeer } from "../identity/verify-peer.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
 import { type CarryFailure, carryIn, type InboundCall } from "./carry-in.ts";
+import { Handshakes, handshakeCode, type Origin, originOf } from "./handshakes.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { parseAttempt } from "./parse-attempt.ts";
 
+/** For TLS, and once more from there to the caller's first SETTINGS. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Open at once in one tunnel. Weft and ztunnel open 100; nghttp2's own limit has to be far above, see there. */
+const MAX_OPEN_STREAMS = 1_000;
+/** Answered 400 in one tunnel before the caller needs a new one: nothing else limits how fast it may send them. */
+const MAX_MALFORMED = 1_000;
 
 export interface TunnelListenerParts {
   readonly pod: InboundPod;
@@ -30,11 +36,13 @@ export interface TunnelListenerParts {
   readonly identity: () => string | undefined;
 }
 
-interface Caller {
+interface Caller extends Origin {
   readonly peer: VerifiedPeer;
-  readonly localAddress: string;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+  /** Open now, and since the tunnel began. */
+  open: number;
+  asked: number;
+  malformed: number;
+  readonly onStreamClosed: () => void;
 }
 
 type IsTrusted = (socket: TLSSocket) => boolean;
@@ -43,6 +51,7 @@ export class TunnelListener {
   readonly #parts: TunnelListenerParts;
   readonly #server: Server;
   readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
+  readonly #handshakes = new Handshakes();
   #contextVersion = -1;
   #trustChange: { readonly atMs: number; readonly isTrusted: IsTrusted } | undefined;
 
@@ -60,10 +69,15 @@ export class TunnelListener {
     });
     // Before Node's own listener. Built for the handshake that needs it and not for each change: many leaves may
     // come between two handshakes.
-    this.#server.prependListener("connection", () => this.#refresh());
+    this.#server.prependListener("connection", (socket: Socket) => {
+      this.#refresh();
+      if (this.#handshakes.begin(socket)) return;
+      this.#report("", originOf(socket), "too_many_handshakes");
+      socket.destroy();
+    });
     this.#server.on("secureConnection", (socket) => this.#take(socket));
-    this.#server.on("tlsClientError", (_error, socket) => {
-      this.#refused(socket, "tls_handshake_failed");
+    this.#server.on("tlsClientError", (error, socket) => {
+      this.#report("", this.#handshakes.end(socket), handshakeCode(error, socket));
       socket.destroy();
     });
   }
@@ -102,23 +116,50 @@ export class TunnelListener {
 
   #take(socket: TLSSocket): void {
     socket.on("error", ignore);
+    const origin = this.#handshakes.end(socket);
     const { contexts } = this.#parts;
     const result = verifyPeer(socket, { bundles: contexts.bundles(), now: Date.now() });
     if (result.kind === "refused" || !this.#isTrustedNow(socket)) {
-      this.#refused(socket, result.kind === "refused" ? result.reason : "peer_not_authorized");
+      const code = result.kind === "refused" ? result.reason : "peer_not_authorized";
+      this.#report("", origin, code);
       socket.destroy();
       return;
     }
-    const caller = {
+    const caller: Caller = {
+      ...origin,
       peer: result.peer,
-      localAddress: canonicalIp(socket.localAddress ?? "") ?? "",
-      remoteAddress: canonicalIp(socket.remoteAddress ?? "") ?? "",
-      remotePort: socket.remotePort ?? 0,
+      open: 0,
+      asked: 0,
+      malformed: 0,
+      onStreamClosed: () => {
+        caller.open -= 1;
+      },
     };
+    this.#greet(socket, caller);
+  }
+
+  #greet(socket: TLSSocket, caller: Caller): void {
+    const { uri } = caller.peer;
+    // Before Node's own listener, which ends the session: the last moment that it can be asked.
+    socket.once("close", () => {
+      const ever = ((session.state.lastProcStreamID ?? 0) + 1) >> 1;
+      // HTTP/2 itself refused them, without a word to us: RFC 9113 8.1.1.
+      if (ever > caller.asked) this.#report(uri, caller, "malformed_request");
+    });
     const session = performServerHandshake(socket, HTTP2_OPTIONS);
     this.#sessions.set(session, socket);
-    session.on("error", ignore);
-    session.on("close", () => this.#sessions.delete(session));
+    const silent = setTimeout(() => {
+      this.#report(uri, caller, "http2_preface_timeout");
+      session.destroy();
+    }, HANDSHAKE_TIMEOUT_MS);
+    session.once("remoteSettings", () => clearTimeout(silent));
+    session.on("error", (error) => {
+      if (isProtocolError(error)) this.#report(uri, caller, "http2_protocol_error");
+    });
+    session.on("close", () => {
+      clearTimeout(silent);
+      this.#sessions.delete(session);
+    });
     session.on("stream", (stream, headers) => this.#call(caller, stream, headers));
     session.setLocalWindowSize(SESSION_WINDOW_BYTES);
   }
@@ -133,6 +174,14 @@ export class TunnelListener {
   #call(caller: Caller, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on("error", ignore);
     const { pod } = this.#parts;
+    caller.asked += 1;
+    if (caller.open >= MAX_OPEN_STREAMS) {
+      this.#report(caller.peer.uri, caller, "too_many_streams");
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    caller.open += 1;
+    stream.once("close", caller.onStreamClosed);
     if (caller.peer.notAfterMs < Date.now()) {
       // The caller's proof has run out since the handshake: a new tunnel needs a new one.
       stream.session?.close();
@@ -144,21 +193,15 @@ export class TunnelListener {
     if (parsed.kind === "malformed") {
       this.#report(caller.peer.uri, caller, parsed.reason);
       end(stream, 400);
+      caller.malformed += 1;
+      // Orderly: what else the caller has open in it may be honest.
+      if (caller.malformed === MAX_MALFORMED) stream.session?.close();
       return;
     }
     carryIn(new TunnelCall(pod, stream, { ...caller, ...parsed }));
   }
 
-  #refused(socket: TLSSocket, code: string): void {
-    const { remoteAddress = "", remotePort = 0, localAddress = "" } = socket;
-    this.#report("", { remoteAddress, remotePort, localAddress }, code);
-  }
-
-  #report(
-    identity: string,
-    from: Pick<Caller, "remoteAddress" | "remotePort" | "localAddress">,
-    code: string,
-  ): void {
+  #report(identity: string, from: Origin, code: string): void {
     const { pod } = this.#parts;
     const facts = {
       direction: "inbound",
@@ -227,6 +270,12 @@ function end(stream: ServerHttp2Stream, status: number): void {
   stream.respond({ ":status": status }, { endStream: true });
   // The caller ends its half on this answer; a RST_STREAM behind it could overtake it in Node's client.
   stream.resume();
+}
+
+/** What nghttp2 says of a peer that breaks or overdoes the protocol; not a connection that was lost. */
+function isProtocolError(error: Error): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return code.startsWith("ERR_HTTP2_");
 }
 
 function ignore(): void {}

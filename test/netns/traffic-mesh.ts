@@ -26,6 +26,8 @@ export interface TrafficNode {
   /** Resolves with the next connection that ends from now on. */
   nextEnded(): Promise<LoggedConnection>;
   told: FromTraffic[];
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
 }
 
 export interface TrafficMesh extends AsyncDisposable {
@@ -189,6 +191,7 @@ function createNode(node: string): TrafficNode {
     ended,
     told,
     nextEnded: () => new Promise((resolve) => waiting.push(resolve)),
+    metrics: () => registry.metrics(),
   };
 }
 
