@@ -1,0 +1,155 @@
+/**
+ * Weft and a real ztunnel, both ways: pod a is weft's, pod b ztunnel's, one root vouches for both.
+ *
+ * Run only where `WEFT_PEER_ZTUNNEL` names the binary: `jest.config.js` leaves it out elsewhere.
+ */
+import { once } from "node:events";
+import type { Server, Socket } from "node:net";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import {
+  connectFromPod,
+  listenInPod,
+  nextText,
+  startFromPod,
+  type TestPod,
+} from "./pod-network.ts";
+import { createTrafficMesh, denyAll, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
+import { leafByZtunnelRoot, startZtunnel, type ZtunnelPeer, ztunnelRoot } from "./ztunnel-peer.ts";
+
+const BINARY = process.env["WEFT_PEER_ZTUNNEL"] ?? "";
+const PORT = 8080;
+const IDENTITY_A = "spiffe://cluster.local/ns/shop/sa/a";
+const IDENTITY_B = "spiffe://cluster.local/ns/shop/sa/b";
+const START_MS = 30_000;
+let mesh: TrafficMesh;
+let ztunnel: ZtunnelPeer;
+const servers: Server[] = [];
+const sockets = new Set<Socket>();
+
+function follow(socket: Socket): Socket {
+  sockets.add(socket);
+  socket.on("error", () => undefined);
+  return socket.on("close", () => sockets.delete(socket));
+}
+
+async function start(): Promise<void> {
+  mesh = await createTrafficMesh("wt-interop");
+  const { a, b } = mesh.network;
+  // The rules stay: ztunnel has the same ports and the same mark.
+  mesh.b.traffic.onMessage({ kind: "pod_closed", uid: "uid-b" }, []);
+  const roots = [ztunnelRoot(BINARY)];
+  mesh.put({ kind: "bundle", value: { trustDomain: "cluster.local", roots } });
+  mesh.a.traffic.onMessage({ kind: "leaf", leaf: leafByZtunnelRoot(BINARY, IDENTITY_A) }, []);
+  ztunnel = await startZtunnel(BINARY, { a, b }, "b");
+  for (const pod of [a, b]) {
+    servers.push(
+      await listenInPod(pod, { port: PORT, family: 4 }, (socket) => {
+        follow(socket).write(`hello ${socket.remoteAddress}`);
+        socket.on("data", (chunk) => socket.write(chunk));
+        socket.on("end", () => socket.end("bye"));
+      }),
+    );
+  }
+}
+
+async function stop(): Promise<void> {
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  await ztunnel[Symbol.asyncDispose]();
+  await mesh[Symbol.asyncDispose]();
+}
+
+/** The server speaks first, bytes come back, and the half-close of the caller is answered. */
+async function converse(from: TestPod, to: TestPod): Promise<void> {
+  const socket = follow(await connectFromPod(from, to.v4, PORT));
+  expect(await nextText(socket)).toBe(`hello ${from.v4}`);
+  socket.write("ping");
+  expect(await nextText(socket)).toBe("ping");
+  const closed = once(socket, "close");
+  socket.end();
+  expect(await nextText(socket)).toBe("bye");
+  await closed;
+}
+
+beforeAll(start, START_MS);
+afterAll(stop, START_MS);
+
+test("interop: weft calls a pod of ztunnel, by tunnel, with its address and identity", async () => {
+  const ended = mesh.a.nextEnded();
+  await converse(mesh.network.a, mesh.network.b);
+  const { facts, outcome } = await ended;
+  expect(facts).toMatchObject({ direction: "outbound", tunnelled: true });
+  expect(outcome).toMatchObject({ code: "", bytesSent: 4 });
+  expect(ztunnel.log()).toContain(`src.identity="${IDENTITY_A}"`);
+});
+
+test("interop: ztunnel calls a pod of weft, by tunnel, with its address and identity", async () => {
+  const ended = mesh.a.nextEnded();
+  await converse(mesh.network.b, mesh.network.a);
+  const { facts, outcome } = await ended;
+  expect(facts).toMatchObject({ direction: "inbound", tunnelled: true });
+  expect(facts.source.identity).toBe(IDENTITY_B);
+  expect(facts.sourceAddress).toContain(`${mesh.network.b.v4}:`);
+  expect(outcome).toMatchObject({ code: "", bytesSent: 4 });
+});
+
+test(
+  "interop: 100 connections at once and a megabyte each, both ways",
+  async () => {
+    const { a, b } = mesh.network;
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const received = await Promise.all(Array.from({ length: 50 }, () => echoMegabyte(from, to)));
+      expect(new Set(received)).toEqual(new Set([(1 << 20) + "bye".length]));
+    }
+  },
+  START_MS,
+);
+
+test("interop: weft's refusal ends the call of ztunnel's pod", async () => {
+  const { a, b } = mesh.network;
+  mesh.put(denyAll("shop/deny"), enrolment(a, "a", { policies: ["shop/deny"] }));
+  const ended = mesh.a.nextEnded();
+  const socket = follow(startFromPod(b, a.v4, PORT));
+  await untilClosed(socket);
+  expect((await ended).outcome).toMatchObject({ code: "denied_by_policy", policy: "shop/deny" });
+  expect(ztunnel.log()).toContain("401");
+  mesh.put(enrolment(a, "a", {}));
+  await converse(b, a);
+});
+
+test("interop: a closed port of either is no connection for the other", async () => {
+  const { a, b } = mesh.network;
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const socket = follow(startFromPod(from, to.v4, 9_999));
+    await untilClosed(socket);
+    expect(socket.bytesRead).toBe(0);
+  }
+  expect(mesh.a.ended.at(-2)?.outcome.code).toBe("unreachable_at_peer");
+  expect(mesh.a.ended.at(-1)?.outcome.code).toBe("connect_refused");
+});
+
+/** In order or by a reset. */
+async function untilClosed(socket: Socket): Promise<void> {
+  socket.resume().on("end", () => socket.end());
+  await new Promise((resolve) => socket.once("close", resolve));
+}
+
+async function echoMegabyte(from: TestPod, to: TestPod): Promise<number> {
+  const socket = follow(await connectFromPod(from, to.v4, PORT));
+  await nextText(socket);
+  const bytes = 1 << 20;
+  let received = 0;
+  socket.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  const closed = once(socket, "close");
+  socket.end(Buffer.alloc(bytes, "w"));
+  await closed;
+  return received;
+}

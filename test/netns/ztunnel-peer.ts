@@ -1,0 +1,119 @@
+/**
+ * A real ztunnel in a pod of the test network, as Istio's dedicated mode runs it, and leaves of the CA that is
+ * built into it for tests (`root-cert.pem` and `ca-key.pem` beside the binary).
+ */
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import forge from "node-forge";
+import { stringify } from "yaml";
+import type { ServedLeaf } from "../../nodeproxy/channel/messages.ts";
+import { startProgram } from "../world/program.ts";
+import { until } from "../world/until.ts";
+import type { TestPod } from "./pod-network.ts";
+
+const HOUR_MS = 3_600_000;
+/** 15008 as `/proc/PID/net/tcp` writes it, listening. */
+const TUNNEL_LISTENS = /:3AA0 [0-9A-F]+:0000 0A/;
+
+export interface ZtunnelPeer extends AsyncDisposable {
+  /** Its access log. */
+  log(): string;
+}
+
+/** `pods` by their names, which are their service accounts too; ztunnel stands for `name`. */
+export async function startZtunnel(
+  binary: string,
+  pods: Readonly<Record<string, TestPod>>,
+  name: string,
+): Promise<ZtunnelPeer> {
+  const folder = mkdtempSync(join(tmpdir(), "weft-ztunnel-"));
+  const [configuration, logFile] = [join(folder, "workloads.yaml"), join(folder, "log")];
+  writeFileSync(configuration, stringify(workloadsOf(pods)));
+  const pod = pods[name];
+  if (!pod) throw new TypeError(`no pod ${name}`);
+  const program = startProgram({
+    name: "ztunnel",
+    command: [binary],
+    netns: pod.path,
+    logFile,
+    env: {
+      FAKE_CA: "true",
+      XDS_ADDRESS: "",
+      LOCAL_XDS_PATH: configuration,
+      PROXY_MODE: "dedicated",
+      PROXY_WORKLOAD_INFO: `shop/${name}/${name}`,
+      INSTANCE_IP: pod.v4,
+      NODE_NAME: `node-${name}`,
+      ZTUNNEL_WORKER_THREADS: "1",
+      RUST_LOG: "error,access=info",
+      PACKET_MARK: "1337",
+      ENABLE_ORIG_SRC: "true",
+      IPV6_ENABLED: "false",
+    },
+  });
+  const { pid } = program.child;
+  await until("ztunnel listens", () => {
+    const table = readFileSync(`/proc/${pid}/net/tcp`, "utf8");
+    return TUNNEL_LISTENS.test(table) || undefined;
+  });
+  return {
+    log: () => readFileSync(logFile, "utf8"),
+    async [Symbol.asyncDispose]() {
+      await program.stop("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export function ztunnelRoot(binary: string): Uint8Array {
+  return new X509Certificate(readBeside(binary, "root-cert.pem")).raw;
+}
+
+/** A leaf by ztunnel's test CA, for weft to serve. RSA, as that CA is. */
+export function leafByZtunnelRoot(binary: string, identity: string): ServedLeaf {
+  const root = forge.pki.certificateFromPem(readBeside(binary, "root-cert.pem"));
+  const rootKey = forge.pki.privateKeyFromPem(readBeside(binary, "ca-key.pem"));
+  const keys = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  const notAfterMs = Date.now() + HOUR_MS;
+  const certificate = forge.pki.createCertificate();
+  certificate.serialNumber = "0123456789abcdef";
+  certificate.publicKey = forge.pki.publicKeyFromPem(keys.publicKey);
+  certificate.validity.notBefore = new Date(Date.now() - HOUR_MS);
+  certificate.validity.notAfter = new Date(notAfterMs);
+  certificate.setSubject([]);
+  certificate.setIssuer(root.subject.attributes);
+  certificate.setExtensions([
+    { name: "keyUsage", critical: true, digitalSignature: true },
+    { name: "extKeyUsage", serverAuth: true, clientAuth: true },
+    { name: "subjectAltName", critical: true, altNames: [{ type: 6, value: identity }] },
+  ]);
+  certificate.sign(rootKey, forge.md.sha256.create());
+  const chainPem = forge.pki.certificateToPem(certificate);
+  return { identity, chainPem, keyPem: keys.privateKey, notAfterMs };
+}
+
+function readBeside(binary: string, file: string): string {
+  return readFileSync(join(dirname(binary), file), "utf8");
+}
+
+function workloadsOf(pods: Readonly<Record<string, TestPod>>): object {
+  const workloads = Object.entries(pods).map(([name, pod]) => ({
+    uid: `cluster1//v1/Pod/shop/${name}`,
+    name,
+    namespace: "shop",
+    serviceAccount: name,
+    workloadIps: [pod.v4],
+    protocol: "HBONE",
+    node: `node-${name}`,
+    network: "",
+    trustDomain: "cluster.local",
+    services: {},
+  }));
+  return { workloads, policies: [], services: [] };
+}
