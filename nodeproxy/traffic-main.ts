@@ -58,7 +58,7 @@ process.exit(
           await traffic.drain();
           line.close();
           traffic.close();
-          accessLog.close();
+          await accessLog.close();
         },
       };
     },

@@ -1,5 +1,6 @@
 /** What is known of one connection from its first moment: for the log, the metrics, the admin list and the recheck. */
 import type { Attempt } from "../authz/attempt.ts";
+import type { DryRunOutcome, Observation } from "../authz/verdict.ts";
 
 /** One side of a connection by the names people give it; empty texts where it is no workload of the mesh. */
 export interface Party {
@@ -30,6 +31,15 @@ export interface ConnectionFacts {
   readonly tunnelled: boolean;
   /** Inbound only: what was decided on, and will be again when policies change. */
   readonly attempt?: Attempt;
+  /** Inbound only, and only where policies watched: what they made of it as it began. */
+  readonly watched?: Watched;
+}
+
+/** What policies that never decide said of an attempt: AUDIT, and those in dry run. */
+export interface Watched {
+  readonly matches: readonly Observation[];
+  /** Were the policies in dry run in force. Absent where none selects the workload. */
+  readonly dryRun?: DryRunOutcome;
 }
 
 /** How a connection ended. `code` is "" for an orderly end, else a stable snake_case word. */

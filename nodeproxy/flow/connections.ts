@@ -144,7 +144,7 @@ export class Connections {
   }
 }
 
-type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
+export type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
 
 interface Cut {
   readonly reason: string;

@@ -8,7 +8,9 @@ import { Socket } from "node:net";
 import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { Permit } from "../authz/decide.ts";
-import type { ConnectionFacts } from "../flow/connection-facts.ts";
+import type { Denial } from "../authz/verdict.ts";
+import type { ConnectionFacts, Watched } from "../flow/connection-facts.ts";
+import type { Refusal } from "../flow/connections.ts";
 import type { Side } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import type { InboundPod } from "./inbound-pod.ts";
@@ -36,19 +38,29 @@ export interface InboundCall {
 /** Decides and carries. Never throws. */
 export function carryIn(call: InboundCall): void {
   const { pod } = call;
-  const facts = factsOf(call);
-  const { verdict } = pod.judge.decide(pod.uid, facts.attempt);
+  const asked = factsOf(call);
+  const { verdict, observed: matches, dryRun } = pod.judge.decide(pod.uid, asked.attempt);
+  const isWatched = matches.length > 0 || dryRun !== undefined;
+  const facts = isWatched ? { ...asked, watched: watchedBy(matches, dryRun) } : asked;
   if (verdict.kind === "deny") {
-    const { reason: code, policy, rule } = verdict;
-    pod.connections.report(facts, {
-      code,
-      ...(policy === undefined ? {} : { policy }),
-      ...(rule === undefined ? {} : { rule }),
-    });
+    pod.connections.report(facts, refusalOf(verdict));
     call.refuse("denied");
     return;
   }
   dial(call, verdict.permit, facts);
+}
+
+function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watched {
+  return { matches, ...(dryRun === undefined ? {} : { dryRun }) };
+}
+
+/** A denial in the words of the log. */
+export function refusalOf({ reason: code, policy, rule }: Denial): Refusal {
+  return {
+    code,
+    ...(policy === undefined ? {} : { policy }),
+    ...(rule === undefined ? {} : { rule }),
+  };
 }
 
 /** The facts and the attempt of a call, for the decision, the recheck and the log. */
@@ -120,7 +132,7 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     // Between the decision and now the policies may have changed, and `recheck` sees open connections only.
     const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
     if (denial?.kind === "deny") {
-      pod.connections.report(facts, { code: denial.reason });
+      pod.connections.report(facts, refusalOf(denial));
       pod.connections.dialEnded("");
       back.destroy();
       call.refuse("denied");

@@ -7,7 +7,7 @@ import type { Probe } from "../../core/model/enrolment.ts";
 import { canonicalIp } from "../../core/model/ip.ts";
 import type { Denial } from "../authz/verdict.ts";
 import { resetSide } from "../flow/side.ts";
-import { type CarryFailure, carryIn, factsOf, type InboundCall } from "./carry-in.ts";
+import { type CarryFailure, carryIn, factsOf, type InboundCall, refusalOf } from "./carry-in.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { isOwnPort } from "./parse-attempt.ts";
 import type { ProbeCall, ProbePerformer } from "./perform-probe.ts";
@@ -73,12 +73,7 @@ class PlaintextProbe implements ProbeCall {
   }
 
   refuse(): void {
-    const { reason: code, policy, rule } = this.#denial;
-    this.#end({
-      code,
-      ...(policy === undefined ? {} : { policy }),
-      ...(rule === undefined ? {} : { rule }),
-    });
+    this.#end(refusalOf(this.#denial));
   }
 
   unanswered(): void {

@@ -5,7 +5,7 @@
  * they tell of. Written in batches; a disk that does not keep up loses lines, counted, never memory.
  */
 import { pino } from "pino";
-import type { ConnectionFacts, ConnectionOutcome } from "../flow/connection-facts.ts";
+import type { ConnectionFacts, ConnectionOutcome, Watched } from "../flow/connection-facts.ts";
 
 /** Below the 16 KiB that the destination writes at once, as it demands. */
 const BATCH_BYTES = 8_192;
@@ -14,8 +14,8 @@ const MAX_WAITING_BYTES = 16 << 20;
 
 export interface AccessLog {
   write(facts: ConnectionFacts, outcome: ConnectionOutcome): void;
-  /** Writes what waits, then closes. */
-  close(): void;
+  /** Writes what waits, then closes. Resolves once it is written, or never can be. */
+  close(): Promise<void>;
 }
 
 export interface AccessLogOptions {
@@ -39,9 +39,13 @@ export function createAccessLog({ file, onDropped }: AccessLogOptions): AccessLo
     write: (facts, outcome) => {
       destination.write(formatAccessLine(facts, outcome, Date.now()));
     },
-    close: () => {
+    close: async () => {
       clearInterval(timer);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      destination.once("close", resolve);
+      destination.once("error", resolve);
       destination.end();
+      await promise;
     },
   };
 }
@@ -65,12 +69,28 @@ function formatAccessLine(facts: ConnectionFacts, outcome: ConnectionOutcome, no
     code: outcome.code,
     policy: outcome.policy,
     rule: outcome.rule,
+    ...(facts.watched && watchedFields(facts.watched)),
     bytesSent: outcome.bytesSent,
     bytesReceived: outcome.bytesReceived,
     durationMs: now - facts.sinceMs,
     msg: "connection",
   });
   return `${line}\n`;
+}
+
+/** AUDIT policies that match, and apart from them what the dry run would have decided, and by which rules. */
+function watchedFields({ matches, dryRun }: Watched): object {
+  const audited = matches.filter((match) => !match.dryRun);
+  const dry = matches.filter((match) => match.dryRun);
+  return {
+    audited: audited.length === 0 ? undefined : audited.map(ruleOf),
+    dryRun,
+    dryRunMatches: dry.length === 0 ? undefined : dry.map(ruleOf),
+  };
+}
+
+function ruleOf({ policy, rule, action }: Watched["matches"][number]): object {
+  return { policy, rule, action };
 }
 
 function nameOf({

@@ -4,8 +4,9 @@
  * Counted in plain numbers and handed to prom-client when somebody scrapes: its labels cost more than
  * a connection. Label values are names of workload owners, and the number of pairs is bounded.
  */
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
 import type { ConnectionFacts, ConnectionOutcome } from "../flow/connection-facts.ts";
+import { PolicyMetrics } from "./policy-metrics.ts";
 
 /** Pairs of workloads beyond this are counted together under the name `other`. */
 const MAX_SERIES = 5000;
@@ -33,9 +34,11 @@ interface Series {
 
 export class ConnectionMetrics {
   readonly #series = new Map<string, Series>();
+  readonly #policies: PolicyMetrics;
   #dropped = 0;
 
   constructor(registry: Registry) {
+    this.#policies = new PolicyMetrics(registry);
     for (const [name, help, read] of TOTALS) {
       const counter = new Counter({
         name,
@@ -49,16 +52,20 @@ export class ConnectionMetrics {
       });
     }
     this.#registerFailed(registry);
-    const dropped: Gauge = new Gauge({
+    const dropped: Counter = new Counter({
       name: "weft_access_log_dropped_total",
       help: "Access log lines lost because the file did not take them",
       registers: [registry],
-      collect: () => dropped.set(this.#dropped),
+      collect: () => {
+        dropped.reset();
+        dropped.inc(this.#dropped);
+      },
     });
   }
 
   opened(facts: ConnectionFacts): void {
     this.#of(facts).opened += 1;
+    if (facts.watched) this.#policies.watched(facts, facts.watched, "permit");
   }
 
   ended(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
@@ -68,6 +75,11 @@ export class ConnectionMetrics {
     series.received += outcome.bytesReceived;
     if (outcome.code === "") return;
     series.failed.set(outcome.code, (series.failed.get(outcome.code) ?? 0) + 1);
+    if (outcome.policy !== undefined) this.#policies.denied(outcome.policy, outcome.rule);
+    // One that was carried has told of those that watched when it began.
+    if (!facts.watched || outcome.carried) return;
+    const isDenied = outcome.policy !== undefined || outcome.code === "not_allowed";
+    this.#policies.watched(facts, facts.watched, isDenied ? "deny" : "permit");
   }
 
   accessLineDropped(): void {

@@ -182,7 +182,7 @@ function createNode(node: string): TrafficNode {
         ended.push({ facts, outcome });
         for (const resolve of waiting.splice(0)) resolve({ facts, outcome });
       },
-      close: () => {},
+      close: () => Promise.resolve(),
     },
     send: (message) => void told.push(message),
   });
