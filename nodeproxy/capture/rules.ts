@@ -30,7 +30,7 @@ function chains(family: 4 | 6, canFindListeners: boolean): readonly Chain[] {
       table: "raw",
       builtIn: "OUTPUT",
       // The connection to the application has the caller's address and a port that a connection of the
-      // caller itself may have too: in one zone they would be one conntrack entry, and hang.
+      // caller itself may have too: in one zone they would be one conntrack entry, and the older is reset.
       rules: [`-o lo ${PROXY} -j CT --zone-orig 1`],
     },
     {

@@ -153,12 +153,20 @@ export class RawHttp2 {
 
   /** Status of the answer, `reset N` or `goaway N` with the error code, or `closed`. */
   async answer(stream: number): Promise<number | string> {
+    return (await this.#first((one) => meaningOf(one, stream))) ?? "closed";
+  }
+
+  /** The text of the first DATA on the stream; `undefined` where the connection ends without. */
+  text(stream: number): Promise<string | undefined> {
+    return this.#first(({ type, stream: of, payload }) =>
+      type === FRAME.data && of === stream ? payload.toString() : undefined,
+    );
+  }
+
+  async #first<T>(read: (frame: Frame) => T | undefined): Promise<T | undefined> {
     for (;;) {
-      const said = this.frames
-        .map((one) => meaningOf(one, stream))
-        .find((one) => one !== undefined);
-      if (said !== undefined) return said;
-      if (this.#socket.closed) return "closed";
+      const found = this.frames.map(read).find((one) => one !== undefined);
+      if (found !== undefined || this.#socket.closed) return found;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#socket.once("data", resolve);
       await Promise.race([promise, this.closed()]);
