@@ -1,5 +1,5 @@
 /**
- * What the operator counts about its own work; docs/operator-metrics.md explains each to people.
+ * What the operator counts about its own work; docs/metrics.md explains each to people.
  *
  * Parts tell it what has happened and know nothing of Prometheus; what can be asked is asked at each scrape.
  */

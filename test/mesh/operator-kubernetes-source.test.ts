@@ -231,14 +231,14 @@ test("operator on Kubernetes: a fresh replica says which pods are captured befor
   expect(await operator.statusOf("/status")).toBe(404);
 });
 
-test("operator on Kubernetes: docs/operator-metrics.md lists exactly the metrics that it exposes", async () => {
+test("operator on Kubernetes: docs/metrics.md lists exactly the metrics that it exposes", async () => {
   const elected = wrote(`${POLICY}/status`);
   const operator = await startOperator().ready();
   await elected;
   await connectNode(operator).firstTunnel("web");
   const page = await operator.metrics();
   const exposed = new Set([...page.matchAll(/^# TYPE (weft_\w+) /gm)].map(([, name = ""]) => name));
-  const docs = readFileSync("docs/operator-metrics.md", "utf8");
+  const [, docs = ""] = readFileSync("docs/metrics.md", "utf8").split("\n## Operator\n");
   const listed = new Set([...docs.matchAll(/^\| `(weft_\w+)/gm)].map(([, name = ""]) => name));
   expect([...listed].toSorted()).toEqual([...exposed].toSorted());
   for (const line of [

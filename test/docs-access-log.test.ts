@@ -1,0 +1,75 @@
+/** Holds docs/access-log.md to the sources: every field of a line, every code that the node proxy can give. */
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { NO_PARTY } from "../nodeproxy/flow/connection-facts.ts";
+import { createAccessLog } from "../nodeproxy/telemetry/access-log.ts";
+
+const docs = readFileSync("docs/access-log.md", "utf8");
+const [fields = "", codes = ""] = docs.split("\n## Codes\n");
+
+/** Where connections are refused, carried and ended; a code is a word with an underscore in quotation marks. */
+const SOURCES = [
+  "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
+  "nodeproxy/authz/verdict.ts",
+  "nodeproxy/identity/verify-peer.ts",
+  "nodeproxy/traffic-*.ts",
+  "core/x509/check-svid.ts",
+];
+
+/** Messages between the two processes, and a reason that the tunnel's client tells as `tunnel_wrong_identity`. */
+const NO_CODES = new Set([
+  "leaf_dropped",
+  "metrics_request",
+  "pod_closed",
+  "peer_identity_unexpected",
+]);
+
+function listed(part: string): readonly string[] {
+  return [...part.matchAll(/^\| `(\w+)` \| \S.* \|$/gm)].map(([, name = ""]) => name);
+}
+
+function given(): ReadonlySet<string> {
+  const files = SOURCES.flatMap((pattern) => globSync(pattern)).filter(
+    (file) => !file.endsWith(".test.ts"),
+  );
+  expect(files.length).toBeGreaterThan(20);
+  const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
+  const words = [...text.matchAll(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g)].map(([, word = ""]) => word);
+  return new Set(words.filter((word) => !NO_CODES.has(word)));
+}
+
+test("docs/access-log.md: lists every code, once, and no other", () => {
+  expect(listed(codes).toSorted()).toEqual([...given()].toSorted());
+});
+
+test("docs/access-log.md: lists every field of a line, and no other", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-docs-"));
+  const file = join(folder, "access.log");
+  const log = createAccessLog({ file, onDropped: () => undefined });
+  const rule = { policy: "shop/p", rule: 0 };
+  const matches = [
+    { ...rule, action: "AUDIT" as const, dryRun: false },
+    { ...rule, action: "DENY" as const, dryRun: true },
+  ];
+  const facts = {
+    direction: "inbound" as const,
+    sinceMs: 0,
+    pod: "uid",
+    source: NO_PARTY,
+    sourceAddress: "10.0.0.1:1",
+    destination: NO_PARTY,
+    destinationAddress: "10.0.0.2:2",
+    upstreamAddress: "10.0.0.2:2",
+    service: "",
+    tunnelled: true,
+    watched: { matches, dryRun: "deny" as const },
+  };
+  const end = { code: "denied_by_policy", ...rule, carried: false, bytesSent: 0, bytesReceived: 0 };
+  log.write(facts, end);
+  await log.close();
+  const line = JSON.parse(readFileSync(file, "utf8")) as object;
+  rmSync(folder, { recursive: true });
+  expect(Object.keys(line).toSorted()).toEqual(listed(fields).toSorted());
+});

@@ -1,0 +1,51 @@
+/** Holds docs/metrics.md, the node proxy's part, to what it exposes: names, types and labels. The operator's: test/mesh. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "@jest/globals";
+import { Registry } from "prom-client";
+import { NO_PARTY } from "../nodeproxy/flow/connection-facts.ts";
+import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
+
+const docs = readFileSync("docs/metrics.md", "utf8");
+const [, nodeProxy = ""] = /^## Node proxy$([\s\S]*?)^## Operator$/m.exec(docs) ?? [];
+
+interface Metric {
+  readonly name: string;
+  readonly type: string;
+  readonly values: readonly { readonly labels: object }[];
+}
+
+/** One connection that leaves a sample in every metric. */
+async function exposed(): Promise<readonly string[]> {
+  const registry = new Registry();
+  const metrics = new ConnectionMetrics(registry);
+  const match = { policy: "shop/p", rule: 0, action: "DENY" as const, dryRun: true };
+  const facts = {
+    direction: "inbound" as const,
+    sinceMs: 0,
+    pod: "uid",
+    source: NO_PARTY,
+    sourceAddress: "10.0.0.1:1",
+    destination: NO_PARTY,
+    destinationAddress: "10.0.0.2:2",
+    upstreamAddress: "10.0.0.2:2",
+    service: "",
+    tunnelled: true,
+    watched: { matches: [match], dryRun: "deny" as const },
+  };
+  metrics.opened(facts);
+  const end = { code: "denied_by_policy", policy: "shop/p", rule: 0, carried: true };
+  metrics.ended(facts, { ...end, bytesSent: 1, bytesReceived: 1 });
+  const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
+  return all.map(({ name, type, values }) => {
+    const labels = Object.keys(values[0]?.labels ?? {});
+    return `${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""} ${type}`;
+  });
+}
+
+test("docs/metrics.md: lists exactly the metrics of the node proxy, with their labels and types", async () => {
+  const rows = [...nodeProxy.matchAll(/^\| `(weft_\S+)` \| (\w+) \| \S.* \|$/gm)];
+  const listed = rows.map(([, metric = "", type = ""]) => `${metric} ${type}`);
+  // Of every program; core/process/metrics.ts.
+  const build = "weft_build_info{program,version,node} gauge";
+  expect(listed.toSorted()).toEqual([build, ...(await exposed())].toSorted());
+});
