@@ -10,7 +10,13 @@ export interface Tier {
   readonly jestOptions: readonly string[];
 }
 
-const NETWORK_TOOLS = { iptables: "iptables", ip: "iproute2", nsenter: "util-linux" };
+const NETWORK_TOOLS = {
+  iptables: "iptables",
+  ip: "iproute2",
+  nsenter: "util-linux",
+  setpriv: "util-linux",
+  curl: "curl",
+};
 
 export const TIERS: readonly Tier[] = [
   { name: "unit", needsRoot: false, tools: { openssl: "openssl" }, jestOptions: [] },

@@ -1,10 +1,12 @@
 /** Tells the demo step by step on standard error, gathers the summary, and says whether all of it held. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Mesh, startMesh, startOperator } from "../world/mesh.ts";
+import { enterCommand } from "../world/isolate.ts";
+import { writeManifest } from "../world/manifests.ts";
+import { type Mesh, startMesh, startOperator, untilConnected } from "../world/mesh.ts";
 import type { Program } from "../world/program.ts";
 import type { World } from "../world/world.ts";
-import { API, STORE } from "./manifests.ts";
+import { API, DENY_WEB, STORE } from "./manifests.ts";
 import { startShop } from "./shop-programs.ts";
 import {
   denyAndAllow,
@@ -28,6 +30,7 @@ export interface DemoOptions {
 /** Enough of each log to see why. */
 const LOG_LINES = 12;
 const LOG_COLUMNS = 400;
+const DENY_FILE = "deny-web.yaml";
 
 /** Resolves with the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -46,10 +49,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (options.json) console.log(JSON.stringify(summary));
     for (const sentence of broken) say(`NOT AS TOLD: ${sentence}`);
     if (broken.length > 0) printLogs(folder);
-    if (options.keep) {
-      startOperator(world, folder);
-      await keepRunning(options);
-    }
+    if (options.keep) await keepRunning(options);
     return broken.length === 0 ? 0 : 1;
   } catch (cause) {
     console.error(cause);
@@ -122,15 +122,27 @@ function printLogs(folder: string): void {
   }
 }
 
-async function keepRunning({ folder, pid }: DemoOptions): Promise<void> {
-  const enter = `nsenter -t ${pid} ${process.getuid?.() === 0 ? "" : "-U "}-m -n -p`;
+/** With a new operator, the last step having killed the first. */
+async function keepRunning({ world, folder, pid }: DemoOptions): Promise<void> {
+  startOperator(world, folder);
+  await untilConnected(
+    world,
+    world.nodes.map(({ name }) => name),
+  );
+  const manifests = join(folder, "manifests");
+  writeManifest(folder, DENY_FILE, [DENY_WEB]);
+  const enter = enterCommand(pid);
+  const inWeb = `${enter} nsenter --net=/run/netns/web`;
   say(`
 it keeps running; Ctrl-C ends it and everything it made. From another terminal:
-  ${enter} nsenter --net=/run/netns/web curl -s http://10.96.0.10/price
+  ${inWeb} curl -s http://${API.address}/price
+  ${inWeb} iptables-save
   ${enter} curl -s http://10.99.0.1:15000/connections
-  ${enter} iptables-save
-  manifests to edit: ${join(folder, "manifests")}
-  logs: ${join(folder, "logs")}`);
+  ${enter} curl -s http://${world.hostAddress}:15014/status
+a policy to try, and to take away again:
+  cp ${join(folder, DENY_FILE)} ${manifests}/
+  rm ${join(manifests, DENY_FILE)}
+logs: ${join(folder, "logs")}`);
   await new Promise<never>(() => {
     setInterval(() => undefined, 1 << 30);
   });

@@ -16,7 +16,14 @@ type ToInner =
 
 /** True inside; false where the caller is still outside and must call `runIsolated`. */
 export function isIsolated(): boolean {
-  return process.env[MARK] === "1";
+  return process.env[MARK] !== undefined;
+}
+
+/** Inside: the start of a command line that runs the rest in here, for a shell of whoever started us. */
+export function enterCommand(pid: number): string {
+  // Without root nobody may set groups in there (user_namespaces(7)), which nsenter would.
+  const user = process.env[MARK] === "user" ? " -U --preserve-credentials" : "";
+  return `nsenter -t ${pid}${user} -m -n -p`;
 }
 
 /** Starts this very program isolated, hands signals on to it, and resolves with its exit code. */
@@ -29,7 +36,7 @@ export async function runIsolated(): Promise<number> {
   // a channel that `unshare` hands down unused; its end also tells the inner program that we died.
   const child = spawn("unshare", [...user, ...flags, ...command], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { ...process.env, [MARK]: "1" },
+    env: { ...process.env, [MARK]: isRoot ? "root" : "user" },
   });
   for (const signal of SIGNALS) process.on(signal, () => tell({ kind: "signal", signal }));
   child.on("message", (message) => {

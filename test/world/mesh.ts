@@ -153,6 +153,18 @@ export async function untilCaptured(world: World, node: WorldNode): Promise<void
   });
 }
 
+/** Resolves once the nodes of these names have a stream to the operator that runs now. */
+export async function untilConnected(world: World, names: readonly string[]): Promise<void> {
+  await until("the nodes at the operator", async () => {
+    const response = await fetch(`http://${world.hostAddress}:${OPERATOR_METRICS_PORT}/status`);
+    const { nodes } = (await response.json()) as {
+      nodes: readonly { readonly node: string; readonly connected: boolean }[];
+    };
+    const connected = nodes.filter((one) => one.connected).map(({ node }) => node);
+    return names.every((name) => connected.includes(name)) ? true : undefined;
+  });
+}
+
 /** Asks the node proxy's admin endpoint. */
 export async function adminGet<T>(node: WorldNode, path: string): Promise<T> {
   const response = await fetch(`http://${node.address}:${ADMIN_PORT}${path}`);

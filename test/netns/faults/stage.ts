@@ -12,6 +12,7 @@ import {
   startNodeProxy,
   startOperator,
   untilCaptured,
+  untilConnected,
 } from "../../world/mesh.ts";
 import { type Program, startProgram } from "../../world/program.ts";
 import { until } from "../../world/until.ts";
@@ -198,14 +199,7 @@ export class FaultStage {
   /** Resolves once the nodes of these names have reached it. */
   async startOperator(names: readonly string[]): Promise<void> {
     this.#operator = startOperator(this.world, this.folder);
-    await until("the nodes at the new operator", async () => {
-      const response = await fetch(`http://${this.world.hostAddress}:15014/status`);
-      const { nodes } = (await response.json()) as {
-        nodes: readonly { node: string; connected: boolean }[];
-      };
-      const connected = nodes.filter((one) => one.connected).map(({ node }) => node);
-      return names.every((name) => connected.includes(name)) ? true : undefined;
-    });
+    await untilConnected(this.world, names);
   }
 
   async killNodeProxy(node: WorldNode): Promise<void> {
