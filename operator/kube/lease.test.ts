@@ -5,6 +5,8 @@ import { LeaderElection, type LeaseTiming } from "./lease.ts";
 
 const PATH = "/apis/coordination.k8s.io/v1/namespaces/weft-system/leases/weft-operator";
 const TIMING: LeaseTiming = { renewMs: 20, stepDownMs: 300, durationMs: 1000 };
+/** For a leader that must not lose the Lease to a machine that is busy. */
+const PATIENT: LeaseTiming = { renewMs: 20, stepDownMs: 7000, durationMs: 10_000 };
 
 let server: KubeObjectServer;
 let open: LeaderElection[];
@@ -25,7 +27,7 @@ interface Candidate {
   readonly elected: Promise<AbortSignal>;
 }
 
-function candidate(holder: string): Candidate {
+function candidate(holder: string, timing = TIMING): Candidate {
   const { promise: elected, resolve } = Promise.withResolvers<AbortSignal>();
   const election = new LeaderElection({
     api: server.client(),
@@ -34,7 +36,7 @@ function candidate(holder: string): Candidate {
     holder,
     log: pino({ enabled: false }),
     onElected: resolve,
-    timing: TIMING,
+    timing,
   });
   open.push(election);
   election.start();
@@ -54,9 +56,9 @@ function holderOf(): string {
 }
 
 test("LeaderElection: of two candidates one leads, and the other follows as soon as the Lease is given back", async () => {
-  const first = candidate("a");
+  const first = candidate("a", PATIENT);
   const term = await first.elected;
-  const second = candidate("b");
+  const second = candidate("b", PATIENT);
   await server.nextWrite(({ path }) => path === PATH);
   expect([first.election.isLeader(), second.election.isLeader()]).toEqual([true, false]);
   const before = performance.now();
@@ -64,7 +66,7 @@ test("LeaderElection: of two candidates one leads, and the other follows as soon
   expect(term.aborted).toBe(true);
   await second.elected;
   // Given back, not waited for until it expired.
-  expect(performance.now() - before).toBeLessThan(2 * TIMING.durationMs);
+  expect(performance.now() - before).toBeLessThan(PATIENT.durationMs);
   expect(holderOf()).toMatch(/^b_/);
   expect(first.election.isLeader()).toBe(false);
 });
