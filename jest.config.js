@@ -16,6 +16,8 @@ const withoutPeer = process.env.WEFT_PEER_ZTUNNEL ? [] : ["/interop\\.test\\.ts$
 
 export default {
   maxWorkers: 2,
+  // Tens of iptables calls in one test: on two busy cores the default of 5 s is not enough.
+  testTimeout: 20_000,
   projects: [
     tier("unit", ["core/**/*.test.ts", "operator/**/*.test.ts", "nodeproxy/**/*.test.ts", "cli/**/*.test.ts", "test/*.test.ts"]),
     tier("mesh", ["test/mesh/**/*.test.ts"]),

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { canonicalIp } from "../../core/model/ip.ts";
 
-/** A node proxy that starts opens one for each pair of pods; a pod's address stands for one pod. */
+/** A caller opens one for each tunnel; an address is one pod's or, masqueraded, stands for those of one node. */
 const MAX_FROM_ONE_SOURCE = 512;
 
 export interface Origin {

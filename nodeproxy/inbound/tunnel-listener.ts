@@ -181,7 +181,7 @@ export class TunnelListener {
       return;
     }
     caller.open += 1;
-    stream.once("close", caller.onStreamClosed);
+    stream.on("close", caller.onStreamClosed);
     if (caller.peer.notAfterMs < Date.now()) {
       // The caller's proof has run out since the handshake: a new tunnel needs a new one.
       stream.session?.close();
