@@ -33,8 +33,8 @@ export interface NodeProxyConfig {
   readonly accessLogFile: string;
   /** Ends of the keeper's socketpair, inherited; absent where no keeper runs. */
   readonly keptEnds?: readonly [number, number];
-  /** Group of the traffic process where it runs as another user. */
-  readonly trafficGroup?: number;
+  /** Whom the traffic process runs as; the keeper's own user where absent. */
+  readonly trafficUser?: { readonly uid: number; readonly gid: number };
 }
 
 export type ParsedConfig =
@@ -106,20 +106,25 @@ export function parseConfig(
     logLevel: logLevel ?? "info",
     logFile: get("log-file"),
     accessLogFile: get("access-log"),
-    ...inherited(env),
+    ...inherited(env, reasons),
   };
   return reasons.length > 0 ? { kind: "wrong", reasons } : { kind: "config", config };
 }
 
-/** What the keeper tells its two processes; no flags, since nobody else may set them. */
+/** What no flag tells: the keeper its processes, and the manifest the keeper. */
 function inherited(
   env: Readonly<Record<string, string | undefined>>,
-): Pick<NodeProxyConfig, "keptEnds" | "trafficGroup"> {
+  reasons: string[],
+): Pick<NodeProxyConfig, "keptEnds" | "trafficUser"> {
   const keptEnds = parseKeptEnds(env["WEFT_KEPT_ENDS"]);
-  const group = /^[0-9]+:([0-9]+)$/.exec(env["WEFT_TRAFFIC_USER"] ?? "");
+  const user = env["WEFT_TRAFFIC_USER"] ?? "";
+  const [, uid, gid] = /^([0-9]+):([0-9]+)$/.exec(user) ?? [];
+  if (user !== "" && gid === undefined) {
+    reasons.push(`WEFT_TRAFFIC_USER: "${user}" is not UID:GID`);
+  }
   return {
     ...(keptEnds ? { keptEnds } : {}),
-    ...(group ? { trafficGroup: Number(group[1]) } : {}),
+    ...(gid === undefined ? {} : { trafficUser: { uid: Number(uid), gid: Number(gid) } }),
   };
 }
 
@@ -165,5 +170,5 @@ function helpText(): string {
     const suffix = fallback === "" ? "" : ` (${fallback})`;
     return `  --${name.padEnd(18)} ${help}${suffix}`;
   });
-  return ["usage: node nodeproxy/control-main.ts [flags]", ...rows].join("\n");
+  return ["usage: node nodeproxy/keeper-main.ts [flags]", ...rows].join("\n");
 }

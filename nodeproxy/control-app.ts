@@ -106,7 +106,7 @@ class ControlApp implements Running {
 
   /** The order is that of need: what is on disk first, then the traffic process, then the operator. */
   async start(signal: AbortSignal): Promise<void> {
-    const { runDir } = this.#config;
+    const { runDir, trafficUser } = this.#config;
     await this.#listen();
     this.#lock = await lockRunDir(runDir, { onWait: () => this.#tellWait(), signal });
     this.#owned.met();
@@ -118,9 +118,7 @@ class ControlApp implements Running {
     });
     this.#line = await createControlLine({
       path: trafficLinePath(this.#config),
-      ...(this.#config.trafficGroup === undefined
-        ? {}
-        : { trafficGroup: this.#config.trafficGroup }),
+      ...(trafficUser ? { trafficGroup: trafficUser.gid } : {}),
       log: this.#log,
       onMessage: (message) => this.#heard(message),
       onConnected: () => this.#tellTraffic(),

@@ -5,6 +5,7 @@
  * `WEFT_TRAFFIC_USER=UID:GID` gives the traffic process another user and only the capabilities it needs.
  */
 import { fileURLToPath } from "node:url";
+import { type NodeProxyConfig, parseConfig } from "./config.ts";
 import { becomeKeeper } from "./keeper-loop.ts";
 
 /** What a socket with a mark, a transparent bind and setns(2) take; nothing else survives, root or not. */
@@ -18,9 +19,9 @@ function program(file: string): readonly string[] {
   ];
 }
 
-function boundedBy(user: string | undefined): readonly string[] {
-  const [uid, gid] = (user ?? "").split(":");
-  if (uid === undefined || gid === undefined) return [];
+function boundedBy({ trafficUser }: NodeProxyConfig): readonly string[] {
+  if (!trafficUser) return [];
+  const { uid, gid } = trafficUser;
   const who = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
   const caps = ["inh-caps", "ambient-caps", "bounding-set"].map(
     (set) => `--${set}=${CAPABILITIES}`,
@@ -28,11 +29,19 @@ function boundedBy(user: string | undefined): readonly string[] {
   return ["setpriv", ...who, ...caps, "--no-new-privs"];
 }
 
-// oxlint-disable-next-line node/no-process-env -- passed on whole: this program is gone after the next line
-const environment = process.env;
-
+// Here once for all: the loop below would start again and again what ends at once for a wrong flag.
+const parsed = parseConfig(process.argv.slice(2));
+if (parsed.kind === "help") {
+  process.stdout.write(`${parsed.text}\n`);
+  process.exit(0);
+}
+if (parsed.kind === "wrong") {
+  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
+  process.exit(2);
+}
 becomeKeeper({
   control: program("./control-main.ts"),
-  traffic: [...boundedBy(environment["WEFT_TRAFFIC_USER"]), ...program("./traffic-main.ts")],
-  environment,
+  traffic: [...boundedBy(parsed.config), ...program("./traffic-main.ts")],
+  // oxlint-disable-next-line node/no-process-env -- passed on whole: this program is gone after this line
+  environment: process.env,
 });
