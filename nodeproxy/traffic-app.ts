@@ -9,6 +9,7 @@ import { Connections } from "./flow/connections.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
+import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
 import { Releases } from "./state/releases.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
@@ -96,6 +97,7 @@ class TrafficApp implements Traffic {
       log,
       current: this.#current,
       connections: this.#connections,
+      parties: new Parties(() => this.#current.settings()?.trustDomain),
       judge: this.#judge,
       contexts: this.#contexts,
       pool: this.#pool,

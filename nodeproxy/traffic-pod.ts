@@ -4,10 +4,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
-import { formatSpiffeId } from "../core/model/spiffe-id.ts";
-import type { Workload } from "../core/model/workload.ts";
 import type { Log } from "../core/process/log.ts";
-import { NO_PARTY, type Party } from "./flow/connection-facts.ts";
+import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
@@ -17,6 +15,7 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
+import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
@@ -30,6 +29,7 @@ export interface TrafficParts {
   readonly log: Log;
   readonly current: Current;
   readonly connections: Connections;
+  readonly parties: Parties;
   readonly judge: Judge;
   readonly contexts: TlsContexts;
   readonly pool: TunnelPool;
@@ -71,11 +71,8 @@ export class TrafficPod {
   }
 
   identity(): string | undefined {
-    const trustDomain = this.#parts.current.settings()?.trustDomain;
-    const enrolment = this.#enrolment();
-    return trustDomain === undefined || !enrolment
-      ? undefined
-      : formatSpiffeId({ trustDomain, ...enrolment });
+    const { identity } = this.#party();
+    return identity === "" ? undefined : identity;
   }
 
   endUntrusted(isTrusted: Parameters<TunnelListener["endUntrusted"]>[0]): void {
@@ -133,35 +130,25 @@ export class TrafficPod {
   }
 
   #party(): Party {
-    const enrolment = this.#enrolment();
-    if (!enrolment) return NO_PARTY;
-    const { namespace, name, owner } = enrolment;
-    return { namespace, name, owner, identity: this.identity() ?? "" };
-  }
-
-  #partyOf(workload: Workload | undefined): Party {
-    if (!workload) return NO_PARTY;
-    const trustDomain = this.#parts.current.settings()?.trustDomain ?? "";
-    const { namespace, name, owner } = workload;
-    return { namespace, name, owner, identity: formatSpiffeId({ trustDomain, ...workload }) };
+    return this.#parts.parties.of(this.#enrolment());
   }
 
   #inbound(): InboundPod {
-    const { current, connections, judge } = this.#parts;
+    const { current, connections, judge, parties } = this.#parts;
     return {
       uid: this.uid,
       connections,
       judge,
       enrolment: () => this.#enrolment(),
       party: () => this.#party(),
-      partyAt: (address) => this.#partyOf(current.workloadAt(address)),
+      partyAt: (address) => parties.of(current.workloadAt(address)),
       openSocket: (family, source) =>
         openTransparentSocket({ namespace: this.namespace, family }, source),
     };
   }
 
   #outbound(): OutboundPod {
-    const { current, connections, node, nextTurn, pool } = this.#parts;
+    const { current, connections, node, nextTurn, parties, pool } = this.#parts;
     return {
       uid: this.uid,
       node,
@@ -170,7 +157,7 @@ export class TrafficPod {
       nextTurn,
       addresses: () => this.#enrolment()?.addresses ?? [],
       party: () => this.#party(),
-      partyOf: (workload) => this.#partyOf(workload),
+      partyOf: (workload) => parties.of(workload),
       destinationOf: (socket) => destinationOf(socket.remoteFamily === "IPv6" ? 6 : 4, socket),
       openSocket: (family) => openOutboundSocket({ namespace: this.namespace, family }),
       openStream: (workload, { address, port }) => {
@@ -187,7 +174,7 @@ export class TrafficPod {
           sourceIdentity,
           destinationUid: workload.uid,
           destinationAddress: address,
-          expectedIdentity: this.#partyOf(workload).identity,
+          expectedIdentity: parties.of(workload).identity,
         };
         return pool.open(ends, authority);
       },

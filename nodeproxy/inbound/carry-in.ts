@@ -9,7 +9,7 @@ import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
-import type { ConnectionFacts, Watched } from "../flow/connection-facts.ts";
+import type { ConnectionFacts, Party, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
 import type { Side } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
@@ -72,7 +72,7 @@ export function factsOf(call: InboundCall): ConnectionFacts & { readonly attempt
     direction: "inbound",
     sinceMs: Date.now(),
     pod: pod.uid,
-    source: peer ? { ...source, identity: peer.uri } : { ...source, identity: "" },
+    source: withIdentity(source, peer?.uri ?? ""),
     sourceAddress: endpointText(sourceAddress, call.sourcePort),
     destination: pod.party(),
     destinationAddress: to,
@@ -86,6 +86,11 @@ export function factsOf(call: InboundCall): ConnectionFacts & { readonly attempt
       destinationPort: port,
     },
   };
+}
+
+/** Proven, not looked up by address. */
+function withIdentity(party: Party, identity: string): Party {
+  return party.identity === identity ? party : { ...party, identity };
 }
 
 function endpointText(address: string, port: number): string {

@@ -43,7 +43,7 @@ export function parseAttempt(
   ) {
     return { kind: "malformed", reason: "not_connect" };
   }
-  const target = parseAuthority(request.authority ?? "");
+  const target = parseAuthority(request.authority ?? "", localAddress);
   if (!target) return { kind: "malformed", reason: "malformed_authority" };
   if (target.address !== localAddress || !podAddresses.includes(target.address)) {
     return { kind: "malformed", reason: "foreign_address" };
@@ -53,13 +53,18 @@ export function parseAttempt(
 }
 
 /** `10.0.0.1:80` or `[2001:db8::1]:80`; names, zones, user info and missing ports are refused. */
-function parseAuthority(text: string): { address: string; port: number } | undefined {
+function parseAuthority(
+  text: string,
+  localAddress: string,
+): { address: string; port: number } | undefined {
   const colon = text.lastIndexOf(":");
   if (colon < 0 || text.length > 64) return undefined;
   const host = text.slice(0, colon);
   const isBracketed = host.startsWith("[") && host.endsWith("]");
   if (host.includes(":") !== isBracketed) return undefined;
-  const address = canonicalIp(isBracketed ? host.slice(1, -1) : host);
+  const bare = isBracketed ? host.slice(1, -1) : host;
+  // The only address that will do is nearly always written as we write it.
+  const address = bare === localAddress ? bare : canonicalIp(bare);
   const port = parsePort(text.slice(colon + 1));
   if (address === undefined || port === undefined) return undefined;
   return { address, port };

@@ -28,6 +28,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_OPEN_STREAMS = 1_000;
 /** Answered 400 in one tunnel before the caller needs a new one: nothing else limits how fast it may send them. */
 const MAX_MALFORMED = 1_000;
+/** Node would add a `date` field to each answer (`sendDate` is not among its types). */
+const ACCEPTED = { endStream: false, sendDate: false };
 
 export interface TunnelListenerParts {
   readonly pod: InboundPod;
@@ -247,7 +249,7 @@ class TunnelCall implements InboundCall {
   }
 
   answer(): void {
-    if (!this.front.destroyed) this.front.respond({ ":status": 200 });
+    if (!this.front.destroyed) this.front.respond({ ":status": 200 }, ACCEPTED);
   }
 
   refuse(failure: CarryFailure): void {

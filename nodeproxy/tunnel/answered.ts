@@ -6,24 +6,30 @@ const ANSWER_TIMEOUT_MS = 30_000;
 
 export function answered(stream: ClientHttp2Stream): Promise<ClientHttp2Stream> {
   return new Promise((resolve, reject) => {
+    let isSettled = false;
+    function settle(outcome: ClientHttp2Stream | TunnelError): void {
+      isSettled = true;
+      clearTimeout(timeout);
+      if (outcome instanceof TunnelError) reject(outcome);
+      else resolve(outcome);
+    }
     const timeout = setTimeout(() => {
-      reject(new TunnelError("tunnel_answer_timeout", "no answer to CONNECT"));
+      settle(new TunnelError("tunnel_answer_timeout", "no answer to CONNECT"));
       stream.close(constants.NGHTTP2_CANCEL);
     }, ANSWER_TIMEOUT_MS);
-    stream.once("response", (headers) => {
-      clearTimeout(timeout);
+    stream.on("response", (headers) => {
       const status = headers[":status"];
       if (status === 200) {
-        resolve(stream);
+        settle(stream);
         return;
       }
-      reject(new TunnelError(answerReason(status), `CONNECT answered ${status}`));
+      settle(new TunnelError(answerReason(status), `CONNECT answered ${status}`));
       stream.close(constants.NGHTTP2_CANCEL);
     });
     stream.on("error", ignore);
-    stream.once("close", () => {
-      clearTimeout(timeout);
-      reject(unanswered(stream.rstCode));
+    // Every stream closes: an error with its stack is made only for those that had no answer.
+    stream.on("close", () => {
+      if (!isSettled) settle(unanswered(stream.rstCode));
     });
   });
 }

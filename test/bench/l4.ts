@@ -11,7 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startProgram } from "../world/program.ts";
 import { until } from "../world/until.ts";
 import { createBenchWorld } from "./bench-world.ts";
-import { bulk, fortio, type LoadTarget, wrk } from "./load.ts";
+import { bulk, fortio, fortioCount, type LoadTarget, wrk } from "./load.ts";
 import { startOrigin } from "./origin.ts";
 import { cpuSeconds, memoryMB } from "./process-cost.ts";
 import type { BenchSetting, BenchTarget, RunningTarget } from "./target.ts";
@@ -102,7 +102,7 @@ async function measureRunning(
   });
   const idleMB = memoryMB(pids) / HOPS;
   const idleConnectionKB = await idleConnectionCost(pids, load, idleMB);
-  await wrk(load, { connections: 8, seconds: 1, newConnections: false });
+  await warmUp(load, fortioProgram);
   const keepalive = await cpuPer(() =>
     wrk(load, { connections: 64, seconds, newConnections: false }),
   );
@@ -121,6 +121,15 @@ async function measureRunning(
     busyMB: rounded(busyMB),
     idleConnectionKB: rounded(idleConnectionKB),
   };
+}
+
+/**
+ * The same work for every target, by count and not by time: a node proxy runs for weeks, and what its first
+ * seconds cost (compilers, growing heaps) is not what is asked for.
+ */
+async function warmUp(load: LoadTarget, program: string): Promise<void> {
+  await fortioCount(load, program, { requests: 40_000, newConnections: false });
+  await fortioCount(load, program, { requests: 12_000, newConnections: true });
 }
 
 /** Bytes that one stream moved to a server of its own. */

@@ -60,6 +60,25 @@ export async function fortio(
   return { p50Us: percentile(output, "50"), p99Us: percentile(output, "99") };
 }
 
+/** So many requests over 32 connections at once, as fast as it goes. */
+export async function fortioCount(
+  target: LoadTarget,
+  program: string,
+  { requests, newConnections }: { readonly requests: number; readonly newConnections: boolean },
+): Promise<void> {
+  const output = await runInside(target.netns, [
+    program,
+    "load",
+    "-quiet",
+    "-c=32",
+    "-qps=0",
+    `-n=${requests}`,
+    `-keepalive=${!newConnections}`,
+    urlOf(target),
+  ]);
+  if (!output.includes("All done")) throw new Error(`fortio: ${output.slice(-500)}`);
+}
+
 function percentile(output: string, name: string): number {
   const seconds = Number(new RegExp(`# target ${name}% ([0-9.e-]+)`).exec(output)?.[1]);
   if (Number.isNaN(seconds)) throw new Error(`fortio: ${output.slice(-500)}`);
