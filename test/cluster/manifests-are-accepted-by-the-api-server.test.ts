@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { createNamespace } from "./echo-workload.ts";
+import { installWeft } from "./install-weft.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const cluster = sharedCluster();
@@ -71,8 +72,8 @@ test("the node proxy's account may do nothing at the API server", async () => {
   }
 }, 60_000);
 
-test("every YAML block of the documentation is accepted", async () => {
-  await cluster.kubectl(["apply", "-k", CRDS]);
+test("every YAML block of the documentation is accepted, by the webhook too", async () => {
+  await installWeft(cluster);
   const docs = (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md"));
   const files = ["README.md", ...docs.map((name) => join("docs", name))];
   const texts = await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
@@ -86,4 +87,4 @@ test("every YAML block of the documentation is accepted", async () => {
   const flags = ["--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts"];
   const applied = await cluster.kubectl(["apply", ...flags, "-f", "-"], yaml);
   expect(applied.trim().split("\n")).toHaveLength(objects.length);
-}, 60_000);
+}, 240_000);
