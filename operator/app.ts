@@ -11,7 +11,6 @@ import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
 import { Readiness } from "../core/process/readiness.ts";
-import { formatCertificatesPem } from "../core/x509/pem.ts";
 import type { Authority } from "./ca/authority.ts";
 import { createIssuer } from "./ca/issue-for-workload.ts";
 import type { OperatorConfig } from "./config.ts";
@@ -188,7 +187,7 @@ async function openServers(
   authority: Authority,
   { config, log }: OperatorOptions,
 ): Promise<Servers> {
-  const { trustDomain, roots } = authority.bundle();
+  const { trustDomain } = authority.bundle();
   const issuer = createIssuer({
     authority,
     findWorkload: (uid) => index.findWorkload(uid),
@@ -212,10 +211,16 @@ async function openServers(
     log,
   });
   renewal.start((certificate) => node.useIdentity(certificate));
-  metrics.watchExpiry("ca", () => authority.notAfterMs);
+  metrics.watchExpiry("ca", () => authority.expiry().intermediateMs);
   metrics.watchExpiry("grpc", () => renewal.notAfterMs());
-  const rootsPem = formatCertificatesPem(roots);
-  await platform.open({ authority, rootsPem, recomputeStatus: () => status.recomputeSoon() });
+  await platform.open({
+    authority,
+    onCaChanged: () => {
+      index.setBundle(authority.bundle());
+      renewal.renewNow();
+    },
+    recomputeStatus: () => status.recomputeSoon(),
+  });
   return { node, renewal };
 }
 

@@ -7,10 +7,12 @@ import { readFileSync } from "node:fs";
 import { mkdir, open, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Log } from "../core/process/log.ts";
+import { formatCertificatesPem } from "../core/x509/pem.ts";
+import { CaKeeper } from "./ca/ca-keeper.ts";
 import { createFileKeyStore } from "./ca/file-key-store.ts";
 import type { SourceConfig } from "./config.ts";
 import { createJoinTokenAuthentication } from "./distribute/authenticate.ts";
-import type { Platform } from "./platform.ts";
+import type { Opening, Platform } from "./platform.ts";
 import { ReportFiles } from "./report-files.ts";
 import { FilesSource } from "./source/files.ts";
 import type { Source } from "./source/source.ts";
@@ -19,8 +21,9 @@ type FilesConfig = Extract<SourceConfig, { readonly kind: "files" }>;
 
 export async function createFilesPlatform(config: FilesConfig, log: Log): Promise<Platform> {
   await createJoinToken(config.joinTokenFile);
+  let caLooks: CaLooks | undefined;
   const reports = new ReportFiles({ directory: join(config.caDirectory, "reports"), log });
-  return {
+  const platform: Platform = {
     source: afterReports(reports, new FilesSource({ directory: config.directory, log })),
     keyStore: createFileKeyStore(config.caDirectory),
     authenticate: createJoinTokenAuthentication(() => readJoinToken(config.joinTokenFile, log)),
@@ -36,9 +39,50 @@ export async function createFilesPlatform(config: FilesConfig, log: Log): Promis
     tellGone: () => undefined,
     // Without an API there is nowhere to write to: `/status` tells all of it.
     tellStatus: () => undefined,
-    open: async () => undefined,
+    async open(opening) {
+      caLooks = startCaLooks(platform, opening, log);
+    },
     leave: async () => undefined,
-    close: async () => undefined,
+    close: async () => caLooks?.close(),
+  };
+  return platform;
+}
+
+/** Somebody may put another CA there, and the intermediate is renewed. */
+const CA_LOOK_MS = 10_000;
+
+interface CaLooks {
+  close(): Promise<void>;
+}
+
+function startCaLooks(platform: Platform, opening: Opening, log: Log): CaLooks {
+  const { authority, onCaChanged } = opening;
+  let publishing = Promise.resolve();
+  function publish(): void {
+    const rootsPem = formatCertificatesPem(authority.bundle().roots);
+    publishing = platform
+      .publishRoots(rootsPem)
+      .catch((error) => log.error({ err: error }, "roots not published"));
+  }
+  const keeper = new CaKeeper({
+    authority,
+    place: platform.keyStore.place,
+    log,
+    onChanged: () => {
+      publish();
+      onCaChanged();
+    },
+  });
+  let looking = Promise.resolve();
+  const timer = setInterval(() => {
+    looking = looking.then(() => keeper.look(true));
+  }, CA_LOOK_MS);
+  return {
+    async close() {
+      clearInterval(timer);
+      await looking;
+      await publishing;
+    },
   };
 }
 

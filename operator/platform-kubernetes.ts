@@ -9,12 +9,14 @@ import { KubeConfig } from "@kubernetes/client-node";
 import type { Registry } from "prom-client";
 import { KubeClient } from "../core/kube/kube-api.ts";
 import type { Log } from "../core/process/log.ts";
+import { formatCertificatesPem } from "../core/x509/pem.ts";
 import type { AdmissionRequest } from "./admission/admission-review.ts";
 import { mutatePod } from "./admission/mutate-pod.ts";
 import { validateObject } from "./admission/validate-object.ts";
 import { validatePod } from "./admission/validate-pod.ts";
 import { WebhookServer } from "./admission/webhook-server.ts";
-import type { ServerCertificate } from "./ca/authority.ts";
+import { CaKeeper } from "./ca/ca-keeper.ts";
+import type { ServerCertificate } from "./ca/issue-certificate.ts";
 import { createSecretKeyStore } from "./ca/secret-key-store.ts";
 import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
@@ -67,6 +69,7 @@ export class KubernetesPlatform implements Platform {
   readonly #statuses: PolicyStatusWriter;
   readonly #election: LeaderElection;
   #opening: Opening | undefined;
+  #caKeeper: CaKeeper | undefined;
   #webhooks: WebhookServer | undefined;
   #renewal: Renewal | undefined;
   #reassert: NodeJS.Timeout | undefined;
@@ -161,6 +164,15 @@ export class KubernetesPlatform implements Platform {
     const port = await webhooks.listen(source.webhookListen);
     log.info({ port }, "webhooks listen");
     renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
+    this.#caKeeper = new CaKeeper({
+      authority: opening.authority,
+      place: this.keyStore.place,
+      log,
+      onChanged: () => {
+        opening.onCaChanged();
+        renewal.renewNow();
+      },
+    });
     this.#assertSoon();
     this.#election.start();
   }
@@ -202,7 +214,7 @@ export class KubernetesPlatform implements Platform {
     if (this.#isClosed) return;
     clearTimeout(this.#reassert);
     this.#asserting = this.#asserting.then(async () => {
-      await this.#assertCa();
+      await this.#caKeeper?.look(this.#election.isLeader());
       await this.#assertRoots();
     });
     void this.#asserting.then(() => {
@@ -211,21 +223,8 @@ export class KubernetesPlatform implements Platform {
     });
   }
 
-  async #assertCa(): Promise<void> {
-    const { log } = this.#options;
-    if (!this.#opening || !this.#election.isLeader()) return;
-    try {
-      const outcome = await this.#opening.authority.keep();
-      const { place } = this.keyStore;
-      if (outcome === "restored") log.warn({ place }, "CA was removed, and is put back");
-      if (outcome === "replaced") log.error({ place }, "CA was replaced; restart every replica");
-    } catch (error) {
-      log.warn({ err: error }, "CA not looked after");
-    }
-  }
-
   async #assertRoots(): Promise<void> {
-    const rootsPem = this.#opening?.rootsPem ?? "";
+    const rootsPem = formatCertificatesPem(this.#opening?.authority.bundle().roots ?? []);
     const isLeader = this.#election.isLeader();
     try {
       if (isLeader) await this.publishRoots(rootsPem);

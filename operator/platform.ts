@@ -34,7 +34,8 @@ export interface Platform {
 
 export interface Opening {
   readonly authority: Authority;
-  readonly rootsPem: string;
+  /** Another CA certificate signs, perhaps under other roots: what was made by the one before is made anew. */
+  readonly onCaChanged: () => void;
   /** Asks for all conditions to be told again: a new leader has to write them. */
   readonly recomputeStatus: () => void;
 }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { pino } from "pino";
 import { createMemoryKeyStore } from "../test/fakes/memory-key-store.ts";
-import { type Authority, createAuthority, type ServerCertificate } from "./ca/authority.ts";
+import { type Authority, createAuthority } from "./ca/authority.ts";
 import { CaError } from "./ca/ca-error.ts";
+import type { ServerCertificate } from "./ca/issue-certificate.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 
 const HOUR_MS = 3_600_000;

@@ -3,7 +3,8 @@
  * life, handed to the server without a restart.
  */
 import type { Log } from "../core/process/log.ts";
-import type { Authority, ServerCertificate, ServerRequest } from "./ca/authority.ts";
+import type { Authority } from "./ca/authority.ts";
+import type { ServerCertificate, ServerRequest } from "./ca/issue-certificate.ts";
 
 const LIFETIME_SECONDS = 24 * 3600;
 const RETRY_MS = 60_000;
@@ -22,6 +23,8 @@ export interface Renewal {
   notAfterMs(): number;
   /** `use` gets every certificate after the first. */
   start(use: (certificate: ServerCertificate) => void): void;
+  /** After `start`, whatever its age: another CA signs. */
+  renewNow(): void;
   close(): void;
 }
 
@@ -30,14 +33,15 @@ export function createRenewal(options: RenewalOptions): Renewal {
   let current = first;
   let dueMs = dueAt(first);
   let timer: NodeJS.Timeout | undefined;
+  let use: ((certificate: ServerCertificate) => void) | undefined;
 
   /** A failure leaves the certificate that is served, and is tried again. */
-  function renew(use: (certificate: ServerCertificate) => void): void {
+  function renew(): void {
     const { log, names } = options;
     try {
       current = issueNow(options);
       dueMs = dueAt(current);
-      use(current);
+      use?.(current);
       log.info({ dnsNames: names.dnsNames }, "server certificate renewed");
     } catch (error) {
       dueMs = Date.now() + RETRY_MS;
@@ -45,18 +49,22 @@ export function createRenewal(options: RenewalOptions): Renewal {
     }
   }
 
-  function look(use: (certificate: ServerCertificate) => void): void {
+  function look(): void {
     const delayMs = Math.min(LOOK_EVERY_MS, Math.max(0, dueMs - Date.now()));
     timer = setTimeout(() => {
-      if (Date.now() >= dueMs) renew(use);
-      look(use);
+      if (Date.now() >= dueMs) renew();
+      look();
     }, delayMs);
     timer.unref();
   }
   return {
     first,
     notAfterMs: () => current.notAfterMs,
-    start: look,
+    start(serve) {
+      use = serve;
+      look();
+    },
+    renewNow: renew,
     close: () => clearTimeout(timer),
   };
 }

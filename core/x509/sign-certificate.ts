@@ -36,6 +36,8 @@ export interface CertificateTemplate {
   readonly subjectKeyId: Uint8Array;
   readonly authorityKeyId: Uint8Array;
   readonly usage: "ca" | "leaf";
+  /** Of a CA, below 128: how many intermediates may follow below it; absent without limit. */
+  readonly pathLength?: number;
   readonly names: {
     readonly uris: readonly string[];
     readonly dnsNames: readonly string[];
@@ -99,7 +101,7 @@ function extensions(template: CertificateTemplate): readonly Der[] {
   const names = alternativeNames(template);
   return [
     critical(OID.keyUsage, isCa ? CA_USAGE : LEAF_USAGE),
-    critical(OID.basicConstraints, isCa ? sequence(booleanTrue()) : sequence()),
+    critical(OID.basicConstraints, basicConstraints(template)),
     ...(isCa ? [] : [plain(OID.extendedKeyUsage, LEAF_EXTENDED_USAGE)]),
     plain(OID.subjectKeyIdentifier, octetString(template.subjectKeyId)),
     plain(OID.authorityKeyIdentifier, sequence(implicit(0, template.authorityKeyId))),
@@ -108,6 +110,13 @@ function extensions(template: CertificateTemplate): readonly Der[] {
       ? []
       : [(isCa ? plain : critical)(OID.subjectAltName, sequence(...names))]),
   ];
+}
+
+/** RFC 5280 4.2.1.9. */
+function basicConstraints({ usage, pathLength }: CertificateTemplate): Der {
+  if (usage === "leaf") return sequence();
+  const limit = pathLength === undefined ? [] : [unsigned(Uint8Array.of(pathLength))];
+  return sequence(booleanTrue(), ...limit);
 }
 
 /** Bits 5 (keyCertSign) and 6 (cRLSign). */

@@ -26,6 +26,8 @@ export type VerifiedChain =
       readonly leaf: Certificate;
       /** Who signed the leaf: an intermediate of the chain, or the root. */
       readonly issuer: Certificate;
+      /** Where the path ends. */
+      readonly root: Certificate;
       /** The end of the earliest of all certificates on the path, the root's included. */
       readonly notAfterMs: number;
     }
@@ -72,7 +74,7 @@ export function verifyParsedChain({ chain, roots, now }: VerifyParsedChainOption
     if (isRoot) {
       const leaf = chain[0] ?? certificate;
       notAfterMs = Math.min(notAfterMs, issuer.notAfterMs);
-      return { kind: "verified", leaf, issuer: leafIssuer, notAfterMs };
+      return { kind: "verified", leaf, issuer: leafIssuer, root: issuer, notAfterMs };
     }
   }
   return refused("chain_unknown_root");

@@ -18,6 +18,18 @@ const CURVES = new Set(["prime256v1", "secp384r1", "secp521r1"]);
 const MIN_RSA_BITS = 2048;
 
 export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
+  // An intermediate is asked about with every leaf below it. Both are values that never change.
+  const isKnown = certificate.isCa && signedBy.get(certificate) === issuer;
+  if (isKnown) return true;
+  const isSigned = verifySignature(certificate, issuer);
+  if (isSigned && certificate.isCa) signedBy.set(certificate, issuer);
+  return isSigned;
+}
+
+/** CA certificate → who signed it, as verified. */
+const signedBy = new WeakMap<Certificate, Certificate>();
+
+function verifySignature(certificate: Certificate, issuer: Certificate): boolean {
   const algorithm = ALGORITHMS[certificate.signatureAlgorithm];
   const key = algorithm && issuerKey(issuer);
   if (!algorithm || key?.asymmetricKeyType !== algorithm.key) return false;

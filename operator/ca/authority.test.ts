@@ -10,7 +10,6 @@ import { createCraftedRoot } from "../../test/fakes/crafted-ca.ts";
 import { createMemoryKeyStore } from "../../test/fakes/memory-key-store.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 import { createFileKeyStore } from "./file-key-store.ts";
-import type { CaMaterial, KeyStore } from "./key-store.ts";
 import { createSecretKeyStore, type SecretAccess } from "./secret-key-store.ts";
 
 const identity = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" };
@@ -44,10 +43,12 @@ test("issueLeaf(): openssl reads an X.509-SVID and verifies it for both ends", a
   const authority = await newAuthority(now);
   const request = { publicKey: spki(), identity, lifetimeSeconds: DAY_S, now };
   const { chain, notAfterMs } = authority.issueLeaf(request);
-  writeFileSync(join(directory, "leaf.pem"), formatCertificatesPem(chain));
+  expect(chain).toHaveLength(2);
+  writeFileSync(join(directory, "leaf.pem"), formatCertificatesPem(chain.slice(0, 1)));
+  writeFileSync(join(directory, "between.pem"), formatCertificatesPem(chain.slice(1)));
   writeFileSync(join(directory, "root.pem"), formatCertificatesPem(authority.bundle().roots));
   for (const purpose of ["sslclient", "sslserver"]) {
-    const strict = ["verify", "-x509_strict", "-purpose", purpose];
+    const strict = ["verify", "-x509_strict", "-purpose", purpose, "-untrusted", "between.pem"];
     expect(openssl(...strict, "-CAfile", "root.pem", "leaf.pem")).toBe("leaf.pem: OK\n");
   }
   const text = openssl("x509", "-in", "leaf.pem", "-noout", "-text");
@@ -59,16 +60,24 @@ test("issueLeaf(): openssl reads an X.509-SVID and verifies it for both ends", a
   expect(text).toMatch(/TLS Web Server Authentication, TLS Web Client Authentication/);
   expect(text).toContain("Signature Algorithm: ecdsa-with-SHA256");
   expect(Math.abs(notAfterMs - (now + DAY_S * 1000))).toBeLessThan(1000);
-  const root = openssl("x509", "-in", "root.pem", "-noout", "-text");
-  expect(root).toMatch(/Basic Constraints: critical\s+CA:TRUE/);
-  expect(root).toMatch(/Key Usage: critical\s+Certificate Sign, CRL Sign/);
-  expect(root).toContain("URI:spiffe://cluster.local\n");
+  for (const [name, pathLength] of [
+    ["root.pem", 1],
+    ["between.pem", 0],
+  ] as const) {
+    const ca = openssl("x509", "-in", name, "-noout", "-text");
+    expect(ca).toMatch(
+      new RegExp(`Basic Constraints: critical\\s+CA:TRUE, pathlen:${pathLength}\n`),
+    );
+    expect(ca).toMatch(/Key Usage: critical\s+Certificate Sign, CRL Sign/);
+    expect(ca).toContain("URI:spiffe://cluster.local\n");
+    expect(ca).not.toContain("Extended Key Usage");
+  }
 });
 
 test("issueLeaf(): backdates by five minutes, and no leaf outlives its issuer", async () => {
   const now = Date.parse("2026-01-01T00:00:00Z");
   const authority = await newAuthority(now);
-  const late = now + 10 * 365 * DAY_S * 1000 - 3_600_000;
+  const late = now + 365 * DAY_S * 1000 - 3_600_000;
   const { chain, notAfterMs } = authority.issueLeaf({
     publicKey: spki(),
     identity,
@@ -150,7 +159,7 @@ test("createAuthority(): of many replicas that start at once all have one root (
   expect(new Set(roots).size).toBe(1);
   expect(readdirSync(join(directory, "state"))).toEqual(["ca"]);
   expect(statSync(join(directory, "state/ca")).mode & 0o777).toBe(0o700);
-  for (const entry of ["tls.crt", "tls.key", "ca.crt"]) {
+  for (const entry of ["tls.crt", "tls.key", "ca.crt", "root.key"]) {
     expect(statSync(join(directory, "state/ca", entry)).mode & 0o777).toBe(0o600);
   }
 });
@@ -166,6 +175,11 @@ test("createAuthority(): of many replicas that start at once all have one root (
       stored = data;
       return "created";
     },
+    async replace(data, isExpected) {
+      if (!stored || !isExpected(stored)) return "changed";
+      stored = data;
+      return "replaced";
+    },
   };
   const authorities = await Promise.all(
     Array.from({ length: 8 }, () =>
@@ -178,7 +192,7 @@ test("createAuthority(): of many replicas that start at once all have one root (
   );
   const roots = authorities.map((authority) => formatCertificatesPem(authority.bundle().roots));
   expect(new Set(roots).size).toBe(1);
-  expect(Object.keys(stored ?? {}).sort()).toEqual(["ca.crt", "tls.crt", "tls.key"]);
+  expect(Object.keys(stored ?? {}).sort()).toEqual(["ca.crt", "root.key", "tls.crt", "tls.key"]);
 });
 
 test("createAuthority(): an intermediate signs, and its chain goes with the leaf", async () => {
@@ -235,26 +249,4 @@ test("createFileKeyStore(): refuses a key that others can read, and half a CA", 
   chmodSync(join(directory, "ca/tls.key"), 0o600);
   rmSync(join(directory, "ca/ca.crt"));
   await expect(open()).rejects.toThrow(/ca\.crt is missing/);
-});
-
-test("keep(): a CA that somebody removed is put back, so that a replica that starts has the same root", async () => {
-  let material: CaMaterial | undefined;
-  const keyStore: KeyStore = {
-    place: "memory",
-    read: async () => material,
-    create: async (created) => {
-      if (material) return "exists";
-      material = created;
-      return "created";
-    },
-  };
-  const options = { keyStore, trustDomain: "cluster.local", now: Date.now() };
-  const authority = await createAuthority(options);
-  expect(await authority.keep()).toBe("there");
-  material = undefined;
-  expect(await authority.keep()).toBe("restored");
-  expect((await createAuthority(options)).bundle()).toEqual(authority.bundle());
-  material = undefined;
-  await createAuthority(options);
-  expect(await authority.keep()).toBe("replaced");
 });

@@ -1,72 +1,57 @@
 /**
- * The mesh's certificate authority: what goes into a leaf, who signs it, and whether the result is right.
- * Template → sign → validate again; nothing that does not pass is handed out.
+ * The mesh's certificate authority as it lives: made or loaded at the start, looked after from then on, so that
+ * a CA that was renewed or exchanged in its store is the one that signs, without a restart.
  *
  * Decides nothing about who may have which identity: that is `issue-for-workload.ts`.
  */
-import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { ipBytes } from "../../core/model/ip.ts";
-import { formatSpiffeId, isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
-import type { Certificate } from "../../core/x509/certificate.ts";
-import { checkSvid } from "../../core/x509/check-svid.ts";
-import { parseCertificate } from "../../core/x509/parse-certificate.ts";
-import { formatCertificatesPem } from "../../core/x509/pem.ts";
-import {
-  type CertificateTemplate,
-  createSerial,
-  EMPTY_NAME,
-  keyIdentifier,
-} from "../../core/x509/sign-certificate.ts";
-import { verifyParsedChain } from "../../core/x509/verify-chain.ts";
 import { CaError } from "./ca-error.ts";
-import type { CaMaterial, KeyStore } from "./key-store.ts";
+import { createHierarchy, isEnding, renewIntermediate } from "./intermediate.ts";
+import {
+  type IssuedChain,
+  issueLeaf,
+  issueServer,
+  type LeafRequest,
+  type ServerCertificate,
+  type ServerRequest,
+} from "./issue-certificate.ts";
+import { type CaMaterial, isSameMaterial, type KeyStore } from "./key-store.ts";
 import { type LoadedCa, loadSigner } from "./load-signer.ts";
-import { createRoot } from "./root.ts";
-import { chooseValidity } from "./validity.ts";
 
 export interface Authority {
-  /** DER, leaf first, without the root. */
   issueLeaf(request: LeafRequest): IssuedChain;
   /** With a key of its own: for the operator's gRPC and webhook servers. */
   issueServer(request: ServerRequest): ServerCertificate;
   bundle(): TrustBundle;
   /**
-   * Puts the CA back where somebody has removed it: a replica that starts would make another root, and
-   * the mesh would fall in two. `replaced`: another one is there, which counts from the next start on.
+   * Compares with the store, and takes what is there now. Throws where that cannot sign (`CaError`) or the
+   * store cannot be read: the CA from before goes on signing.
    */
-  keep(): Promise<"there" | "restored" | "replaced">;
-  /** When the certificate that signs ends. From then on issuing throws `CaError` ca_expired. */
-  readonly notAfterMs: number;
+  look(options: LookOptions): Promise<CaLook>;
+  /** Of what signs at this moment. From the earlier end on issuing throws `CaError` ca_expired. */
+  expiry(): CaExpiry;
 }
 
-export interface LeafRequest {
-  /** SubjectPublicKeyInfo, DER, P-256. */
-  readonly publicKey: Uint8Array;
-  readonly identity: SpiffeId;
-  /** Brought into 60 to 2,592,000, and never beyond the issuer's own end. */
-  readonly lifetimeSeconds: number;
+export interface LookOptions {
   readonly now: number;
+  /** For one of the replicas: puts back a CA that somebody removed, and renews the intermediate. */
+  readonly mayWrite: boolean;
 }
 
-export interface IssuedChain {
-  readonly chain: readonly Uint8Array[];
-  readonly notAfterMs: number;
+export interface CaLook {
+  /**
+   * `restored`: it was removed; a replica that starts would have made another root, and the mesh would
+   * have fallen in two. `taken`: another one was stored and signs from now on. `renewed`: a new intermediate.
+   */
+  readonly change: "none" | "missing" | "restored" | "taken" | "renewed";
+  /** What signs ends soon, and nobody has renewed it. */
+  readonly isEnding: boolean;
 }
 
-export interface ServerRequest {
-  /** The operator's own, for gRPC; absent for webhooks, whose caller checks the DNS name. */
-  readonly identity?: SpiffeId;
-  readonly dnsNames: readonly string[];
-  /** Canonical texts. */
-  readonly ipAddresses: readonly string[];
-  readonly lifetimeSeconds: number;
-  readonly now: number;
-}
-
-export interface ServerCertificate extends IssuedChain {
-  readonly chainPem: string;
-  readonly keyPem: string;
+export interface CaExpiry {
+  readonly rootMs: number;
+  /** Of the certificate that signs leaves: the root's where that is itself. */
+  readonly intermediateMs: number;
 }
 
 export interface AuthorityOptions {
@@ -75,118 +60,106 @@ export interface AuthorityOptions {
   readonly now: number;
 }
 
-/** Loads the CA, or makes a root where there is none. Throws `CaError` with the way out. */
+/** Loads the CA, or makes one where there is none. Throws `CaError` with the way out. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
+  return new StoredAuthority(options, await openMaterial(options));
+}
+
+/** Of replicas that start at once each may be overtaken by each. */
+const MAX_ATTEMPTS = 8;
+
+async function openMaterial(options: AuthorityOptions): Promise<CaMaterial> {
   const { keyStore, trustDomain, now } = options;
-  const material = await readOrCreate(options);
-  const ca = loadSigner(material, { place: keyStore.place, now });
-  const roots = ca.roots.map((root) => root.der);
-  return {
-    issueLeaf: (request) => issueLeaf(ca, request),
-    issueServer: (request) => issueServer(ca, request),
-    bundle: () => ({ trustDomain, roots }),
-    keep: () => keep(keyStore, material),
-    notAfterMs: ca.signer.certificate.notAfterMs,
-  };
+  const { place } = keyStore;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const stored = await keyStore.read();
+    const next = stored
+      ? renewIntermediate(stored, { trustDomain, place, now })
+      : createHierarchy({ trustDomain, place, now });
+    if (stored && !next) return stored;
+    // Where another replica was first its CA is the mesh's, and ours is forgotten.
+    if (next && (await put(keyStore, stored, next))) return next;
+  }
+  throw new CaError("ca_incomplete", `${place} changed all the time while the operator started`);
 }
 
-async function keep(
+async function put(
   keyStore: KeyStore,
-  material: CaMaterial,
-): Promise<"there" | "restored" | "replaced"> {
-  const stored = await keyStore.read();
-  if (!stored) return (await keyStore.create(material)) === "created" ? "restored" : "replaced";
-  const isSame =
-    stored.certificatesPem === material.certificatesPem &&
-    stored.keyPem === material.keyPem &&
-    stored.rootsPem === material.rootsPem;
-  return isSame ? "there" : "replaced";
+  before: CaMaterial | undefined,
+  next: CaMaterial,
+): Promise<boolean> {
+  if (before) return (await keyStore.replace(before, next)) === "replaced";
+  return (await keyStore.create(next)) === "created";
 }
 
-async function readOrCreate({ keyStore, trustDomain, now }: AuthorityOptions): Promise<CaMaterial> {
-  const stored = await keyStore.read();
-  if (stored) return stored;
-  const root = createRoot(trustDomain, now);
-  if ((await keyStore.create(root)) === "created") return root;
-  // Another replica was first: its root is the mesh's, ours is forgotten.
-  const first = await keyStore.read();
-  if (first) return first;
-  throw new CaError("ca_incomplete", `${keyStore.place} was deleted while the operator started`);
-}
+class StoredAuthority implements Authority {
+  readonly #options: AuthorityOptions;
+  #material: CaMaterial;
+  #ca: LoadedCa;
 
-type Names = CertificateTemplate["names"];
-
-function issueLeaf(ca: LoadedCa, request: LeafRequest): IssuedChain {
-  if (!isSpiffeId(request.identity)) throw invalid("the identity is not a SPIFFE ID");
-  const uri = formatSpiffeId(request.identity);
-  const names = { uris: [uri], dnsNames: [], ipAddresses: [] };
-  const issued = issue(ca, { ...request, names });
-  const svid = checkSvid(issued.leaf);
-  if (svid.kind === "refused") throw invalid(svid.reason);
-  if (svid.uri !== uri) throw invalid("it carries another identity");
-  return issued;
-}
-
-function issueServer(ca: LoadedCa, request: ServerRequest): ServerCertificate {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-  const { chain, notAfterMs } = issue(ca, {
-    publicKey,
-    lifetimeSeconds: request.lifetimeSeconds,
-    now: request.now,
-    names: {
-      uris: request.identity ? [formatSpiffeId(request.identity)] : [],
-      dnsNames: request.dnsNames,
-      ipAddresses: request.ipAddresses.map(requireIp),
-    },
-  });
-  const keyPem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  return { chain, notAfterMs, chainPem: formatCertificatesPem(chain), keyPem };
-}
-
-interface CheckedIssue extends IssuedChain {
-  readonly leaf: Certificate;
-}
-
-interface IssueRequest extends Omit<LeafRequest, "identity"> {
-  readonly names: Names;
-}
-
-function issue({ signer, roots }: LoadedCa, request: IssueRequest): CheckedIssue {
-  const { notAfterMs } = signer.certificate;
-  if (request.now > notAfterMs) {
-    throw new CaError("ca_expired", `the CA ended at ${new Date(notAfterMs).toISOString()}`);
+  constructor(options: AuthorityOptions, material: CaMaterial) {
+    this.#options = options;
+    this.#material = material;
+    this.#ca = this.#load(material, options.now);
   }
-  const validity = chooseValidity(signer.certificate, request.lifetimeSeconds, request.now);
-  const der = signer.sign({
-    ...validity,
-    serial: createSerial(randomBytes(16)),
-    issuer: signer.certificate.subject,
-    subject: EMPTY_NAME,
-    publicKey: request.publicKey,
-    subjectKeyId: keyIdentifier(request.publicKey),
-    authorityKeyId: signer.certificate.subjectKeyId ?? keyIdentifier(signer.certificate.publicKey),
-    usage: "leaf",
-    names: request.names,
-  });
-  const parsed = parseCertificate(der);
-  if (parsed.kind === "malformed") throw invalid(parsed.message);
-  const leaf = parsed.certificate;
-  const chain = [leaf, ...signer.chain];
-  const result = verifyParsedChain({ chain, roots, now: request.now });
-  if (result.kind === "refused") throw invalid(result.reason);
-  if (Buffer.compare(leaf.publicKey, request.publicKey) !== 0) {
-    throw invalid("it carries another key");
+
+  issueLeaf(request: LeafRequest): IssuedChain {
+    return issueLeaf(this.#ca, request);
   }
-  return { chain: chain.map((certificate) => certificate.der), notAfterMs: leaf.notAfterMs, leaf };
-}
 
-function requireIp(text: string): readonly number[] {
-  const bytes = ipBytes(text);
-  if (!bytes) throw invalid(`${text} is not an ip address`);
-  return bytes;
-}
+  issueServer(request: ServerRequest): ServerCertificate {
+    return issueServer(this.#ca, request);
+  }
 
-function invalid(message: string): CaError {
-  return new CaError("ca_issued_invalid", `the certificate just made is refused: ${message}`);
+  bundle(): TrustBundle {
+    const roots = this.#ca.roots.map((root) => root.der);
+    return { trustDomain: this.#options.trustDomain, roots };
+  }
+
+  expiry(): CaExpiry {
+    const { root, signer } = this.#ca;
+    return { rootMs: root.notAfterMs, intermediateMs: signer.certificate.notAfterMs };
+  }
+
+  async look({ now, mayWrite }: LookOptions): Promise<CaLook> {
+    const change = await this.#compare(now, mayWrite);
+    const isRenewed = mayWrite && change !== "missing" && (await this.#renew(now));
+    return {
+      change: isRenewed ? "renewed" : change,
+      isEnding: isEnding(this.#ca.signer.certificate, now),
+    };
+  }
+
+  toJSON(): string {
+    return "[redacted]";
+  }
+
+  async #compare(now: number, mayWrite: boolean): Promise<CaLook["change"]> {
+    const { keyStore } = this.#options;
+    const stored = await keyStore.read();
+    if (!stored) {
+      if (!mayWrite) return "missing";
+      return (await keyStore.create(this.#material)) === "created" ? "restored" : "missing";
+    }
+    if (isSameMaterial(stored, this.#material)) return "none";
+    this.#ca = this.#load(stored, now);
+    this.#material = stored;
+    return "taken";
+  }
+
+  async #renew(now: number): Promise<boolean> {
+    const { keyStore, trustDomain } = this.#options;
+    const before = this.#material;
+    const next = renewIntermediate(before, { trustDomain, place: keyStore.place, now });
+    if (!next) return false;
+    const ca = this.#load(next, now);
+    if ((await keyStore.replace(before, next)) === "changed") return false;
+    this.#ca = ca;
+    this.#material = next;
+    return true;
+  }
+
+  #load(material: CaMaterial, now: number): LoadedCa {
+    return loadSigner(material, { place: this.#options.keyStore.place, now });
+  }
 }

@@ -1,37 +1,71 @@
 /**
- * The CA's key in `DIR/ca/`: `tls.crt`, `tls.key`, `ca.crt`, directory 0700, files 0600.
+ * The CA's key in `DIR/ca/`: `tls.crt`, `tls.key`, `ca.crt`, perhaps `root.key`; directory 0700, files 0600.
  *
  * Created by renaming a complete directory: a crash leaves all of it or nothing, and of two operators
- * that start at once one wins, since rename(2) refuses a target that is not empty.
+ * that start at once one wins, since rename(2) refuses a target that is not empty. Replaced by two
+ * renames: whoever finds only `.ca-before` between them puts it back.
  */
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CaError } from "./ca-error.ts";
-import { type CaMaterial, ENTRIES, type KeyStore } from "./key-store.ts";
+import { type CaMaterial, ENTRIES, isSameMaterial, type KeyStore } from "./key-store.ts";
 
 export function createFileKeyStore(directory: string): KeyStore {
-  const target = join(directory, "ca");
+  const places = {
+    directory,
+    target: join(directory, "ca"),
+    before: join(directory, ".ca-before"),
+  };
   return {
-    place: `directory ${target}`,
-    read: () => readMaterial(target),
-    create: (material) => createMaterial(directory, target, material),
+    place: `directory ${places.target}`,
+    read: () => readMaterial(places),
+    create: (material) => createMaterial(places, material),
+    replace: (before, next) => replaceMaterial(places, before, next),
   };
 }
 
-async function readMaterial(target: string): Promise<CaMaterial | undefined> {
-  if (!(await exists(target))) return undefined;
-  const keyPath = join(target, ENTRIES.key);
-  const keyPem = await readEntry(keyPath);
-  const { mode } = await stat(keyPath);
-  if ((mode & 0o077) !== 0) {
-    throw new CaError("ca_key_readable", `${keyPath} is open to others: chmod 600 ${keyPath}`);
+const MAX_READS = 20;
+
+interface Places {
+  readonly directory: string;
+  readonly target: string;
+  /** What `target` was while it is replaced. */
+  readonly before: string;
+}
+
+/** Reads again where the directory was replaced meanwhile: halves of two CAs are none. */
+async function readMaterial({ target, before }: Places): Promise<CaMaterial | undefined> {
+  for (let attempt = 0; attempt < MAX_READS; attempt += 1) {
+    const inode = await inodeOf(target);
+    if (inode === undefined && !(await renameTo(before, target))) return undefined;
+    const [result] = await Promise.allSettled([readEntries(target)]);
+    if (inode !== (await inodeOf(target))) continue;
+    if (result.status === "fulfilled") return result.value;
+    throw result.reason;
   }
+  throw new CaError(
+    "ca_incomplete",
+    `${target} is replaced all the time: does one operator use it?`,
+  );
+}
+
+async function readEntries(target: string): Promise<CaMaterial> {
+  const rootKeyPath = join(target, ENTRIES.rootKey);
+  const hasRootKey = (await inodeOf(rootKeyPath)) !== undefined;
   return {
     certificatesPem: await readEntry(join(target, ENTRIES.certificates)),
-    keyPem,
+    keyPem: await readSecret(join(target, ENTRIES.key)),
     rootsPem: await readEntry(join(target, ENTRIES.roots)),
+    rootKeyPem: hasRootKey ? await readSecret(rootKeyPath) : undefined,
   };
+}
+
+async function readSecret(path: string): Promise<string> {
+  const text = await readEntry(path);
+  const { mode } = await stat(path);
+  if ((mode & 0o077) === 0) return text;
+  throw new CaError("ca_key_readable", `${path} is open to others: chmod 600 ${path}`);
 }
 
 async function readEntry(path: string): Promise<string> {
@@ -48,27 +82,65 @@ async function readEntry(path: string): Promise<string> {
 }
 
 async function createMaterial(
-  directory: string,
-  target: string,
+  { directory, target }: Places,
   material: CaMaterial,
 ): Promise<"created" | "exists"> {
+  const draft = await writeDraft(directory, material);
+  try {
+    const isMoved = await renameTo(draft, target);
+    await syncDirectory(directory);
+    return isMoved ? "created" : "exists";
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+async function replaceMaterial(
+  places: Places,
+  expected: CaMaterial,
+  next: CaMaterial,
+): Promise<"replaced" | "changed"> {
+  const { directory, target, before } = places;
+  const draft = await writeDraft(directory, next);
+  try {
+    const stored = await readMaterial(places);
+    if (!stored || !isSameMaterial(stored, expected)) return "changed";
+    // Left over from a replacement that was complete but for this.
+    await rm(before, { recursive: true, force: true });
+    if (!(await renameTo(target, before))) return "changed";
+    const isMoved = await renameTo(draft, target);
+    await syncDirectory(directory);
+    if (!isMoved) return "changed";
+    await rm(before, { recursive: true, force: true });
+    return "replaced";
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** A directory beside the others that nobody reads yet. */
+async function writeDraft(directory: string, material: CaMaterial): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const draft = join(directory, `.ca-${randomUUID()}`);
   await mkdir(draft, { mode: 0o700 });
+  await writeDurably(join(draft, ENTRIES.certificates), material.certificatesPem);
+  await writeDurably(join(draft, ENTRIES.key), material.keyPem);
+  await writeDurably(join(draft, ENTRIES.roots), material.rootsPem);
+  const { rootKeyPem } = material;
+  if (rootKeyPem !== undefined) await writeDurably(join(draft, ENTRIES.rootKey), rootKeyPem);
+  await chmod(draft, 0o700);
+  await syncDirectory(draft);
+  return draft;
+}
+
+/** `false` where there is nothing to rename, or the target is there already. */
+async function renameTo(from: string, to: string): Promise<boolean> {
   try {
-    await writeDurably(join(draft, ENTRIES.certificates), material.certificatesPem);
-    await writeDurably(join(draft, ENTRIES.key), material.keyPem);
-    await writeDurably(join(draft, ENTRIES.roots), material.rootsPem);
-    await chmod(draft, 0o700);
-    await syncDirectory(draft);
-    await rename(draft, target);
-    await syncDirectory(directory);
-    return "created";
+    await rename(from, to);
+    return true;
   } catch (error) {
-    if (!hasCode(error, "ENOTEMPTY") && !hasCode(error, "EEXIST")) throw error;
-    return "exists";
-  } finally {
-    await rm(draft, { recursive: true, force: true });
+    if (["ENOENT", "ENOTEMPTY", "EEXIST"].some((code) => hasCode(error, code))) return false;
+    throw error;
   }
 }
 
@@ -83,12 +155,11 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-async function exists(path: string): Promise<boolean> {
+async function inodeOf(path: string): Promise<number | undefined> {
   try {
-    await stat(path);
-    return true;
+    return (await stat(path)).ino;
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -8,8 +8,9 @@ import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import { formatSpiffeId, isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { Log } from "../../core/process/log.ts";
 import { type CsrRefusal, parseCsr } from "../../core/x509/parse-csr.ts";
-import type { Authority, IssuedChain, LeafRequest } from "./authority.ts";
+import type { Authority } from "./authority.ts";
 import { CaError, type CaErrorReason } from "./ca-error.ts";
+import type { IssuedChain, LeafRequest } from "./issue-certificate.ts";
 
 export interface KnownWorkload {
   readonly node: string;

@@ -1,5 +1,6 @@
-/** A new root CA: P-256 key, self-signed for ten years, unique name. */
+/** A root CA of our own: P-256 key, self-signed for ten years, named after its key. */
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import type { Certificate } from "../../core/x509/certificate.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import {
   createSerial,
@@ -12,12 +13,12 @@ import { BACKDATE_MS } from "./validity.ts";
 
 const ROOT_LIFETIME_MS = 10 * 365 * 24 * 3_600_000;
 
+/** Where the root itself signs: `createHierarchy` puts an intermediate under it. */
 export function createRoot(trustDomain: string, now: number): CaMaterial {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const publicKey = createPublicKey(privateKey).export({ format: "der", type: "spki" });
   const keyId = keyIdentifier(publicKey);
-  // Two roots of one mesh meet in a bundle while the root is rotated; a name each keeps path building simple.
-  const name = distinguishedName("Weft", `Weft root ${Buffer.from(keyId).toString("hex", 0, 8)}`);
+  const name = rootName(keyId);
   const der = signCertificate(
     {
       serial: createSerial(randomBytes(16)),
@@ -29,6 +30,7 @@ export function createRoot(trustDomain: string, now: number): CaMaterial {
       subjectKeyId: keyId,
       authorityKeyId: keyId,
       usage: "ca",
+      pathLength: 1,
       // X509-SVID 3.2: a signing certificate's SPIFFE ID is the trust domain, without a path.
       names: { uris: [`spiffe://${trustDomain}`], dnsNames: [], ipAddresses: [] },
     },
@@ -40,4 +42,14 @@ export function createRoot(trustDomain: string, now: number): CaMaterial {
     keyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
     rootsPem: certificatePem,
   };
+}
+
+/** Made by `createRoot`, of this version or an earlier one; a root that somebody brought is not named so. */
+export function isOwnRoot({ subject, publicKey }: Certificate): boolean {
+  return Buffer.compare(subject, rootName(keyIdentifier(publicKey))) === 0;
+}
+
+/** Two roots of one mesh meet in a bundle while the root is rotated; a name each keeps path building simple. */
+function rootName(keyId: Uint8Array): Uint8Array {
+  return distinguishedName("Weft", `Weft root ${Buffer.from(keyId).toString("hex", 0, 8)}`);
 }

@@ -1,8 +1,8 @@
 /**
  * Who signs leaves: a CA certificate, its key, and the chain from it up to, but without, the root.
  *
- * Today the root itself signs and `chain` is empty; with an intermediate the chain holds it. What is
- * trusted (roots) is kept apart from what signs, so the two can change at different times.
+ * Mostly an intermediate. A CA that was brought may sign with its root itself: then `chain` is empty. What
+ * is trusted (roots) is kept apart from what signs, so the two can change at different times.
  */
 import type { KeyObject } from "node:crypto";
 import type { Certificate } from "../../core/x509/certificate.ts";

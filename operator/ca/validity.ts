@@ -3,6 +3,9 @@
 /** Nodes whose clock is behind by less take a new certificate at once. */
 export const BACKDATE_MS = 5 * 60_000;
 
+/** Of an intermediate; a new one is made when two thirds of it are over. */
+export const INTERMEDIATE_LIFETIME_MS = 365 * 24 * 3_600_000;
+
 const MIN_LIFETIME_SECONDS = 60;
 const MAX_LIFETIME_SECONDS = 30 * 24 * 3600;
 

@@ -10,6 +10,15 @@ export interface SecretAccess {
   /** Decoded; `undefined` where there is no Secret. */
   read(): Promise<Readonly<Record<string, Uint8Array>> | undefined>;
   create(data: Readonly<Record<string, Uint8Array>>): Promise<"created" | "exists">;
+  /** Leaves labels and annotations alone. `changed` where `isExpected` or the API server says so. */
+  replace(
+    data: Readonly<Record<string, Uint8Array>>,
+    isExpected: (stored: Readonly<Record<string, Uint8Array>>) => boolean,
+  ): Promise<"replaced" | "changed">;
+}
+
+interface Secret {
+  readonly data?: Readonly<Record<string, string>>;
 }
 
 export function createSecretAccess(api: KubeApi, namespace: string): SecretAccess {
@@ -18,9 +27,7 @@ export function createSecretAccess(api: KubeApi, namespace: string): SecretAcces
     async read() {
       try {
         const path = `${secrets}/${CA_SECRET}`;
-        const secret = (await api.call({ method: "GET", path })) as {
-          readonly data?: Readonly<Record<string, string>>;
-        };
+        const secret = (await api.call({ method: "GET", path })) as Secret;
         return decode(secret.data ?? {});
       } catch (error) {
         if (error instanceof KubeError && error.reason === "not_found") return undefined;
@@ -40,6 +47,20 @@ export function createSecretAccess(api: KubeApi, namespace: string): SecretAcces
         return "created";
       } catch (error) {
         if (error instanceof KubeError && error.reason === "already_exists") return "exists";
+        throw error;
+      }
+    },
+    async replace(data, isExpected) {
+      try {
+        const path = `${secrets}/${CA_SECRET}`;
+        const secret = (await api.call({ method: "GET", path })) as Secret;
+        if (!isExpected(decode(secret.data ?? {}))) return "changed";
+        // With the resourceVersion that was read: the API server refuses it where somebody was faster.
+        await api.call({ method: "PUT", path, body: { ...secret, data: encode(data) } });
+        return "replaced";
+      } catch (error) {
+        const isKnown = error instanceof KubeError;
+        if (isKnown && ["conflict", "not_found"].includes(error.reason)) return "changed";
         throw error;
       }
     },

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { createCsr } from "../../core/x509/create-csr.ts";
+import { verifyChain } from "../../core/x509/verify-chain.ts";
 import { CertifyClient } from "../../nodeproxy/control/certify.ts";
 import type { OperatorLineOptions } from "../../nodeproxy/control/operator-line.ts";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
@@ -134,12 +135,12 @@ async function certify(operator: OperatorProcess): Promise<string> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const csr = createCsr(privateKey);
   const { signal } = new AbortController();
-  const [leaf] = await client.certify({ workload: "api", csr, signal });
+  const chain = await client.certify({ workload: "api", csr, signal });
   await client.close();
-  if (!leaf) throw new Error("no leaf");
-  const certificate = new X509Certificate(leaf);
-  if (!certificate.verify(new X509Certificate(rootsPem()).publicKey)) throw new Error("foreign CA");
-  return certificate.subjectAltName ?? "";
+  const roots = [new X509Certificate(rootsPem()).raw];
+  const result = verifyChain({ chain, roots, now: Date.now() });
+  if (result.kind === "refused") throw new Error(result.reason);
+  return new X509Certificate(result.leaf.der).subjectAltName ?? "";
 }
 
 interface Caller {
