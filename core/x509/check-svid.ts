@@ -37,7 +37,8 @@ export function checkSvid(certificate: Certificate): CheckedSvid {
     : { kind: "refused", reason: "spiffe_id_malformed" };
 }
 
-function refusalOfUsage(certificate: Certificate): SvidRefusal | undefined {
+/** What a leaf may be used for, whatever its names. */
+export function refusalOfUsage(certificate: Certificate): SvidRefusal | undefined {
   const { keyUsage, extendedKeyUsage, isCa, unknownCritical } = certificate;
   // X509-SVID 4.1: leaves "MUST set the cA field to false".
   if (isCa) return "leaf_is_ca";

@@ -55,7 +55,7 @@ test("createHierarchy(): a root of ten years and an intermediate of one, each wi
   const signer = new X509Certificate(material.certificatesPem);
   expect(root.validToDate.getTime()).toBe(START + 10 * YEAR_MS);
   expect(signer.validToDate.getTime()).toBe(START + YEAR_MS);
-  expect(signer.validFromDate.getTime()).toBe(START - 300_000);
+  expect(signer.validFromDate.getTime()).toBe(START - DAY_MS);
   expect(signer.verify(root.publicKey)).toBe(true);
   expect(material.keyPem).not.toBe(material.rootKeyPem);
 });
@@ -165,7 +165,7 @@ test("look(): whatever the clock does in ten years, leaves hold, and nothing out
       let now = START;
       for (const ms of steps) {
         now += ms;
-        if (now < START - 300_000 || now > authority.expiry().rootMs) return;
+        if (now < START || now > authority.expiry().rootMs) return;
         await authority.look({ now, mayWrite: true });
         const chain = leafOf(authority, now);
         expect(verify(authority, chain, now)).toBe("verified");

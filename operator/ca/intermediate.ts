@@ -18,7 +18,7 @@ import { CaError } from "./ca-error.ts";
 import { type CaMaterial, ENTRIES } from "./key-store.ts";
 import { isIn, isKeyOf, readCertificates, readKey } from "./read-material.ts";
 import { createRoot, isOwnRoot } from "./root.ts";
-import { BACKDATE_MS, INTERMEDIATE_LIFETIME_MS } from "./validity.ts";
+import { CA_BACKDATE_MS, INTERMEDIATE_LIFETIME_MS } from "./validity.ts";
 
 /** A new intermediate has to be good for more time than the one before, or it is not worth the change. */
 const WORTH_MS = 24 * 3_600_000;
@@ -128,7 +128,7 @@ function signIntermediate(root: Certificate, options: Keys): Uint8Array {
       serial: createSerial(randomBytes(16)),
       issuer: root.subject,
       subject: distinguishedName("Weft", `Weft intermediate ${mark}`),
-      notBeforeMs: Math.max(root.notBeforeMs, now - BACKDATE_MS),
+      notBeforeMs: Math.max(root.notBeforeMs, now - CA_BACKDATE_MS),
       notAfterMs: endOf(root, now),
       publicKey,
       subjectKeyId: keyId,

@@ -7,7 +7,6 @@ import { ipBytes } from "../../core/model/ip.ts";
 import { formatSpiffeId, isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { Certificate } from "../../core/x509/certificate.ts";
 import { checkSvid } from "../../core/x509/check-svid.ts";
-import { parseCertificate } from "../../core/x509/parse-certificate.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import {
   type CertificateTemplate,
@@ -15,8 +14,8 @@ import {
   EMPTY_NAME,
   keyIdentifier,
 } from "../../core/x509/sign-certificate.ts";
-import { verifyParsedChain } from "../../core/x509/verify-chain.ts";
 import { CaError } from "./ca-error.ts";
+import { checkIssued } from "./check-issued.ts";
 import type { LoadedCa } from "./load-signer.ts";
 import { chooseValidity } from "./validity.ts";
 
@@ -88,32 +87,28 @@ interface IssueRequest extends Omit<LeafRequest, "identity"> {
   readonly names: Names;
 }
 
-function issue({ signer, roots, validity }: LoadedCa, request: IssueRequest): CheckedIssue {
-  if (request.now > validity.notAfterMs) {
+function issue(ca: LoadedCa, request: IssueRequest): CheckedIssue {
+  const { signer, validity } = ca;
+  const { publicKey, lifetimeSeconds, names, now } = request;
+  if (now > validity.notAfterMs) {
     const end = new Date(validity.notAfterMs).toISOString();
     throw new CaError("ca_expired", `the CA ended at ${end}`);
   }
-  const der = signer.sign({
-    ...chooseValidity(validity, request.lifetimeSeconds, request.now),
+  const { certificate } = signer;
+  const template: CertificateTemplate = {
+    ...chooseValidity(validity, lifetimeSeconds, now),
     serial: createSerial(randomBytes(16)),
-    issuer: signer.certificate.subject,
+    issuer: certificate.subject,
     subject: EMPTY_NAME,
-    publicKey: request.publicKey,
-    subjectKeyId: keyIdentifier(request.publicKey),
-    authorityKeyId: signer.certificate.subjectKeyId ?? keyIdentifier(signer.certificate.publicKey),
+    publicKey,
+    subjectKeyId: keyIdentifier(publicKey),
+    authorityKeyId: certificate.subjectKeyId ?? keyIdentifier(certificate.publicKey),
     usage: "leaf",
-    names: request.names,
-  });
-  const parsed = parseCertificate(der);
-  if (parsed.kind === "malformed") throw invalid(parsed.message);
-  const leaf = parsed.certificate;
-  const chain = [leaf, ...signer.chain];
-  const result = verifyParsedChain({ chain, roots, now: request.now });
-  if (result.kind === "refused") throw invalid(result.reason);
-  if (Buffer.compare(leaf.publicKey, request.publicKey) !== 0) {
-    throw invalid("it carries another key");
-  }
-  return { chain: chain.map((certificate) => certificate.der), notAfterMs: leaf.notAfterMs, leaf };
+    names,
+  };
+  const leaf = checkIssued(signer.sign(template), ca, { template, now });
+  const chain = [leaf, ...signer.chain].map(({ der }) => der);
+  return { chain, notAfterMs: leaf.notAfterMs, leaf };
 }
 
 function requireIp(text: string): readonly number[] {

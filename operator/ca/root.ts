@@ -9,7 +9,7 @@ import {
   signCertificate,
 } from "../../core/x509/sign-certificate.ts";
 import type { CaMaterial } from "./key-store.ts";
-import { BACKDATE_MS } from "./validity.ts";
+import { CA_BACKDATE_MS } from "./validity.ts";
 
 const ROOT_LIFETIME_MS = 10 * 365 * 24 * 3_600_000;
 
@@ -24,7 +24,7 @@ export function createRoot(trustDomain: string, now: number): CaMaterial {
       serial: createSerial(randomBytes(16)),
       issuer: name,
       subject: name,
-      notBeforeMs: now - BACKDATE_MS,
+      notBeforeMs: now - CA_BACKDATE_MS,
       notAfterMs: now + ROOT_LIFETIME_MS,
       publicKey,
       subjectKeyId: keyId,

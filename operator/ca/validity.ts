@@ -1,7 +1,10 @@
 /** From when until when a new certificate holds. */
 
 /** Nodes whose clock is behind by less take a new certificate at once. */
-export const BACKDATE_MS = 5 * 60_000;
+const BACKDATE_MS = 5 * 60_000;
+
+/** Of CA certificates: a clock that jumps back after one was made must not stop it from signing. */
+export const CA_BACKDATE_MS = 24 * 3_600_000;
 
 /** Of an intermediate; a new one is made when two thirds of it are over. */
 export const INTERMEDIATE_LIFETIME_MS = 365 * 24 * 3_600_000;
