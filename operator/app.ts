@@ -73,6 +73,7 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   const authority = await loadAuthority({
     keyStore: parts.platform.keyStore,
     trustDomain: parts.index.meshSettings().trustDomain,
+    leafLifetimeSeconds: () => parts.index.meshSettings().leafLifetimeSeconds,
     publish: (rootsPem) => parts.platform.publishRoots(rootsPem),
     log,
     signal: options.signal,

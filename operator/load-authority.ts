@@ -10,6 +10,8 @@ import type { KeyStore } from "./ca/key-store.ts";
 export interface LoadAuthorityOptions {
   readonly keyStore: KeyStore;
   readonly trustDomain: string;
+  /** By the mesh's settings of now. */
+  readonly leafLifetimeSeconds: () => number;
   readonly publish: (rootsPem: string) => Promise<void>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -21,8 +23,9 @@ const RETRY: Backoff = { minMs: 500, maxMs: 15_000 };
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const { keyStore, trustDomain } = options;
-      const authority = await createAuthority({ keyStore, trustDomain, now: Date.now() });
+      const { keyStore, trustDomain, leafLifetimeSeconds: longestLeafSeconds } = options;
+      const now = Date.now();
+      const authority = await createAuthority({ keyStore, trustDomain, now, longestLeafSeconds });
       await options.publish(formatCertificatesPem(authority.bundle().roots));
       return authority;
     } catch (error) {

@@ -5,8 +5,8 @@
 import type { Log } from "../core/process/log.ts";
 import type { Authority } from "./ca/authority.ts";
 import type { ServerCertificate, ServerRequest } from "./ca/issue-certificate.ts";
+import { SERVER_LIFETIME_SECONDS } from "./ca/validity.ts";
 
-const LIFETIME_SECONDS = 24 * 3600;
 const RETRY_MS = 60_000;
 /** Timers stand still while a machine sleeps, and know nothing of a clock that is set: so the clock is looked at. */
 const LOOK_EVERY_MS = 10 * 60_000;
@@ -73,7 +73,7 @@ function issueNow({ authority, names }: RenewalOptions): ServerCertificate {
   return authority.issueServer({
     ...names,
     ipAddresses: [],
-    lifetimeSeconds: LIFETIME_SECONDS,
+    lifetimeSeconds: SERVER_LIFETIME_SECONDS,
     now: Date.now(),
   });
 }

@@ -1,3 +1,5 @@
+import type { NameConstraints } from "./name-constraints.ts";
+
 /** A certificate as a checked value. Only `parseCertificate` makes one; it says what is written, not whether to believe it. */
 export interface Certificate {
   readonly der: Uint8Array;
@@ -19,6 +21,8 @@ export interface Certificate {
   readonly isCa: boolean;
   /** How many intermediates may follow below; absent without limit. */
   readonly pathLength: number | undefined;
+  /** For all certificates below this CA; `undefined` without the extension. */
+  readonly nameConstraints: NameConstraints | undefined;
   /** `undefined` without the extension. */
   readonly keyUsage: KeyUsage | undefined;
   /** OIDs; `undefined` without the extension. */

@@ -12,6 +12,7 @@ import {
   readUnsigned,
   TAG,
 } from "./der-reader.ts";
+import { parseNameConstraints } from "./name-constraints.ts";
 import { OID } from "./oid.ts";
 
 export type Extensions = Pick<
@@ -22,6 +23,7 @@ export type Extensions = Pick<
   | "keyUsage"
   | "extendedKeyUsage"
   | "subjectKeyId"
+  | "nameConstraints"
   | "unknownCritical"
 >;
 
@@ -39,12 +41,14 @@ export function parseExtensions(content: Uint8Array): Extensions {
   const constraints = parseBasicConstraints(value(OID.basicConstraints));
   const usage = value(OID.extendedKeyUsage);
   const keyId = value(OID.subjectKeyIdentifier);
+  const nameConstraints = value(OID.nameConstraints);
   return {
     ...constraints,
     alternativeNames: parseAlternativeNames(value(OID.subjectAltName)),
     keyUsage: parseKeyUsage(value(OID.keyUsage)),
     extendedKeyUsage: usage && readChildren(readDer(usage, TAG.sequence).content).map(readOid),
     subjectKeyId: keyId && readDer(keyId, TAG.octetString).content,
+    nameConstraints: nameConstraints && parseNameConstraints(nameConstraints),
     unknownCritical: [...byOid]
       .filter(([oid, { critical }]) => critical && !KNOWN.has(oid))
       .map(([oid]) => oid),
@@ -56,6 +60,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   OID.keyUsage,
   OID.subjectAltName,
   OID.basicConstraints,
+  OID.nameConstraints,
   OID.authorityKeyIdentifier,
   OID.extendedKeyUsage,
 ]);

@@ -3,9 +3,10 @@
  * TLS handshake: what the operator answers, what lies on disk, what the CA has just signed.
  *
  * RFC 5280 6.1, the part that certificates of a mesh use: names, signatures, validity, CA flag, key
- * usage, path length, critical extensions. Never asks who the leaf is (`check-svid.ts`).
+ * usage, path length, name constraints (of the root too), critical extensions. Never asks who the leaf is (`check-svid.ts`).
  */
 import type { Certificate } from "./certificate.ts";
+import { isPermitted } from "./name-constraints.ts";
 import { parseCertificate } from "./parse-certificate.ts";
 import { isSignedBy } from "./verify-signature.ts";
 
@@ -17,6 +18,7 @@ export type ChainRefusal =
   | "chain_not_yet_valid"
   | "chain_issuer_not_ca"
   | "chain_critical_extension"
+  | "chain_name_constraints"
   | "chain_signature"
   | "chain_unknown_root";
 
@@ -70,6 +72,7 @@ export function verifyParsedChain({ chain, roots, now }: VerifyParsedChainOption
     const reason = refusalOfLink(issuer, certificate, { depth, now });
     if (reason) return refused(reason);
     if (!isRoot && !isSignedBy(certificate, issuer)) return refused("chain_signature");
+    if (!isWithin(issuer, chain.slice(0, depth + 1))) return refused("chain_name_constraints");
     leafIssuer ??= issuer;
     if (isRoot) {
       const leaf = chain[0] ?? certificate;
@@ -120,6 +123,11 @@ function refusalOfLink(
     return "chain_critical_extension";
   }
   return refusalOfTime(certificate, now) ?? refusalOfTime(issuer, now);
+}
+
+function isWithin({ nameConstraints }: Certificate, below: readonly Certificate[]): boolean {
+  if (!nameConstraints) return true;
+  return below.every((certificate) => isPermitted(certificate, nameConstraints));
 }
 
 function refusalOfTime(certificate: Certificate, now: number): ChainRefusal | undefined {

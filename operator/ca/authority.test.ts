@@ -196,8 +196,10 @@ test("createAuthority(): of many replicas that start at once all have one root (
 });
 
 test("createAuthority(): an intermediate signs, and its chain goes with the leaf", async () => {
-  const root = createCraftedRoot();
-  const intermediate = root.issue({ isCa: true, pathLength: 0, keyUsage: 6, commonName: "below" });
+  const notAfterMs = Date.now() + 2 * DAY_S * 1000;
+  const root = createCraftedRoot("above", { notAfterMs });
+  const below = { isCa: true, pathLength: 0, keyUsage: 6, commonName: "below", notAfterMs };
+  const intermediate = root.issue(below);
   const keyStore = createMemoryKeyStore({
     certificatesPem: intermediate.chainPem,
     keyPem: intermediate.keyPem,

@@ -4,6 +4,7 @@
  *
  * Decides nothing about who may have which identity: that is `issue-for-workload.ts`.
  */
+import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { CaError } from "./ca-error.ts";
 import { createHierarchy, isEnding, renewIntermediate } from "./intermediate.ts";
@@ -17,6 +18,7 @@ import {
 } from "./issue-certificate.ts";
 import { type CaMaterial, isSameMaterial, type KeyStore } from "./key-store.ts";
 import { type LoadedCa, loadSigner } from "./load-signer.ts";
+import { SERVER_LIFETIME_SECONDS } from "./validity.ts";
 
 export interface Authority {
   issueLeaf(request: LeafRequest): IssuedChain;
@@ -58,6 +60,8 @@ export interface AuthorityOptions {
   readonly keyStore: KeyStore;
   readonly trustDomain: string;
   readonly now: number;
+  /** Of what is issued now; by default the 24 h of the operator's own server certificates. */
+  readonly longestLeafSeconds?: () => number;
 }
 
 /** Loads the CA, or makes one where there is none. Throws `CaError` with the way out. */
@@ -160,6 +164,16 @@ class StoredAuthority implements Authority {
   }
 
   #load(material: CaMaterial, now: number): LoadedCa {
-    return loadSigner(material, { place: this.#options.keyStore.place, now });
+    const { keyStore, trustDomain, longestLeafSeconds } = this.#options;
+    const ca = loadSigner(material, {
+      place: keyStore.place,
+      now,
+      longestLeafSeconds: Math.max(SERVER_LIFETIME_SECONDS, longestLeafSeconds?.() ?? 0),
+    });
+    // What no check foresees shows here, not with the first workload.
+    const { publicKey } = ca.signer.certificate;
+    const identity = operatorIdentity(trustDomain);
+    issueLeaf(ca, { publicKey, identity, lifetimeSeconds: SERVER_LIFETIME_SECONDS, now });
+    return ca;
   }
 }

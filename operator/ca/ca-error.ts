@@ -10,6 +10,10 @@ export type CaErrorReason =
   | "ca_key_mismatch"
   | "ca_not_ca"
   | "ca_expired"
+  /** Within the life of the longest leaf: leaves would get shorter and shorter, and then end all at once. */
+  | "ca_expires_soon"
+  /** The CA's own constraints do not permit the name that was asked for. */
+  | "ca_name_constraints"
   | "ca_unknown_root"
   /** What was just signed did not pass its own check: nothing is handed out. */
   | "ca_issued_invalid";

@@ -18,7 +18,7 @@ const WEB = "spiffe://cluster.local/ns/shop/sa/web";
 const now = Date.parse("2026-01-01T00:00:00Z");
 const place = "memory";
 const material = createHierarchy({ trustDomain: "cluster.local", place, now });
-const ca = loadSigner(material, { place, now });
+const ca = loadSigner(material, { place, now, longestLeafSeconds: 0 });
 const key = createPrivateKey(material.keyPem);
 
 function spki(): Uint8Array {

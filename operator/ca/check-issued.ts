@@ -15,7 +15,7 @@ export interface MeantCertificate {
   readonly now: number;
 }
 
-/** The certificate, read; throws `CaError` ca_issued_invalid. */
+/** The certificate, read; throws `CaError`, ca_name_constraints or ca_issued_invalid. */
 export function checkIssued(der: Uint8Array, ca: LoadedCa, meant: MeantCertificate): Certificate {
   const parsed = parseCertificate(der);
   if (parsed.kind === "malformed") throw invalid(parsed.message);
@@ -25,6 +25,7 @@ export function checkIssued(der: Uint8Array, ca: LoadedCa, meant: MeantCertifica
     refusalOfUsage(leaf) ??
     refusalOfTimes(leaf, ca, meant.template) ??
     refusalOfContent(leaf, meant.template);
+  if (reason === "chain_name_constraints") throw notPermitted(meant.template);
   if (reason !== undefined) throw invalid(reason);
   return leaf;
 }
@@ -97,6 +98,12 @@ function isEach<A, B>(
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
+}
+
+function notPermitted({ names }: CertificateTemplate): CaError {
+  const { uris, dnsNames, ipAddresses } = names;
+  const asked = [...uris, ...dnsNames, ...ipAddresses.map((octets) => octets.join("."))].join(", ");
+  return new CaError("ca_name_constraints", `the CA's name constraints do not permit ${asked}`);
 }
 
 function invalid(message: string): CaError {

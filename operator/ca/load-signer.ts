@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly place: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** What ends within this time is refused. */
+  readonly longestLeafSeconds: number;
 }
 
 export function loadSigner(material: CaMaterial, options: LoadOptions): LoadedCa {
@@ -38,8 +40,9 @@ export function loadSigner(material: CaMaterial, options: LoadOptions): LoadedCa
   checkTime([certificate, ...above], options);
   const root = findRoot(certificate, above, { ...options, roots });
   checkTime([root], options);
-  const signer = new Signer(key, certificate, above);
-  return { signer, roots, root, validity: commonValidity([certificate, ...above, root]) };
+  const validity = commonValidity([certificate, ...above, root]);
+  checkTimeLeft(validity, options);
+  return { signer: new Signer(key, certificate, above), roots, root, validity };
 }
 
 function checkKey(key: KeyObject, certificate: Certificate, place: string): void {
@@ -65,6 +68,18 @@ function checkTime(certificates: readonly Certificate[], { place, now }: LoadOpt
   throw new CaError(
     "ca_expired",
     `${place}: the CA ended at ${end}: put a new one there, or remove it and a new root is made; every node proxy then needs the new root`,
+  );
+}
+
+function checkTimeLeft(
+  { notAfterMs }: Validity,
+  { place, now, longestLeafSeconds }: LoadOptions,
+): void {
+  if (notAfterMs - now >= longestLeafSeconds * 1000) return;
+  const end = new Date(notAfterMs).toISOString();
+  throw new CaError(
+    "ca_expires_soon",
+    `${place}: the CA ends at ${end}, sooner than a leaf of ${longestLeafSeconds} s made now: renew it, or put ${ENTRIES.rootKey} back so that the operator does, or set a shorter leafLifetime (docs/certificates.md)`,
   );
 }
 

@@ -9,6 +9,9 @@ export const CA_BACKDATE_MS = 24 * 3_600_000;
 /** Of an intermediate; a new one is made when two thirds of it are over. */
 export const INTERMEDIATE_LIFETIME_MS = 365 * 24 * 3_600_000;
 
+/** Of the operator's own certificates, for gRPC and webhooks. */
+export const SERVER_LIFETIME_SECONDS = 24 * 3600;
+
 const MIN_LIFETIME_SECONDS = 60;
 const MAX_LIFETIME_SECONDS = 30 * 24 * 3600;
 

@@ -8,6 +8,8 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
 import { WatchingNode } from "../fakes/watching-node.ts";
 
@@ -338,4 +340,29 @@ test("operator: a port that is taken ends the start with 1 and says so", async (
   child = running;
   expect(code).toBe(1);
   expect(told).toContain("EADDRINUSE");
+});
+
+test("operator: a CA that ends before a leaf would ends the start with 1, a code, and the way out", async () => {
+  const soon = createCraftedRoot("soon", { notAfterMs: Date.now() + 3_600_000 });
+  const pem = formatCertificatesPem([soon.der]);
+  mkdirSync(join(directory, "ca/ca"), { recursive: true });
+  const entries = { "tls.crt": pem, "ca.crt": pem, "tls.key": soon.keyPem };
+  for (const [entry, content] of Object.entries(entries)) {
+    writeFileSync(join(directory, "ca/ca", entry), content, { mode: 0o600 });
+  }
+  const [code, told] = await refusedArguments([
+    "--source",
+    `file:${join(directory, "objects")}`,
+    "--ca-dir",
+    join(directory, "ca"),
+    "--join-token-file",
+    join(directory, "join-token"),
+    "--grpc-listen",
+    "127.0.0.1:0",
+    "--metrics-listen",
+    "127.0.0.1:0",
+  ]);
+  expect(code).toBe(1);
+  expect(told).toContain('"reason":"ca_expires_soon"');
+  expect(told).toContain("renew it");
 });
