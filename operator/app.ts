@@ -212,7 +212,8 @@ async function openServers(
     log,
   });
   renewal.start((certificate) => node.useIdentity(certificate));
-  metrics.watchExpiry("ca", () => authority.expiry().intermediateMs);
+  metrics.watchExpiry("root", () => authority.expiry().rootMs);
+  metrics.watchExpiry("intermediate", () => authority.expiry().intermediateMs);
   metrics.watchExpiry("grpc", () => renewal.notAfterMs());
   await platform.open({
     authority,

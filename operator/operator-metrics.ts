@@ -7,8 +7,8 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import type { Issued } from "./distribute/certify.ts";
 import type { BatchStep } from "./distribute/config-session.ts";
 
-/** Of which certificate: the CA's own, or one of the two servers'. */
-export type ExpiringCertificate = "ca" | "grpc" | "webhook";
+/** Of which certificate: one of the CA's own, or one of the two servers'. */
+export type ExpiringCertificate = "root" | "intermediate" | "grpc" | "webhook";
 
 export class OperatorMetrics {
   readonly #registry: Registry;

@@ -49,7 +49,7 @@ export async function createFilesPlatform(config: FilesConfig, log: Log): Promis
 }
 
 /** Somebody may put another CA there, and the intermediate is renewed. */
-const CA_LOOK_MS = 10_000;
+const CA_LOOK_MS = 5000;
 
 interface CaLooks {
   close(): Promise<void>;

@@ -1,7 +1,15 @@
 /** The real operator as its own process, on a directory of YAML. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +17,8 @@ import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import { createFileKeyStore } from "../../operator/ca/file-key-store.ts";
+import { createHierarchy } from "../../operator/ca/intermediate.ts";
 import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
 import { WatchingNode } from "../fakes/watching-node.ts";
@@ -203,12 +213,17 @@ test("operator on files: gets ready, tells status and metrics, publishes roots, 
   expect(statSync(join(directory, "join-token")).mode & 0o777).toBe(0o600);
 });
 
+async function handshake(port: number, ca: string): Promise<TLSSocket> {
+  const options = { host: "127.0.0.1", port, servername: "localhost", ca };
+  const socket = connect({ ...options, ALPNProtocols: ["h2"] });
+  await once(socket, "secureConnect");
+  return socket;
+}
+
 test("operator on files: its gRPC server shows the operator's identity under the published roots", async () => {
   const { grpcPort } = await startOperator();
   const ca = readFileSync(join(directory, "roots.pem"), "utf8");
-  const options = { host: "127.0.0.1", port: grpcPort, servername: "localhost", ca };
-  const socket: TLSSocket = connect({ ...options, ALPNProtocols: ["h2"] });
-  await once(socket, "secureConnect");
+  const socket = await handshake(grpcPort, ca);
   expect(socket.getPeerCertificate().subjectaltname).toContain(
     "URI:spiffe://cluster.local/ns/weft-system/sa/weft-operator",
   );
@@ -247,6 +262,31 @@ test("operator on files: a policy is Enforced once every pod that it rules is ca
   const waiting = await statusWhen(admin, (each) => JSON.stringify(each).includes("1 of 2 nodes"));
   expect(enforced(waiting)).toBe("False Progressing");
   expect(JSON.stringify(waiting)).toContain("waiting for node-b (not connected)");
+});
+
+test("operator on files: a CA that is put in the place of the one before serves without a restart", async () => {
+  const { grpcPort } = await startOperator();
+  const before = readFileSync(join(directory, "roots.pem"), "utf8");
+  const place = join(directory, "ca");
+  const keyStore = createFileKeyStore(place);
+  const stored = await keyStore.read();
+  if (!stored) throw new Error("no CA");
+  const next = createHierarchy({ trustDomain: "cluster.local", place, now: Date.now() });
+  const published = new Promise<void>((resolve) => {
+    const watcher = watch(directory, (_, name) => {
+      if (name !== "roots.pem") return;
+      watcher.close();
+      resolve();
+    });
+  });
+  expect(await keyStore.replace(stored, next)).toBe("replaced");
+  await published;
+  const after = readFileSync(join(directory, "roots.pem"), "utf8");
+  expect(after).toBe(next.rootsPem);
+  expect(after).not.toBe(before);
+  const socket = await handshake(grpcPort, after);
+  expect(socket.authorized).toBe(true);
+  socket.destroy();
 });
 
 test("operator on files: SIGTERM stops it with 0, and a restart keeps the roots and the join token", async () => {

@@ -11,6 +11,7 @@ import { createCsr } from "../../core/x509/create-csr.ts";
 import { verifyChain } from "../../core/x509/verify-chain.ts";
 import { CertifyClient } from "../../nodeproxy/control/certify.ts";
 import type { OperatorLineOptions } from "../../nodeproxy/control/operator-line.ts";
+import { createRoot } from "../../operator/ca/root.ts";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
 import { OperatorProcess } from "../fakes/operator-process.ts";
@@ -21,6 +22,7 @@ jest.setTimeout(60_000);
 
 const POLICY = "/apis/weft.dev/v1/namespaces/shop/authorizationpolicies/deny";
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/weft-system/leases/weft-operator";
+const CA = "/api/v1/namespaces/weft-system/secrets/weft-ca";
 const ROOTS = "/api/v1/namespaces/weft-system/configmaps/weft-roots";
 const REGISTRATION = "/apis/admissionregistration.k8s.io/v1";
 const resourceVersion = "1";
@@ -200,6 +202,7 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
   const [secret, , , mutating, , status] = await writes;
   expect(Object.keys(secret.body["data"] as object).toSorted()).toEqual([
     "ca.crt",
+    "root.key",
     "tls.crt",
     "tls.key",
   ]);
@@ -224,6 +227,28 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
   expect(await operator.exited).toEqual([0, null]);
   expect(server.get(LEASE)?.["spec"]).toMatchObject({ holderIdentity: "" });
 });
+
+test("operator on Kubernetes: a Secret of an earlier version, whose root signs, keeps the root and gets an intermediate", async () => {
+  const { certificatesPem, keyPem, rootsPem: old } = createRoot("cluster.local", Date.now());
+  const entries = { "tls.crt": certificatesPem, "tls.key": keyPem, "ca.crt": old };
+  const data = Object.entries(entries).map(([entry, pem]) => [entry, encode(pem)]);
+  const labels = { "app.kubernetes.io/part-of": "weft" };
+  const name = { namespace: "weft-system", name: "weft-ca", labels };
+  server.put(CA, { metadata: name, type: "kubernetes.io/tls", data: Object.fromEntries(data) });
+  const operator = await startOperator().ready();
+  expect(rootsPem()).toBe(old);
+  const stored = server.get(CA);
+  expect(stored).toMatchObject({
+    metadata: { labels },
+    type: "kubernetes.io/tls",
+    data: { "ca.crt": encode(old), "root.key": encode(keyPem) },
+  });
+  expect(await certify(operator)).toBe("URI:spiffe://cluster.local/ns/mesh/sa/api");
+});
+
+function encode(pem: string): string {
+  return Buffer.from(pem).toString("base64");
+}
 
 test("operator on Kubernetes: a fresh replica says which pods are captured before any node has connected", async () => {
   const operator = await startOperator().ready();
@@ -252,11 +277,12 @@ test("operator on Kubernetes: docs/metrics.md lists exactly the metrics that it 
     expect(page).toContain(`\n${line}\n`);
   }
   const expiries = page.matchAll(/certificate_expiry_seconds\{certificate="(\w+)"\} (\d+)/g);
-  expect([...expiries].map(([, certificate = ""]) => certificate).toSorted()).toEqual([
-    "ca",
-    "grpc",
-    "webhook",
-  ]);
+  const days = new Map([...expiries].map(([, name, seconds]) => [name, Number(seconds) / 86_400]));
+  expect(new Set(days.keys())).toEqual(new Set(["grpc", "intermediate", "root", "webhook"]));
+  expect(days.get("root")).toBeCloseTo(3650, 1);
+  expect(days.get("intermediate")).toBeCloseTo(365, 1);
+  const [row = ""] = /^\| `weft_operator_certificate_expiry_seconds.*$/m.exec(docs) ?? [];
+  for (const name of days.keys()) expect(row).toContain(`\`${name}\``);
 });
 
 test("operator on Kubernetes: of two replicas one leads, the other takes over from a dead one, and nobody else writes status", async () => {
@@ -327,7 +353,7 @@ test("operator on Kubernetes: with another CA after a restart the webhooks are t
   one.kill("SIGTERM");
   await one.exited;
   const api = server.client();
-  await api.call({ method: "DELETE", path: "/api/v1/namespaces/weft-system/secrets/weft-ca" });
+  await api.call({ method: "DELETE", path: CA });
   const again = wrote(`${REGISTRATION}/mutatingwebhookconfigurations/weft`);
   const startedMs = performance.now();
   const two = await startOperator("two").ready();
