@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- l4|authz [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
+ * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
  */
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { installCommand, providePackages } from "../packages.ts";
 import { isIsolated, prepareIsolated, runIsolated } from "../world/isolate.ts";
 import { runAuthzBench } from "./authz.ts";
+import { runCaBench } from "./ca.ts";
 import { envoyTarget } from "./envoy-target.ts";
 import { provideFortio } from "./fortio.ts";
 import { runL4 } from "./l4.ts";
@@ -36,7 +37,7 @@ const { values, positionals } = parseArgs({
     targets: { type: "string" },
   },
 });
-const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz };
+const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca };
 const bench = BENCHES[positionals[0] ?? ""];
 if (bench === undefined || positionals.length !== 1) {
   console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json] [--rounds N]`);
@@ -46,6 +47,11 @@ process.exit(await bench());
 
 async function authz(): Promise<number> {
   print(await runAuthzBench());
+  return 0;
+}
+
+async function ca(): Promise<number> {
+  print(await runCaBench());
   return 0;
 }
 
