@@ -3,8 +3,8 @@
  *
  * Parts tell it what has happened and know nothing of Prometheus; what can be asked is asked at each scrape.
  */
-import { Counter, Gauge, type Registry } from "prom-client";
-import type { Issued } from "./distribute/certify.ts";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { CertifyOutcome } from "./distribute/certify.ts";
 import type { BatchStep } from "./distribute/config-session.ts";
 
 /** Of which certificate: one of the CA's own, or one of the two servers'. */
@@ -14,6 +14,7 @@ export class OperatorMetrics {
   readonly #registry: Registry;
   readonly #issued: Counter;
   readonly #refused: Counter<"reason">;
+  readonly #waited: Histogram;
   readonly #batches: Readonly<Record<BatchStep, Counter>>;
   readonly #watchRestarts: Counter<"kind">;
   readonly #expiry = new Map<ExpiringCertificate, () => number>();
@@ -25,6 +26,12 @@ export class OperatorMetrics {
       name: "weft_operator_certificates_refused_total",
       help: "Workload certificates not issued, by reason",
       labelNames: ["reason"],
+      registers: [registry],
+    });
+    this.#waited = new Histogram({
+      name: "weft_operator_certify_wait_seconds",
+      help: "How long requests that got a certificate waited for their turn",
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10],
       registers: [registry],
     });
     this.#batches = {
@@ -41,9 +48,13 @@ export class OperatorMetrics {
     this.#exposeExpiry();
   }
 
-  countIssue(issued: Issued): void {
-    if (issued.kind === "issued") this.#issued.inc();
-    else this.#refused.inc({ reason: issued.reason });
+  countCertify(outcome: CertifyOutcome): void {
+    if (outcome.kind === "issued") {
+      this.#issued.inc();
+      this.#waited.observe(outcome.waitedMs / 1000);
+    } else {
+      this.#refused.inc({ reason: outcome.reason });
+    }
   }
 
   countBatch(step: BatchStep): void {

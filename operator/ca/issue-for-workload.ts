@@ -2,7 +2,7 @@
  * May this node have a certificate for that workload? Then issue it (invariants 4 and 6).
  *
  * A node gets the identities of its own running pods and no others, and the operator's identity goes
- * to nobody. Every refusal is logged here and counted by the caller. Handed to `operator/distribute` as `issue`.
+ * to nobody. Refusals are logged and counted by the caller. Handed to `operator/distribute` as `issue`.
  */
 import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import { formatSpiffeId, isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
@@ -66,17 +66,7 @@ export interface Issuer {
 }
 
 export function createIssuer(options: IssuerOptions): Issuer {
-  return {
-    issue(request) {
-      const result = issue(request, options);
-      const { node, workload } = request;
-      if (result.kind === "refused") {
-        const { reason, message } = result;
-        options.log.warn({ node, workload, reason, detail: message }, "certificate refused");
-      }
-      return result;
-    },
-  };
+  return { issue: (request) => issue(request, options) };
 }
 
 function issue(request: IssueRequest, options: IssuerOptions): IssueResult {

@@ -6,6 +6,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
 
 export interface NodePeer {
   readonly kind: "node";
@@ -24,9 +25,14 @@ export type AuthenticationRefusal =
   /** The review itself failed: try again. */
   | "review_unavailable";
 
-export type Authenticated =
-  | NodePeer
-  | { readonly kind: "refused"; readonly reason: AuthenticationRefusal };
+export interface RefusedCaller {
+  readonly kind: "refused";
+  readonly reason: AuthenticationRefusal;
+  /** What the review said, for the operator's log; the caller is not told. */
+  readonly detail?: string;
+}
+
+export type Authenticated = NodePeer | RefusedCaller;
 
 export type Authenticate = (headers: IncomingHttpHeaders) => Promise<Authenticated>;
 
@@ -77,7 +83,7 @@ export function createTokenAuthentication({ review, now }: TokenReviewOptions): 
     try {
       const answer = await review(token);
       accepted.delete(key);
-      if (answer.kind !== "node") return refused("bad_token");
+      if (answer.kind !== "node") return { ...refused("bad_token"), detail: answer.reason };
       accepted.set(key, { peer: answer, atMs: now() });
       dropOldest(accepted);
       return answer;
@@ -121,7 +127,13 @@ export function createJoinTokenAuthentication(joinToken: () => string): Authenti
   };
 }
 
-function refused(reason: AuthenticationRefusal): Authenticated {
+/** What a caller that is nobody is told. */
+export function refusalOfCaller({ reason }: RefusedCaller): ConnectError {
+  const code = reason === "review_unavailable" ? Code.Unavailable : Code.Unauthenticated;
+  return new ConnectError("who calls is not known", code, { "weft-reason": reason });
+}
+
+function refused(reason: AuthenticationRefusal): RefusedCaller {
   return { kind: "refused", reason };
 }
 

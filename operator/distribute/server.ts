@@ -14,8 +14,6 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import {
-  Code,
-  ConnectError,
   type ConnectRouter,
   createContextKey,
   createContextValues,
@@ -24,8 +22,13 @@ import {
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "../../core/process/log.ts";
 import { NodeService } from "../../core/wire/gen/weft/v1/node_pb.ts";
-import type { Authenticate, Authenticated, NodePeer } from "./authenticate.ts";
-import { type Certify, MAX_CERTIFY_BYTES } from "./certify.ts";
+import {
+  type Authenticate,
+  type Authenticated,
+  type NodePeer,
+  refusalOfCaller,
+} from "./authenticate.ts";
+import { type Certifier, MAX_CERTIFY_BYTES } from "./certify.ts";
 import type { ConfigStreams } from "./config-streams.ts";
 
 const MAX_MESSAGE_BYTES = 4_194_304;
@@ -57,7 +60,7 @@ export interface NodeServerOptions {
   readonly identity: ServerIdentity;
   readonly authenticate: Authenticate;
   readonly streams: ConfigStreams;
-  readonly certify: Certify;
+  readonly certifier: Certifier;
   readonly log: Log;
   readonly keepAlive?: KeepAlive;
 }
@@ -72,7 +75,15 @@ export interface NodeServer {
 
 type Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
-const authenticatedKey = createContextKey<Authenticated>({ kind: "refused", reason: "no_token" });
+interface Caller {
+  readonly caller: Authenticated;
+  readonly address: string;
+}
+
+const callerKey = createContextKey<Caller>({
+  caller: { kind: "refused", reason: "no_token" },
+  address: "",
+});
 
 export async function openNodeServer(options: NodeServerOptions): Promise<NodeServer> {
   const sessions = new Set<ServerHttp2Session>();
@@ -124,8 +135,8 @@ function secureContext({ chainPem, keyPem }: ServerIdentity) {
   } as const;
 }
 
-function createListener({ authenticate, streams, certify, log }: NodeServerOptions): Listener {
-  const identified = new WeakMap<object, Authenticated>();
+function createListener({ authenticate, streams, certifier, log }: NodeServerOptions): Listener {
+  const identified = new WeakMap<object, Caller>();
   const handle = connectNodeAdapter({
     grpcWeb: false,
     connect: false,
@@ -133,9 +144,9 @@ function createListener({ authenticate, streams, certify, log }: NodeServerOptio
     acceptCompression: [],
     readMaxBytes: MAX_MESSAGE_BYTES,
     contextValues: (request) => {
-      const authenticated = identified.get(request);
+      const caller = identified.get(request);
       const values = createContextValues();
-      return authenticated ? values.set(authenticatedKey, authenticated) : values;
+      return caller ? values.set(callerKey, caller) : values;
     },
     routes: (router: ConnectRouter) => {
       router.rpc(NodeService.method.configure, (requests, context) =>
@@ -143,7 +154,8 @@ function createListener({ authenticate, streams, certify, log }: NodeServerOptio
       );
       router.rpc(
         NodeService.method.certify,
-        (request, context) => certify(peerOf(context), request),
+        (request, { values, signal }) =>
+          certifier.certify({ ...values.get(callerKey), request, signal }),
         { readMaxBytes: MAX_CERTIFY_BYTES },
       );
     },
@@ -151,7 +163,8 @@ function createListener({ authenticate, streams, certify, log }: NodeServerOptio
 
   async function carry(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     try {
-      identified.set(request, await authenticate(request.headers));
+      const address = request.stream.session?.socket.remoteAddress ?? "";
+      identified.set(request, { caller: await authenticate(request.headers), address });
       handle(request, response);
     } catch (error) {
       log.error({ err: error }, "call failed before it was carried");
@@ -162,11 +175,9 @@ function createListener({ authenticate, streams, certify, log }: NodeServerOptio
 }
 
 function peerOf({ values }: HandlerContext): NodePeer {
-  const authenticated = values.get(authenticatedKey);
-  if (authenticated.kind === "node") return authenticated;
-  const { reason } = authenticated;
-  const code = reason === "review_unavailable" ? Code.Unavailable : Code.Unauthenticated;
-  throw new ConnectError("who calls is not known", code, { "weft-reason": reason });
+  const { caller } = values.get(callerKey);
+  if (caller.kind === "node") return caller;
+  throw refusalOfCaller(caller);
 }
 
 function listen(server: Http2SecureServer, at: NodeServerOptions["listen"]): Promise<void> {

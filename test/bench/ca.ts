@@ -5,9 +5,7 @@
  * cached), limits, authorisation, the request's proof, build, sign, validate, log. Signing is build and sign alone.
  */
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import { createLog } from "../../core/process/log.ts";
-import { CertifyRequestSchema } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import { createCsr } from "../../core/x509/create-csr.ts";
 import {
   createSerial,
@@ -19,7 +17,7 @@ import {
 import { createAuthority } from "../../operator/ca/authority.ts";
 import { createIssuer } from "../../operator/ca/issue-for-workload.ts";
 import { createTokenAuthentication } from "../../operator/distribute/authenticate.ts";
-import { createCertify } from "../../operator/distribute/certify.ts";
+import { Certifier } from "../../operator/distribute/certify.ts";
 import { ClusterIndex } from "../../operator/index/cluster-index.ts";
 import { parseKubeObject } from "../../operator/resources/kube-object.ts";
 import { createMemoryKeyStore } from "../fakes/memory-key-store.ts";
@@ -66,12 +64,18 @@ async function createCall(): Promise<Call> {
     review: async (node) => ({ kind: "node", node, podUid: node, expiresAtMs: now + 3_600_000 }),
     now: Date.now,
   });
-  const certify = createCertify((request) => issuer.issue(request), Date.now);
+  const certifier = new Certifier({
+    issue: (request) => issuer.issue(request),
+    now: Date.now,
+    onOutcome: () => undefined,
+    // What one node may ask in a second is no part of what a core can do.
+    limits: { perSecond: 1e6, burst: 1e6, waitingPerOwner: 1e6, waiting: 1e6, underWay: 64 },
+  });
+  const { signal } = new AbortController();
   return async (node, pod, csr) => {
-    const peer = await authenticate({ authorization: `Bearer ${nodeName(node)}` });
-    if (peer.kind === "refused") throw new Error(peer.reason);
-    const workload = podUid(node, pod);
-    const { chain } = await certify(peer, create(CertifyRequestSchema, { workload, csr }));
+    const caller = await authenticate({ authorization: `Bearer ${nodeName(node)}` });
+    const request = { workload: podUid(node, pod), csr };
+    const { chain } = await certifier.certify({ caller, address: "", request, signal });
     if (chain.length === 0) throw new Error("no certificate");
   };
 }

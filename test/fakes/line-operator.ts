@@ -28,7 +28,7 @@ import {
   type NodePeer,
   type ReviewToken,
 } from "../../operator/distribute/authenticate.ts";
-import { createCertify, type Issue } from "../../operator/distribute/certify.ts";
+import { Certifier, type Issue } from "../../operator/distribute/certify.ts";
 import type { Applied } from "../../operator/distribute/config-session.ts";
 import { ConfigStreams } from "../../operator/distribute/config-streams.ts";
 import {
@@ -140,7 +140,7 @@ export async function openLineOperator(options: LineOperatorOptions): Promise<Li
     identity,
     authenticate: createTokenAuthentication({ review, now: Date.now }),
     streams,
-    certify: createCertify(issue, Date.now),
+    certifier: new Certifier({ issue, now: Date.now, onOutcome: ignore }),
     log: silent,
     ...(options.keepAlive && { keepAlive: options.keepAlive }),
   });
