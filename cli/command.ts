@@ -1,7 +1,8 @@
 /** What weftctl was asked to do: a checked command, or the list of all that is wrong with the call. */
 import { parseArgs } from "node:util";
 
-export type CommandName = "status" | "check" | "uninstall";
+/** As it is called: of one word or two. */
+export type CommandName = "status" | "check" | "uninstall" | "ca status";
 export type OutputFormat = "table" | "json" | "yaml";
 
 export interface Command {
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<CommandName, string>> = {
   status: "is the mesh installed, which pods are captured, which policies are enforced",
   check: "can this cluster run the mesh (--before), does what is installed work",
   uninstall: "release every pod, wait for every node, then delete the mesh",
+  "ca status": "every certificate of the mesh, its issuer and the time left; the roots",
 };
 
 const OPTIONS = {
@@ -60,7 +62,13 @@ flags:
   --before               check: only what must hold before installing
   --keep-crds            uninstall: leave weft's kinds and all their objects
   --timeout SECONDS      uninstall: longest wait for the nodes (120)
-  --drain SECONDS        uninstall: longest wait for open connections of released pods (10)`;
+  --drain SECONDS        uninstall: longest wait for open connections of released pods (10)
+
+exit codes:
+  0  everything that the command looks at is as it should be
+  1  something is not; ca status: a certificate has ended, is missing, or is in the last quarter
+     of its life without having been renewed
+  2  wrong use`;
 
 export function parseCommand(args: readonly string[]): ParsedCommand {
   const reasons: string[] = [];
@@ -88,11 +96,14 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
 }
 
 function parseName(words: readonly string[], reasons: string[]): CommandName | undefined {
-  const [name = "no command", ...rest] = words;
   const names = Object.keys(COMMANDS) as CommandName[];
-  const known = names.find((command) => command === name);
-  if (!known) reasons.push(`${name}: none of ${names.join(", ")}`);
-  for (const word of rest) reasons.push(`${word}: not expected`);
+  const known = names.find((name) => name.split(" ").every((word, i) => words[i] === word));
+  // Of `ca nonsense` both words are wrong together.
+  const isGroup = names.some((name) => name.startsWith(`${words[0] ?? ""} `));
+  const length = known?.split(" ").length ?? (isGroup ? 2 : 1);
+  const called = words.slice(0, length).join(" ") || "no command";
+  if (!known) reasons.push(`${called}: none of ${names.join(", ")}`);
+  for (const word of words.slice(length)) reasons.push(`${word}: not expected`);
   return known;
 }
 

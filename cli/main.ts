@@ -6,6 +6,7 @@
  */
 import { KubeConfig } from "@kubernetes/client-node";
 import { KubeClient } from "../core/kube/kube-api.ts";
+import { runCaStatus } from "./ca-status.ts";
 import { runCheck } from "./check.ts";
 import { type Command, parseCommand } from "./command.ts";
 import { runStatus } from "./status.ts";
@@ -23,8 +24,13 @@ if (parsed.kind === "wrong") {
 const { command } = parsed;
 const client = openClient(command);
 try {
-  const run = { status: runStatus, check: runCheck, uninstall: runUninstall }[command.name];
-  const code = await run(client, command);
+  const runs = {
+    status: runStatus,
+    check: runCheck,
+    uninstall: runUninstall,
+    "ca status": runCaStatus,
+  };
+  const code = await runs[command.name](client, command);
   client.close();
   process.exit(code);
 } catch (error) {

@@ -2,7 +2,7 @@
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["cli/checks", "cli/mesh", "core/kube"],
   "cli/checks": ["cli/mesh"],
-  "cli/mesh": ["core/kube"],
+  "cli/mesh": ["core/kube", "core/x509"],
   "core/kube": [],
   "core/model": [],
   "core/process": [],

@@ -36,6 +36,8 @@ export class SmallCluster {
   readonly steps: string[] = [];
   /** State and reason that the node reports of its pod. */
   capture = "captured";
+  /** Certificates that the node reports. */
+  leaves: readonly Json[] = [];
   /** What the node reports of its pod each time after that, "gone" for nothing; the last one stays. */
   releaseIn: readonly string[] = [];
   readonly #server = new KubeObjectServer();
@@ -75,6 +77,13 @@ export class SmallCluster {
 
   put(list: string, object: Json): void {
     this.#lists.set(list, [...(this.#lists.get(list) ?? []), object]);
+  }
+
+  putRoots(pem: string): void {
+    this.#server.put("/api/v1/namespaces/weft-system/configmaps/weft-roots", {
+      metadata: { name: "weft-roots", namespace: "weft-system" },
+      data: { "roots.pem": pem },
+    });
   }
 
   /** The mesh, a namespace in it, a captured pod, and one that waits for a node. */
@@ -157,7 +166,10 @@ export class SmallCluster {
     }
     const [state, reason = ""] = this.capture.split(" ");
     const captures = state === "gone" ? [] : [{ uid: "u", state, reason }];
-    return { metadata: { name: "node-a" }, status: { version: "1", captures, leaves: [] } };
+    return {
+      metadata: { name: "node-a" },
+      status: { version: "1", captures, leaves: this.leaves },
+    };
   }
 }
 

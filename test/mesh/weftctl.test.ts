@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { SmallCluster } from "../fakes/small-cluster.ts";
 
 // Loading the program takes some seconds on a busy machine.
@@ -32,15 +35,25 @@ interface Outcome {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-async function weftctl(...args: readonly string[]): Promise<Outcome> {
+async function run(args: readonly string[]): Promise<{ code: unknown; shown: string }> {
   const kubeconfig = join(directory, "kubeconfig");
   writeFileSync(kubeconfig, cluster.kubeconfig());
-  const flags = ["--json", "--kubeconfig", kubeconfig];
+  const flags = ["--kubeconfig", kubeconfig];
   const child = spawn(process.execPath, ["--no-warnings", MAIN, ...args, ...flags], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  return { code, json: JSON.parse(printed) as Outcome["json"] };
+  const [shown, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return { code, shown };
+}
+
+async function weftctl(...args: readonly string[]): Promise<Outcome> {
+  const { code, shown } = await run([...args, "--json"]);
+  return { code, json: JSON.parse(shown) as Outcome["json"] };
+}
+
+/** For people. */
+async function printed(...args: readonly string[]): Promise<string> {
+  return (await run(args)).shown;
 }
 
 async function exitCode(...args: readonly string[]): Promise<unknown> {
@@ -141,6 +154,66 @@ test("weftctl: a wrong call, a kubeconfig that is not there and a server that is
   writeFileSync(kubeconfig, cluster.kubeconfig().replace(/http:\/\/127\.0\.0\.1:\d+/, server));
   expect(await exitCode("status", "--kubeconfig", kubeconfig)).toBe(1);
   expect(await exitCode("status", "--kubeconfig", kubeconfig, "--context", "nobody")).toBe(2);
+});
+
+const IDENTITY = "spiffe://cluster.local/ns/shop/sa/default";
+const HOUR_MS = 3_600_000;
+
+function inHours(hours: number): string {
+  return new Date(Date.now() + hours * HOUR_MS).toISOString();
+}
+
+test("weftctl ca status: 1 where nothing is installed, 2 where it is called wrong", async () => {
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 1,
+    json: { healthy: false, roots: [], leaves: [] },
+  });
+  expect([await exitCode("ca"), await exitCode("ca", "status", "now")]).toEqual([2, 2]);
+});
+
+test("weftctl ca status: every certificate with its node, issuer and time left, and 0", async () => {
+  cluster.install();
+  const root = createCraftedRoot("mesh root", { notAfterMs: Date.now() + 9 * HOUR_MS });
+  const issuer = certificateFingerprint(root.der);
+  cluster.putRoots(formatCertificatesPem([root.der]));
+  cluster.leaves = [{ identity: IDENTITY, issuer, notAfter: inHours(20) }];
+  const { code, json } = await weftctl("ca", "status");
+  expect([code, json["healthy"]]).toEqual([0, true]);
+  expect(json).toMatchObject({
+    roots: [{ fingerprint: issuer, subject: "O=Crafted, CN=mesh root" }],
+    issuers: [{ fingerprint: issuer, leaves: 1 }],
+    leaves: [{ node: "node-a", identity: IDENTITY, issuer, state: "valid" }],
+  });
+  const [leaf] = json["leaves"] as readonly [{ readonly secondsLeft: number }];
+  expect(Math.abs(leaf.secondsLeft - 20 * 3600)).toBeLessThan(60);
+});
+
+test("weftctl ca status: a renewal that is late, and a pod without a certificate, each make it 1", async () => {
+  cluster.install();
+  const root = createCraftedRoot("mesh root", { notAfterMs: Date.now() + 9 * HOUR_MS });
+  const issuer = certificateFingerprint(root.der);
+  cluster.putRoots(formatCertificatesPem([root.der]));
+  cluster.leaves = [{ identity: IDENTITY, issuer, notAfter: inHours(2) }];
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 1,
+    json: { leaves: [{ identity: IDENTITY, state: "renewal_late" }] },
+  });
+  cluster.leaves = [];
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 1,
+    json: { leaves: [{ node: "node-a", identity: IDENTITY, state: "missing" }] },
+  });
+});
+
+test("weftctl ca status: for people, tables with the time left in two units", async () => {
+  cluster.install();
+  const root = createCraftedRoot("mesh root", { notAfterMs: Date.now() + 9 * HOUR_MS });
+  cluster.putRoots(formatCertificatesPem([root.der]));
+  const notAfter = inHours(20.51);
+  cluster.leaves = [{ identity: IDENTITY, issuer: "0123456789abcdef", notAfter }];
+  const shown = await printed("ca", "status");
+  expect(shown).toMatch(/^ROOT +FINGERPRINT +LEFT +STATE\nO=Crafted, CN=mesh root +\w{12} +8h 59m/);
+  expect(shown).toMatch(/^node-a +spiffe:\S+ +20h 30m +0123456789ab +valid$/m);
 });
 
 test("weftctl check --before: a cluster that can run the mesh passes without it", async () => {
