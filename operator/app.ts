@@ -6,18 +6,16 @@
  */
 import type { Registry } from "prom-client";
 import { operatorIdentity } from "../core/model/operator-identity.ts";
-import { formatSpiffeId } from "../core/model/spiffe-id.ts";
 import { AdminServer, healthRoutes, jsonAnswer, metricsRoute } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
 import { Readiness } from "../core/process/readiness.ts";
 import type { Authority } from "./ca/authority.ts";
-import { createIssuer, type Issuer } from "./ca/issue-for-workload.ts";
+import { createIssuer } from "./ca/issue-for-workload.ts";
 import type { OperatorConfig } from "./config.ts";
-import { Certifier } from "./distribute/certify.ts";
+import { createCertifier } from "./create-certifier.ts";
 import { ConfigStreams } from "./distribute/config-streams.ts";
-import { RefusalLog } from "./distribute/refusal-log.ts";
 import { type NodeServer, openNodeServer } from "./distribute/server.ts";
 import { ClusterIndex } from "./index/cluster-index.ts";
 import { loadAuthority } from "./load-authority.ts";
@@ -201,7 +199,7 @@ async function openServers(
   const dnsNames = [`weft-operator.${config.namespace}.svc`, "localhost"];
   const names = { identity: operatorIdentity(trustDomain), dnsNames };
   const renewal = createRenewal({ authority, names, log });
-  const certifier = createCertifier({ metrics, index }, { issuer, trustDomain, log });
+  const certifier = createCertifier({ issuer, index, trustDomain, metrics, log });
   const node = await openNodeServer({
     listen: config.grpcListen,
     identity: renewal.first,
@@ -223,37 +221,6 @@ async function openServers(
     recomputeStatus: () => status.recomputeSoon(),
   });
   return { node, renewal };
-}
-
-interface Certifying {
-  readonly issuer: Issuer;
-  readonly trustDomain: string;
-  readonly log: Log;
-}
-
-function createCertifier(
-  { metrics, index }: Pick<Parts, "metrics" | "index">,
-  { issuer, trustDomain, log }: Certifying,
-): Certifier {
-  const refusals = new RefusalLog({
-    log,
-    identityOf: (uid) => {
-      const workload = index.findWorkload(uid);
-      return workload && formatSpiffeId({ trustDomain, ...workload });
-    },
-    now: () => performance.now(),
-  });
-  const certifier = new Certifier({
-    issue: (request) => issuer.issue(request),
-    now: Date.now,
-    onOutcome: (outcome) => {
-      metrics.countCertify(outcome);
-      if (outcome.kind === "refused") refusals.write(outcome);
-    },
-  });
-  const help = "Requests for a certificate that wait for their turn";
-  metrics.ask("certify_waiting", help, () => certifier.waiting);
-  return certifier;
 }
 
 interface Admin {
