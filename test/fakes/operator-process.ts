@@ -1,6 +1,6 @@
 /** The real operator as its own process, on a fake API server; killed by the test or at its end. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,6 +15,9 @@ export interface OperatorProcessOptions {
 }
 
 export class OperatorProcess {
+  readonly #lines: string[] = [];
+  /** Emits `line` for each line of its log. */
+  readonly #log = new EventEmitter();
   readonly exited: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #ports = new Map<string, number>();
@@ -59,6 +62,15 @@ export class OperatorProcess {
     return this.#ports.get("webhooks listen") ?? 0;
   }
 
+  /** Every line of its log with this text, once there is one. */
+  async logged(text: string): Promise<readonly string[]> {
+    for (;;) {
+      const found = this.#lines.filter((line) => line.includes(text));
+      if (found.length > 0) return found;
+      await once(this.#log, "line");
+    }
+  }
+
   async metrics(): Promise<string> {
     return (await this.#ask("/metrics")).text();
   }
@@ -92,6 +104,8 @@ export class OperatorProcess {
     if (!this.#child.stderr) throw new Error("no standard error");
     const lines = createInterface({ input: this.#child.stderr });
     lines.on("line", (line) => {
+      this.#lines.push(line);
+      this.#log.emit("line");
       const { msg, port } = JSON.parse(line) as { readonly msg: string; readonly port?: number };
       if (port !== undefined) this.#ports.set(msg, port);
       if (msg === "ready") this.#ready.resolve();

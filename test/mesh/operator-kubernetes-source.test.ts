@@ -131,14 +131,22 @@ function connectNode(operator: OperatorProcess): WatchingNode {
   return node;
 }
 
-/** The identity in the leaf that the replica issues for pod api, which runs on node-b. */
-async function certify(operator: OperatorProcess): Promise<string> {
+/** The chain that the replica issues for a pod, asked as node-b. */
+async function chainFor(operator: OperatorProcess, workload: string) {
   const client = new CertifyClient(lineTo(operator));
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const csr = createCsr(privateKey);
   const { signal } = new AbortController();
-  const chain = await client.certify({ workload: "api", csr, signal });
-  await client.close();
+  try {
+    return await client.certify({ workload, csr, signal });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The identity in the leaf that the replica issues for pod api, which runs on node-b. */
+async function certify(operator: OperatorProcess): Promise<string> {
+  const chain = await chainFor(operator, "api");
   const roots = [new X509Certificate(rootsPem()).raw];
   const result = verifyChain({ chain, roots, now: Date.now() });
   if (result.kind === "refused") throw new Error(result.reason);
@@ -324,6 +332,17 @@ test("operator on Kubernetes: every replica issues certificates of the one CA, a
   await leader.exited;
   expect(await certify(follower)).toBe(identity);
   expect(holder()).toBe(dead);
+});
+
+test("operator on Kubernetes: a certificate refused is counted by reason, and one line of its log", async () => {
+  const operator = await startOperator().ready();
+  await expect(chainFor(operator, "nobody")).rejects.toMatchObject({ refusal: "workload_unknown" });
+  const counted = 'weft_operator_certificates_refused_total{reason="workload_unknown"} 1';
+  expect(await operator.metrics()).toContain(counted);
+  const lines = await operator.logged("certificate refused");
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    { reason: "workload_unknown", node: "node-b", workload: "nobody", address: "127.0.0.1" },
+  ]);
 });
 
 test("operator on Kubernetes: told to stop it is not ready, answers webhooks for a while, sends its nodes away, and ends with 0", async () => {
