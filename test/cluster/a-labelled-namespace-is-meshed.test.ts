@@ -36,15 +36,15 @@ afterAll(async () => {
 
 test("a label meshes running pods without a restart, and what was open lives on", async () => {
   const to = { host: store.serviceAddress, port: store.port };
-  await using before = await openTalk(cluster, FROM_WEB, to);
+  await using before = await openTalk(cluster, { from: FROM_WEB, to });
   const hello = `hello ${store.pods[0]?.name} ${web.pods[0]?.address}`;
-  expect(await before.next()).toBe(hello);
+  expect(before.greeting).toBe(hello);
   await label(cluster, NAMESPACE);
   await untilCaptured(cluster, [...web.pods, ...api.pods, ...store.pods]);
   before.say("opened before");
   expect(await before.next()).toBe("opened before");
-  await using after = await openTalk(cluster, FROM_WEB, to);
-  expect(await after.next()).toBe(hello);
+  await using after = await openTalk(cluster, { from: FROM_WEB, to });
+  expect(after.greeting).toBe(hello);
   for (const [name, echo] of Object.entries({ web, api, store })) {
     expect((await readEcho(cluster, { namespace: NAMESPACE, name })).pods).toEqual(echo.pods);
   }

