@@ -61,6 +61,15 @@ test("CoalescedWrites: a failed write is tried again with the latest value, and 
   expect(written.toSorted()).toEqual(["a=2", "b=1"]);
 });
 
+test("CoalescedWrites: after a long outage a value is written within five seconds", async () => {
+  failures = Array.from({ length: 1000 }, () => new Error("away"));
+  writes.put("a", "1");
+  await jest.advanceTimersByTimeAsync(300_000);
+  failures = [];
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(written).toEqual(["a=1"]);
+});
+
 test("CoalescedWrites: a value that is not worth another try is given up", async () => {
   failures = [new Error("gone")];
   isWorthRetrying = false;

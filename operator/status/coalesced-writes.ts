@@ -26,7 +26,8 @@ interface Slot<Value> {
   isUnderWay: boolean;
 }
 
-const RETRY: Backoff = { minMs: 1000, maxMs: 60_000 };
+/** Conditions are late by the longest of these after an outage of the API server; people wait for them. */
+const RETRY: Backoff = { minMs: 1000, maxMs: 5000 };
 
 export class CoalescedWrites<Value> {
   readonly #options: CoalescedWritesOptions<Value>;
