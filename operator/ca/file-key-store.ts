@@ -17,11 +17,17 @@ export function createFileKeyStore(directory: string): KeyStore {
     target: join(directory, "ca"),
     before: join(directory, ".ca-before"),
   };
+  /** Replacements of this process happen one after the other; one operator uses the directory. */
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     place: `directory ${places.target}`,
     read: () => readMaterial(places),
     create: (material) => createMaterial(places, material),
-    replace: (before, next) => replaceMaterial(places, before, next),
+    replace: (before, next) => {
+      const replaced = turn.then(() => replaceMaterial(places, before, next));
+      turn = replaced.catch(() => undefined);
+      return replaced;
+    },
   };
 }
 

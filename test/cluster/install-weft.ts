@@ -5,12 +5,17 @@ import { buildWeftImage } from "./weft-image.ts";
 
 const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
 
-/** Returns once every replica of operator and node proxy is ready. */
+/** Returns once every replica of operator and node proxy is ready, and the API server trusts the webhooks. */
 export async function installWeft(cluster: Cluster): Promise<void> {
   await cluster.loadImage(await buildWeftImage());
   await applyManifests(cluster);
   for (const workload of ["deployment/weft-operator", "daemonset/weft-node-proxy"]) {
     await cluster.kubectl(["-n", "weft-system", "rollout", "status", workload, "--timeout=120s"]);
+  }
+  const trusted = "--for=jsonpath={.webhooks[0].clientConfig.caBundle}";
+  for (const kind of ["validating", "mutating"]) {
+    const configuration = `${kind}webhookconfiguration/weft`;
+    await cluster.kubectl(["wait", trusted, "--timeout=90s", configuration]);
   }
 }
 
