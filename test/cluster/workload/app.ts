@@ -16,6 +16,8 @@ import { hostname } from "node:os";
 
 const [, , role = "", target = "", second = ""] = process.argv;
 const PAUSE_MS = 20;
+/** After SIGTERM it goes on serving: callers learn later than the pod that it ends, as Kubernetes documents. */
+const LINGER_MS = 1_000;
 /** Longer than any outage that is to be seen as a failure. */
 const PATIENCE_MS = 10_000;
 
@@ -30,7 +32,7 @@ function serveHttp(port: number): void {
     response.end(JSON.stringify({ from, pod: hostname(), path: request.url }));
   });
   server.listen(port, () => print({ listening: port }));
-  process.once("SIGTERM", () => server.close(() => process.exit(0)));
+  process.once("SIGTERM", () => setTimeout(() => server.close(() => process.exit(0)), LINGER_MS));
 }
 
 function serveFirst(port: number): void {
