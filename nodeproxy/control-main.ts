@@ -1,21 +1,12 @@
 /** The control process of a node proxy: `node nodeproxy/control-main.ts [flags]`, started by the keeper. */
 import { runProgram } from "../core/process/drain.ts";
 import { createLog } from "../core/process/log.ts";
-import { parseConfig } from "./config.ts";
 import { startControl } from "./control-app.ts";
+import { readConfig } from "./read-config.ts";
 
 const DRAIN_BUDGET_MS = 10_000;
 
-const parsed = parseConfig(process.argv.slice(2));
-if (parsed.kind === "help") {
-  process.stdout.write(`${parsed.text}\n`);
-  process.exit(0);
-}
-if (parsed.kind === "wrong") {
-  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
-  process.exit(2);
-}
-const { config } = parsed;
+const config = readConfig();
 const log = createLog({
   name: "weft-nodeproxy-control",
   level: config.logLevel,

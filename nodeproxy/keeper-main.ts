@@ -5,8 +5,9 @@
  * `WEFT_TRAFFIC_USER=UID:GID` gives the traffic process another user and only the capabilities it needs.
  */
 import { fileURLToPath } from "node:url";
-import { type NodeProxyConfig, parseConfig } from "./config.ts";
+import type { NodeProxyConfig } from "./config.ts";
 import { becomeKeeper } from "./keeper-loop.ts";
+import { readConfig } from "./read-config.ts";
 
 /** What a socket with a mark, a transparent bind and setns(2) take; nothing else survives, root or not. */
 const CAPABILITIES = "-all,+net_admin,+net_raw,+sys_admin";
@@ -30,18 +31,10 @@ function boundedBy({ trafficUser }: NodeProxyConfig): readonly string[] {
 }
 
 // Here once for all: the loop below would start again and again what ends at once for a wrong flag.
-const parsed = parseConfig(process.argv.slice(2));
-if (parsed.kind === "help") {
-  process.stdout.write(`${parsed.text}\n`);
-  process.exit(0);
-}
-if (parsed.kind === "wrong") {
-  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
-  process.exit(2);
-}
+const config = readConfig();
 becomeKeeper({
   control: program("./control-main.ts"),
-  traffic: [...boundedBy(parsed.config), ...program("./traffic-main.ts")],
+  traffic: [...boundedBy(config), ...program("./traffic-main.ts")],
   // oxlint-disable-next-line node/no-process-env -- passed on whole: this program is gone after this line
   environment: process.env,
 });

@@ -3,7 +3,7 @@ import { runProgram } from "../core/process/drain.ts";
 import { createLog } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
 import { createTrafficLine } from "./channel/traffic-line.ts";
-import { parseConfig } from "./config.ts";
+import { readConfig } from "./read-config.ts";
 import { createAccessLog } from "./telemetry/access-log.ts";
 import { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 import { createTraffic } from "./traffic-app.ts";
@@ -13,16 +13,7 @@ import { VERSION } from "./version.ts";
 /** Kubernetes' default grace period, less what the rest of stopping takes. */
 const DRAIN_BUDGET_MS = 25_000;
 
-const parsed = parseConfig(process.argv.slice(2));
-if (parsed.kind === "help") {
-  process.stdout.write(`${parsed.text}\n`);
-  process.exit(0);
-}
-if (parsed.kind === "wrong") {
-  process.stderr.write(`${parsed.reasons.join("\n")}\n`);
-  process.exit(2);
-}
-const { config } = parsed;
+const config = readConfig();
 const log = createLog({
   name: "weft-nodeproxy-traffic",
   level: config.logLevel,
