@@ -286,6 +286,7 @@ class ControlApp implements Running {
         captures: this.#capture?.reports() ?? [],
         leaves: this.#certificates.report(),
         bundles: this.#configuration.bundleVersions(),
+        olderTunnels: [],
       });
     });
   }

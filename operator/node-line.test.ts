@@ -2,7 +2,14 @@ import { expect, test } from "@jest/globals";
 import type { NodeReport } from "../core/model/node-report.ts";
 import { NodeLine } from "./node-line.ts";
 
-const REPORT: NodeReport = { node: "a", version: "1", captures: [], leaves: [], bundles: [] };
+const REPORT: NodeReport = {
+  node: "a",
+  version: "1",
+  captures: [],
+  leaves: [],
+  bundles: [],
+  olderTunnels: [],
+};
 const HELD = new Map([["policy shop/deny", { version: "1" }]]);
 
 interface Heard {

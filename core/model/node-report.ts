@@ -25,7 +25,18 @@ export interface LeafReport {
   readonly identity: string;
   /** Hex SHA-256 of the issuer's certificate. */
   readonly issuer: string;
+  /** Hex; "" where the node does not say. */
+  readonly serial: string;
+  /** 0 where the node does not say. */
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
+}
+
+/** Live tunnels, of both directions, that were made under another issuer than the one that signs now. */
+export interface OlderTunnels {
+  /** Hex SHA-256 of the certificate that issued the node's own leaf or the peer's. */
+  readonly issuer: string;
+  readonly count: number;
 }
 
 export interface NodeReport {
@@ -35,4 +46,5 @@ export interface NodeReport {
   readonly leaves: readonly LeafReport[];
   /** Versions of the trust bundles in use, by trust domain. */
   readonly bundles: readonly { readonly trustDomain: string; readonly version: string }[];
+  readonly olderTunnels: readonly OlderTunnels[];
 }

@@ -7,11 +7,12 @@
 import type { CompiledPolicy } from "./authorization-policy.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
+import type { Revocation } from "./revocation.ts";
 import type { EndpointSlice, Service } from "./service.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import type { Workload } from "./workload.ts";
 
-/** Names: workload and enrolment by UID; service, slice and policy by `namespace/name`; bundle by trust domain; settings "mesh". */
+/** Names: workload and enrolment by UID; service, slice and policy by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
 export type ResourceBody =
   | { readonly kind: "workload"; readonly value: Workload }
   | { readonly kind: "service"; readonly value: Service }
@@ -19,7 +20,8 @@ export type ResourceBody =
   | { readonly kind: "enrolment"; readonly value: Enrolment }
   | { readonly kind: "policy"; readonly value: CompiledPolicy }
   | { readonly kind: "bundle"; readonly value: TrustBundle }
-  | { readonly kind: "settings"; readonly value: MeshSettings };
+  | { readonly kind: "settings"; readonly value: MeshSettings }
+  | { readonly kind: "revocation"; readonly value: Revocation };
 
 export type ResourceKind = ResourceBody["kind"];
 
@@ -43,4 +45,24 @@ export interface Changes {
 /** Key of a resource in a map: no name contains a space. */
 export function resourceKey({ kind, name }: ResourceRef): string {
   return `${kind} ${name}`;
+}
+
+/** The name that a body must travel under. */
+export function resourceName(body: ResourceBody): string {
+  switch (body.kind) {
+    case "workload":
+    case "enrolment":
+      return body.value.uid;
+    case "service":
+    case "endpointSlice":
+      return `${body.value.namespace}/${body.value.name}`;
+    case "policy":
+      return body.value.ref;
+    case "bundle":
+      return body.value.trustDomain;
+    case "settings":
+      return "mesh";
+    case "revocation":
+      return body.value.node;
+  }
 }

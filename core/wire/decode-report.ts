@@ -11,7 +11,7 @@ const MAX_TIME_MS = 8_640_000_000_000_000;
 
 export function decodeReport(node: string, report: wire.Report): Decoded<NodeReport> {
   const findings = new Findings();
-  for (const list of [report.captures, report.leaves, report.bundles]) {
+  for (const list of [report.captures, report.leaves, report.bundles, report.olderTunnels]) {
     findings.integer("entries", list.length, [0, MAX_ENTRIES]);
   }
   const value: NodeReport = {
@@ -24,14 +24,20 @@ export function decodeReport(node: string, report: wire.Report): Decoded<NodeRep
       message: findings.text("captures.message", capture.message),
       connectionsOutside: capture.connectionsOutside,
     })),
-    leaves: report.leaves.map(({ identity, issuer, notAfterMs }) => ({
+    leaves: report.leaves.map(({ identity, issuer, serial, notBeforeMs, notAfterMs }) => ({
       identity: findings.name("leaves.identity", identity),
       issuer: findings.optionalName("leaves.issuer", issuer),
+      serial: findings.optionalName("leaves.serial", serial),
+      notBeforeMs: findings.integer("leaves.notBeforeMs", Number(notBeforeMs), [0, MAX_TIME_MS]),
       notAfterMs: findings.integer("leaves.notAfterMs", Number(notAfterMs), [0, MAX_TIME_MS]),
     })),
     bundles: report.bundles.map(({ trustDomain, version }) => ({
       trustDomain: findings.trustDomain("bundles.trustDomain", trustDomain),
       version: findings.optionalName("bundles.version", version),
+    })),
+    olderTunnels: report.olderTunnels.map(({ issuer, count }) => ({
+      issuer: findings.name("olderTunnels.issuer", issuer),
+      count,
     })),
   };
   if (findings.reasons.length > 0) return { kind: "refused", reasons: findings.reasons };

@@ -6,8 +6,15 @@
  */
 import type { Enrolment, Probe } from "../model/enrolment.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
-import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
+import {
+  type Resource,
+  type ResourceBody,
+  type ResourceRef,
+  resourceName,
+} from "../model/resource.ts";
+import type { Revocation } from "../model/revocation.ts";
 import type { EndpointSlice, Service } from "../model/service.ts";
+import type { TrustBundle } from "../model/trust-bundle.ts";
 import type { Workload } from "../model/workload.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { BALANCE_ALGORITHMS, enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
@@ -26,7 +33,8 @@ export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const name = findings.name("name", resource.name);
   const version = findings.name("version", resource.version);
   const body = decodeBody(resource, findings);
-  if (body !== undefined && nameOf(body) !== name) findings.add("name: not the name of its body");
+  if (body !== undefined && resourceName(body) !== name)
+    findings.add("name: not the name of its body");
   if (body === undefined || findings.reasons.length > 0) {
     return { kind: "refused", reasons: findings.reasons };
   }
@@ -60,27 +68,11 @@ function decodeBody({ name, body }: wire.Resource, findings: Findings): Resource
       return { kind: "bundle", value: decodeBundle(body.value, findings) };
     case "settings":
       return { kind: "settings", value: decodeSettings(body.value, findings) };
+    case "revocation":
+      return { kind: "revocation", value: decodeRevocation(body.value, findings) };
     case undefined:
       findings.add("body: of no known kind");
       return undefined;
-  }
-}
-
-/** The name that a body must travel under, as told in `core/model/resource.ts`. */
-function nameOf(body: ResourceBody): string {
-  switch (body.kind) {
-    case "workload":
-    case "enrolment":
-      return body.value.uid;
-    case "service":
-    case "endpointSlice":
-      return `${body.value.namespace}/${body.value.name}`;
-    case "policy":
-      return body.value.ref;
-    case "bundle":
-      return body.value.trustDomain;
-    case "settings":
-      return "mesh";
   }
 }
 
@@ -197,10 +189,23 @@ function decodeProbe(probe: wire.Probe, findings: Findings): readonly Probe[] {
   }
 }
 
-function decodeBundle({ trustDomain, roots }: wire.Bundle, findings: Findings) {
+function decodeBundle(bundle: wire.Bundle, findings: Findings): TrustBundle {
+  const { roots } = bundle;
   if (roots.length === 0) findings.add("roots: none");
   for (const root of roots) findings.integer("roots.length", root.length, [1, MAX_ROOT_BYTES]);
-  return { trustDomain: findings.trustDomain("trustDomain", trustDomain), roots };
+  return {
+    trustDomain: findings.trustDomain("trustDomain", bundle.trustDomain),
+    roots,
+    issuer: findings.optionalName("issuer", bundle.issuer),
+    retired: bundle.retired.map((each) => findings.name("retired", each)),
+  };
+}
+
+function decodeRevocation({ node, serials }: wire.Revocation, findings: Findings): Revocation {
+  return {
+    node: findings.name("node", node),
+    serials: serials.map((serial) => findings.name("serials", serial)),
+  };
 }
 
 function decodeSettings(settings: wire.Settings, findings: Findings) {

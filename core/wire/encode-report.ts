@@ -11,8 +11,13 @@ export function encodeReport(report: NodeReport): wire.Report {
       create(wire.CaptureReportSchema, { ...capture, state: CAPTURE_STATES[capture.state] }),
     ),
     leaves: report.leaves.map((leaf) =>
-      create(wire.LeafReportSchema, { ...leaf, notAfterMs: BigInt(leaf.notAfterMs) }),
+      create(wire.LeafReportSchema, {
+        ...leaf,
+        notBeforeMs: BigInt(leaf.notBeforeMs),
+        notAfterMs: BigInt(leaf.notAfterMs),
+      }),
     ),
     bundles: report.bundles.map((bundle) => create(wire.BundleReportSchema, bundle)),
+    olderTunnels: report.olderTunnels.map((older) => create(wire.OlderTunnelsSchema, older)),
   });
 }

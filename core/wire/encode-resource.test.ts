@@ -25,7 +25,7 @@ const bundle: Resource = {
   version: "1",
   body: {
     kind: "bundle",
-    value: { trustDomain: "cluster.local", roots: [Uint8Array.of(1, 2)] },
+    value: { trustDomain: "cluster.local", roots: [Uint8Array.of(1, 2)], issuer: "", retired: [] },
   },
 };
 

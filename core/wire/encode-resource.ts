@@ -33,11 +33,9 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
     case "policy":
       return { case: "policy", value: encodePolicy(body.value) };
     case "bundle": {
-      const { trustDomain, roots } = body.value;
-      return {
-        case: "bundle",
-        value: create(wire.BundleSchema, { trustDomain, roots: [...roots] }),
-      };
+      const { trustDomain, roots, issuer, retired } = body.value;
+      const init = { trustDomain, roots: [...roots], issuer, retired: [...retired] };
+      return { case: "bundle", value: create(wire.BundleSchema, init) };
     }
     case "settings": {
       const { trustDomain, trustDomainAliases, leafLifetimeSeconds, accessLog } = body.value;
@@ -48,6 +46,11 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
         accessLog,
       };
       return { case: "settings", value: create(wire.SettingsSchema, init) };
+    }
+    case "revocation": {
+      const { node, serials } = body.value;
+      const init = { node, serials: [...serials] };
+      return { case: "revocation", value: create(wire.RevocationSchema, init) };
     }
   }
 }

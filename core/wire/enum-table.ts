@@ -21,6 +21,7 @@ export const RESOURCE_KINDS: EnumTable<ResourceKind, wire.ResourceKind> = {
   policy: wire.ResourceKind.POLICY,
   bundle: wire.ResourceKind.BUNDLE,
   settings: wire.ResourceKind.SETTINGS,
+  revocation: wire.ResourceKind.REVOCATION,
 };
 
 export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {

@@ -26,7 +26,10 @@ function bundle(trustDomain: string, version = "1"): Resource {
   return {
     name: trustDomain,
     version,
-    body: { kind: "bundle", value: { trustDomain, roots: [Uint8Array.of(1)] } },
+    body: {
+      kind: "bundle",
+      value: { trustDomain, roots: [Uint8Array.of(1)], issuer: "", retired: [] },
+    },
   };
 }
 

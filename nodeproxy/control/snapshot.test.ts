@@ -44,7 +44,7 @@ function bundle(trustDomain: string): Resource {
   return {
     name: trustDomain,
     version: "1",
-    body: { kind: "bundle", value: { trustDomain, roots } },
+    body: { kind: "bundle", value: { trustDomain, roots, issuer: "", retired: [] } },
   };
 }
 

@@ -109,6 +109,8 @@ test("need(): pods of one account share one leaf, whose key is ours", async () =
     {
       identity: WEB,
       issuer: certificateFingerprint(new X509Certificate(signer).raw),
+      serial: new X509Certificate(leaf?.chainPem ?? "").serialNumber.toLowerCase(),
+      notBeforeMs: START - 300_000,
       notAfterMs: START + HOUR_MS,
     },
   ]);
@@ -290,6 +292,8 @@ test("bundlesChanged(): a leaf whose root has gone is renewed at once", async ()
     {
       trustDomain: "cluster.local",
       roots: [...next.bundle().roots, ...world.authority.bundle().roots],
+      issuer: "",
+      retired: [],
     },
   ];
   world.authority = next;

@@ -110,11 +110,9 @@ class NodeCertificates implements Certificates {
   }
 
   report(): readonly LeafReport[] {
-    return this.#held().map(([identity, { issuer, notAfterMs }]) => ({
-      identity,
-      issuer,
-      notAfterMs,
-    }));
+    return this.#held().map(([identity, { issuer, serial, notBeforeMs, notAfterMs }]) => {
+      return { identity, issuer, serial, notBeforeMs, notAfterMs };
+    });
   }
 
   bundlesChanged(): void {

@@ -4,6 +4,7 @@ import { formatSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { checkSvid, type SvidRefusal } from "../../core/x509/check-svid.ts";
 import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
+import { formatSerial } from "../../core/x509/format-serial.ts";
 import { type ChainRefusal, verifyChain } from "../../core/x509/verify-chain.ts";
 
 export interface IssuedExpectation {
@@ -19,6 +20,8 @@ export type CheckedIssue =
       readonly kind: "valid";
       /** Hex SHA-256 of the issuer's certificate. */
       readonly issuer: string;
+      /** Hex. */
+      readonly serial: string;
       readonly notBeforeMs: number;
       /** The earliest end on the path to the root. */
       readonly notAfterMs: number;
@@ -54,6 +57,7 @@ export function checkIssued(
   return {
     kind: "valid",
     issuer: certificateFingerprint(issuer.der),
+    serial: formatSerial(leaf.serial),
     notBeforeMs: leaf.notBeforeMs,
     notAfterMs,
   };

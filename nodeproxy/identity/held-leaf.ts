@@ -10,13 +10,19 @@ type ValidIssue = Extract<CheckedIssue, { kind: "valid" }>;
 
 export class HeldLeaf {
   readonly #served: ServedLeaf;
+  /** Hex SHA-256 of the issuer's certificate. */
   readonly issuer: string;
+  /** Hex. */
+  readonly serial: string;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly renewAtMs: number;
 
-  constructor(served: ServedLeaf, issuer: string, renewAtMs: number) {
+  constructor(served: ServedLeaf, checked: Omit<ValidIssue, "kind">, renewAtMs: number) {
     this.#served = served;
-    this.issuer = issuer;
+    this.issuer = checked.issuer;
+    this.serial = checked.serial;
+    this.notBeforeMs = checked.notBeforeMs;
     this.notAfterMs = served.notAfterMs;
     this.renewAtMs = renewAtMs;
   }
@@ -49,7 +55,7 @@ export function holdIssued(
   const served = { identity: expectation.uri, chainPem, keyPem, notAfterMs };
   // From its arrival: `notBefore` is backdated, for short lives by more than the life itself.
   const renewAtMs = renewal({ ...checked, notBeforeMs: expectation.now }, random);
-  return { kind: "held", leaf: new HeldLeaf(served, checked.issuer, renewAtMs) };
+  return { kind: "held", leaf: new HeldLeaf(served, checked, renewAtMs) };
 }
 
 export interface RestoreOptions {
@@ -68,12 +74,15 @@ export function holdRestored(served: ServedLeaf, options: RestoreOptions): HoldR
   const checked = checkIssued(pem.certificates, { ...options, identity, key });
   if (checked.kind === "refused") return checked;
   const leaf = { ...served, notAfterMs: checked.notAfterMs };
-  const held = new HeldLeaf(leaf, checked.issuer, renewal(checked, options.random));
+  const held = new HeldLeaf(leaf, checked, renewal(checked, options.random));
   return { kind: "held", leaf: held };
 }
 
 /** Half life ± 10 % of the life, so that leaves issued together do not come back together. */
-function renewal({ notBeforeMs, notAfterMs }: Omit<ValidIssue, "kind">, random: number): number {
+function renewal(
+  { notBeforeMs, notAfterMs }: Pick<ValidIssue, "notBeforeMs" | "notAfterMs">,
+  random: number,
+): number {
   return Math.round(notBeforeMs + (notAfterMs - notBeforeMs) * (0.4 + 0.2 * random));
 }
 

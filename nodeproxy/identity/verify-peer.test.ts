@@ -26,7 +26,9 @@ const apiIdentity: SpiffeId = {
   serviceAccount: "api",
 };
 const root = createCraftedRoot();
-const bundles: readonly TrustBundle[] = [{ trustDomain: "cluster.local", roots: [root.der] }];
+const bundles: readonly TrustBundle[] = [
+  { trustDomain: "cluster.local", roots: [root.der], issuer: "", retired: [] },
+];
 
 const open: { close(): void }[] = [];
 
@@ -254,7 +256,10 @@ test("verifyPeer(): takes a leaf below an intermediate, sent behind junk certifi
 
 test("verifyPeer(): a root vouches for its own trust domain only", async () => {
   const friend = createCraftedRoot("friend");
-  const both = [...bundles, { trustDomain: "friend.example", roots: [friend.der] }];
+  const both = [
+    ...bundles,
+    { trustDomain: "friend.example", roots: [friend.der], issuer: "", retired: [] },
+  ];
   const server = contextsOf(API, root.issue({ names: [uriName(API)] }), both).server(API);
   const good = friend.issue({ names: [uriName("spiffe://friend.example/ns/shop/sa/web")] });
   const forged = friend.issue(webName);
@@ -266,7 +271,10 @@ test("verifyPeer(): a root vouches for its own trust domain only", async () => {
 
 test("verifyPeer(): with several trust domains a chain that carries its root is taken too", async () => {
   const friend = createCraftedRoot("friend");
-  const both = [...bundles, { trustDomain: "friend.example", roots: [friend.der] }];
+  const both = [
+    ...bundles,
+    { trustDomain: "friend.example", roots: [friend.der], issuer: "", retired: [] },
+  ];
   const server = contextsOf(API, root.issue({ names: [uriName(API)] }), both).server(API);
   const leaf = root.issue({ isCa: true, keyUsage: 6, commonName: "middle" }).issue(webName);
   const cert = leaf.chainPem + formatCertificatesPem([root.der]);

@@ -15,7 +15,8 @@ import type {
   ResourceKind,
   ResourceRef,
 } from "../../core/model/resource.ts";
-import { resourceKey } from "../../core/model/resource.ts";
+import { resourceKey, resourceName } from "../../core/model/resource.ts";
+import type { Revocation } from "../../core/model/revocation.ts";
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import type { Workload } from "../../core/model/workload.ts";
@@ -38,6 +39,7 @@ export class Current {
   readonly #enrolments = new Map<string, Enrolment>();
   readonly #policies = new Map<string, CompiledPolicy>();
   readonly #bundles = new Map<string, TrustBundle>();
+  readonly #revocations = new Map<string, Revocation>();
   #settings: MeshSettings | undefined;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
   readonly #servicesByAddress = new MultiIndex<Service>();
@@ -97,6 +99,10 @@ export class Current {
     return this.#bundles.values();
   }
 
+  revocations(): IterableIterator<Revocation> {
+    return this.#revocations.values();
+  }
+
   settings(): MeshSettings | undefined {
     return this.#settings;
   }
@@ -109,6 +115,7 @@ export class Current {
       ["enrolment", this.#enrolments],
       ["policy", this.#policies],
       ["bundle", this.#bundles],
+      ["revocation", this.#revocations],
     ];
     const held = kinds.flatMap(([kind, map]) => [...map.keys()].map((name) => ({ kind, name })));
     return this.#settings ? [...held, { kind: "settings", name: "mesh" }] : held;
@@ -144,6 +151,9 @@ export class Current {
       case "settings":
         this.#settings = body.value;
         return;
+      case "revocation":
+        this.#revocations.set(name, body.value);
+        return;
     }
   }
 
@@ -169,6 +179,9 @@ export class Current {
         return;
       case "settings":
         this.#settings = undefined;
+        return;
+      case "revocation":
+        this.#revocations.delete(name);
         return;
     }
   }
@@ -208,28 +221,11 @@ function mistakes({ upserts, removals }: Changes): readonly ApplyError[] {
     seen.add(key);
   }
   for (const { name, body } of upserts) {
-    if (nameOf(body) !== name) errors.push({ kind: body.kind, name, reason: "wrong_name" });
+    if (resourceName(body) !== name) errors.push({ kind: body.kind, name, reason: "wrong_name" });
   }
   return errors;
 }
 
 function refOf({ name, body }: Resource): { kind: ResourceKind; name: string } {
   return { kind: body.kind, name };
-}
-
-function nameOf(body: ResourceBody): string {
-  switch (body.kind) {
-    case "workload":
-    case "enrolment":
-      return body.value.uid;
-    case "service":
-    case "endpointSlice":
-      return `${body.value.namespace}/${body.value.name}`;
-    case "policy":
-      return body.value.ref;
-    case "bundle":
-      return body.value.trustDomain;
-    case "settings":
-      return "mesh";
-  }
 }

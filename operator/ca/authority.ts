@@ -6,6 +6,7 @@
  */
 import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { CaError } from "./ca-error.ts";
 import { createHierarchy, isEnding, renewIntermediate } from "./intermediate.ts";
 import {
@@ -117,7 +118,8 @@ class StoredAuthority implements Authority {
 
   bundle(): TrustBundle {
     const roots = this.#ca.roots.map((root) => root.der);
-    return { trustDomain: this.#options.trustDomain, roots };
+    const issuer = certificateFingerprint(this.#ca.signer.certificate.der);
+    return { trustDomain: this.#options.trustDomain, roots, issuer, retired: [] };
   }
 
   expiry(): CaExpiry {

@@ -9,7 +9,10 @@ function bundle(name: string, version: string): Resource {
   return {
     name,
     version,
-    body: { kind: "bundle", value: { trustDomain: name, roots: [Uint8Array.of(1)] } },
+    body: {
+      kind: "bundle",
+      value: { trustDomain: name, roots: [Uint8Array.of(1)], issuer: "", retired: [] },
+    },
   };
 }
 

@@ -11,7 +11,7 @@ function peer(podUid: string): NodePeer {
 }
 
 function report(version: string): NodeReport {
-  return { node: "a", version, captures: [], leaves: [], bundles: [] };
+  return { node: "a", version, captures: [], leaves: [], bundles: [], olderTunnels: [] };
 }
 
 /** What was told on, and speakers whose pods are superseded as the set says. */

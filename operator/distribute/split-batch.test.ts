@@ -9,7 +9,11 @@ const PART_BYTES = 1_048_576;
 
 function bundle(name: string, kilobytes: number): Resource {
   const roots = [new Uint8Array(kilobytes * 1024)];
-  return { name, version: "1", body: { kind: "bundle", value: { trustDomain: name, roots } } };
+  return {
+    name,
+    version: "1",
+    body: { kind: "bundle", value: { trustDomain: name, roots, issuer: "", retired: [] } },
+  };
 }
 
 const SIZES = fc.array(fc.integer({ min: 1, max: 1500 }), { maxLength: 8 });

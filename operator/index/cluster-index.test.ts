@@ -49,7 +49,7 @@ function report(node: string, states: Readonly<Record<string, CaptureState>>): N
   const captures = Object.entries(states).map(([uid, state]) => {
     return { uid, state, reason: "", message: "", connectionsOutside: 0 };
   });
-  return { node, version: "1", captures, leaves: [], bundles: [] };
+  return { node, version: "1", captures, leaves: [], bundles: [], olderTunnels: [] };
 }
 
 /** An index whose deliveries the test itself sets off. */
@@ -309,7 +309,7 @@ test("ClusterIndex: MeshConfig waits for nodes that have reported, not for those
 
 test("ClusterIndex: with certificates issued, another trust domain is an alias until a restart", () => {
   const index = shop();
-  index.setBundle({ trustDomain: "old.example", roots: [] });
+  index.setBundle({ trustDomain: "old.example", roots: [], issuer: "", retired: [] });
   const spec = { trustDomain: "new.example", trustDomainAliases: ["old.example", "x.example"] };
   index.apply({ kind: "upsert", object: object("MeshConfig", "default", { spec }) });
   expect(index.resourcesFor("a").get("settings mesh")?.body.value).toMatchObject({
@@ -317,7 +317,7 @@ test("ClusterIndex: with certificates issued, another trust domain is an alias u
     trustDomainAliases: ["new.example", "x.example"],
   });
   expect(index.policies()).toMatchObject([{ effect: "after_restart" }]);
-  index.setBundle({ trustDomain: "new.example", roots: [] });
+  index.setBundle({ trustDomain: "new.example", roots: [], issuer: "", retired: [] });
   expect(index.meshSettings()).toMatchObject(spec);
   expect(index.policies()).toMatchObject([{ effect: "full" }]);
 });
@@ -427,7 +427,7 @@ test("ClusterIndex: roots in another order are the same bundle", () => {
   const seen = watched(index, "a");
   const [one, two] = [Uint8Array.of(1), Uint8Array.of(2)];
   for (const roots of [[one, two], [two, one], [one]]) {
-    index.setBundle({ trustDomain: "cluster.local", roots });
+    index.setBundle({ trustDomain: "cluster.local", roots, issuer: "", retired: [] });
     index.deliver();
   }
   expect(seen).toEqual([["+bundle cluster.local"], ["+bundle cluster.local"]]);

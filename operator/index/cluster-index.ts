@@ -81,10 +81,11 @@ export class ClusterIndex {
   }
 
   /** Also fixes the mesh's trust domain: what is issued is of this one. */
-  setBundle({ trustDomain, roots }: TrustBundle): void {
+  setBundle(bundle: TrustBundle): void {
+    const { trustDomain, roots } = bundle;
     // Their order has no meaning, so it must not make a version either.
     const sorted = roots.toSorted((a, b) => (contentVersion(a) < contentVersion(b) ? -1 : 1));
-    const value = { trustDomain, roots: sorted };
+    const value = { ...bundle, roots: sorted };
     this.#state.tables.global.put(createResource(trustDomain, { kind: "bundle", value }));
     this.#state.policies.trustDomain = trustDomain;
     this.#publishSettings();

@@ -8,6 +8,7 @@ function reportOf(captures: Readonly<Record<string, CaptureState>>): NodeReport 
     version: "1",
     leaves: [],
     bundles: [],
+    olderTunnels: [],
     captures: Object.entries(captures).map(([uid, state]) => {
       return { uid, state, reason: "", message: "", connectionsOutside: 0 };
     }),

@@ -3,7 +3,12 @@
  *
  * Written by `operator/status/`, read back here. A report that cannot be read says nothing.
  */
-import type { CaptureReport, LeafReport, NodeReport } from "../../core/model/node-report.ts";
+import type {
+  CaptureReport,
+  LeafReport,
+  NodeReport,
+  OlderTunnels,
+} from "../../core/model/node-report.ts";
 import { type KubeObject, type Parsed, refused } from "./kube-object.ts";
 import { asList, asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
 
@@ -31,6 +36,7 @@ export function parseNodeReport({ metadata, status }: KubeObject): Parsed<DatedN
     captures: recordsOf(raw["captures"]).flatMap(parseCapture),
     leaves: recordsOf(raw["leaves"]).flatMap(parseLeaf),
     bundles: recordsOf(raw["bundles"]).flatMap(parseBundle),
+    olderTunnels: recordsOf(raw["olderTunnels"]).flatMap(parseOlderTunnels),
   };
   const tunnels = (asList(raw["tunnels"]) ?? []).flatMap((uid) => asText(uid) ?? []);
   return { kind: "accepted", value: { report, reportedAtMs, tunnels } };
@@ -57,7 +63,22 @@ function parseLeaf(raw: RawRecord): readonly LeafReport[] {
   const issuer = asText(raw["issuer"]);
   const notAfterMs = Date.parse(asText(raw["notAfter"]) ?? "");
   if (identity === undefined || issuer === undefined || Number.isNaN(notAfterMs)) return [];
-  return [{ identity, issuer, notAfterMs }];
+  const notBeforeMs = Date.parse(asText(raw["notBefore"]) ?? "");
+  return [
+    {
+      identity,
+      issuer,
+      serial: asText(raw["serial"]) ?? "",
+      notBeforeMs: Number.isNaN(notBeforeMs) ? 0 : notBeforeMs,
+      notAfterMs,
+    },
+  ];
+}
+
+function parseOlderTunnels(raw: RawRecord): readonly OlderTunnels[] {
+  const issuer = asText(raw["issuer"]);
+  const count = raw["count"];
+  return issuer === undefined || typeof count !== "number" ? [] : [{ issuer, count }];
 }
 
 function parseBundle(raw: RawRecord): NodeReport["bundles"] {

@@ -40,8 +40,17 @@ const REPORT: NodeReport = {
     { uid: "u1", state: "captured", reason: "", message: "", connectionsOutside: 3 },
     { uid: "u2", state: "failed", reason: "no_netns", message: "gone", connectionsOutside: 0 },
   ],
-  leaves: [{ identity: "spiffe://a/ns/b/sa/c", issuer: "ab", notAfterMs: 1_900_000_000_123 }],
+  leaves: [
+    {
+      identity: "spiffe://a/ns/b/sa/c",
+      issuer: "ab",
+      serial: "0f",
+      notBeforeMs: 0,
+      notAfterMs: 1_900_000_000_123,
+    },
+  ],
   bundles: [{ trustDomain: "cluster.local", version: "v1" }],
+  olderTunnels: [{ issuer: "cd", count: 2 }],
 };
 const HELD = new Map([
   ["policy shop/deny", { version: "v1" }],

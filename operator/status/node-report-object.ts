@@ -45,7 +45,7 @@ export function reportContent({
   applied,
   tunnels,
 }: Omit<ToldReport, "reportedAtMs">): object {
-  const { node, version, captures, leaves, bundles } = report;
+  const { node, version, captures, leaves, bundles, olderTunnels } = report;
   return {
     node,
     version: version.slice(0, MAX_VERSION),
@@ -55,11 +55,13 @@ export function reportContent({
       .map((capture) => ({ ...capture, message: capture.message.slice(0, MAX_MESSAGE) }))
       .toSorted((a, b) => compare(a.uid, b.uid)),
     leaves: leaves
-      .map(({ identity, issuer, notAfterMs }) => {
-        return { identity, issuer, notAfter: formatTime(notAfterMs) };
+      .map(({ identity, issuer, serial, notBeforeMs, notAfterMs }) => {
+        const notBefore = formatTime(notBeforeMs);
+        return { identity, issuer, serial, notBefore, notAfter: formatTime(notAfterMs) };
       })
       .toSorted((a, b) => compare(a.identity, b.identity)),
     bundles: bundles.toSorted((a, b) => compare(a.trustDomain, b.trustDomain)),
+    olderTunnels: olderTunnels.toSorted((a, b) => compare(a.issuer, b.issuer)),
     tunnels,
     applied: formatApplied(applied.held),
     refused: formatRefused(applied.refused),

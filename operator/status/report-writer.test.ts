@@ -38,7 +38,7 @@ afterEach(async () => {
 function report(node: string, capture: Partial<CaptureReport>): NodeReport {
   const whole = { uid: "u", state: "captured", reason: "", message: "", connectionsOutside: 0 };
   const captures = [{ ...whole, ...capture } as CaptureReport];
-  return { node, version: "1", captures, leaves: [], bundles: [] };
+  return { node, version: "1", captures, leaves: [], bundles: [], olderTunnels: [] };
 }
 
 const HELD = new Map([["policy shop/deny", { version: "v1" }]]);

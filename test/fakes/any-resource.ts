@@ -187,6 +187,8 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
         minLength: 1,
         maxLength: 3,
       }),
+      issuer: fc.constantFrom("", "00ff"),
+      retired: fc.array(fc.constantFrom("aa", "bb"), { maxLength: 2 }),
     })
     .map((value) => ({ name: value.trustDomain, body: { kind: "bundle" as const, value } })),
   fc
@@ -198,6 +200,9 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       outboundPolicy: fc.constant("ALLOW_ANY" as const),
     })
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
+  fc
+    .record({ node: label, serials: fc.array(fc.constantFrom("0a", "ff"), { maxLength: 3 }) })
+    .map((value) => ({ name: value.node, body: { kind: "revocation" as const, value } })),
 );
 
 export function anyResource(): fc.Arbitrary<Resource> {
@@ -222,10 +227,13 @@ export function anyNodeReport(): fc.Arbitrary<NodeReport> {
       fc.record({
         identity: label.map((name) => `spiffe://cluster.local/ns/shop/sa/${name}`),
         issuer: fc.constantFrom("", "00ff"),
+        serial: fc.constantFrom("", "7b"),
+        notBeforeMs: fc.nat(2 ** 31).map((seconds) => seconds * 1000),
         notAfterMs: fc.nat(2 ** 31).map((seconds) => seconds * 1000),
       }),
       { maxLength: 4 },
     ),
     bundles: fc.array(fc.record({ trustDomain: label, version: label }), { maxLength: 2 }),
+    olderTunnels: fc.array(fc.record({ issuer: label, count: fc.nat(1000) }), { maxLength: 2 }),
   });
 }

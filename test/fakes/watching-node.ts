@@ -42,6 +42,7 @@ export class WatchingNode {
       }),
       leaves: [],
       bundles: [],
+      olderTunnels: [],
     });
   }
 

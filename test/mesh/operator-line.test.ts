@@ -129,7 +129,11 @@ function largeBundle(name: string, kilobytes: number): Resource {
   const roots = Array.from({ length: kilobytes / 50 }, (_, i) =>
     new Uint8Array(51_200).fill(i + 1),
   );
-  return { name, version: "1", body: { kind: "bundle", value: { trustDomain: name, roots } } };
+  return {
+    name,
+    version: "1",
+    body: { kind: "bundle", value: { trustDomain: name, roots, issuer: "", retired: [] } },
+  };
 }
 
 /** Compared as text: jest takes seconds for megabytes of arrays. */
@@ -257,7 +261,14 @@ test("the latest report arrives under the token's name, and again on every new s
   const again = firstCall<NodeReport>();
   const { operator } = await operatorWith({ config, onReport: first.call });
   const node = new Node(lineTo(operator.port));
-  node.stream.report({ node: "node-b", version: "1", captures: [], leaves: [], bundles: [] });
+  node.stream.report({
+    node: "node-b",
+    version: "1",
+    captures: [],
+    leaves: [],
+    bundles: [],
+    olderTunnels: [],
+  });
   expect(await first.promise).toMatchObject({ node: "node-a", version: "1" });
   await operator.close(0);
   await operatorWith({ config, port: operator.port, onReport: again.call });

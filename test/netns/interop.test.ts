@@ -38,7 +38,10 @@ async function start(): Promise<void> {
   // The rules stay: ztunnel has the same ports and the same mark.
   mesh.b.traffic.onMessage({ kind: "pod_closed", uid: "uid-b" }, []);
   const roots = [ztunnelRoot(BINARY)];
-  mesh.put({ kind: "bundle", value: { trustDomain: "cluster.local", roots } });
+  mesh.put({
+    kind: "bundle",
+    value: { trustDomain: "cluster.local", roots, issuer: "", retired: [] },
+  });
   mesh.a.traffic.onMessage({ kind: "leaf", leaf: leafByZtunnelRoot(BINARY, IDENTITY_A) }, []);
   ztunnel = await startZtunnel(BINARY, { a, b }, "b");
   for (const pod of [a, b]) {

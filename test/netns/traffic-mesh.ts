@@ -2,7 +2,7 @@
 import { Registry } from "prom-client";
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
-import type { Resource, ResourceBody } from "../../core/model/resource.ts";
+import { type Resource, type ResourceBody, resourceName } from "../../core/model/resource.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { createLog } from "../../core/process/log.ts";
 import { applyRules, removeRules } from "../../nodeproxy/capture/apply-rules.ts";
@@ -69,7 +69,10 @@ export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
   }
   put(
     SETTINGS,
-    { kind: "bundle", value: { trustDomain: "cluster.local", roots: [root.der] } },
+    {
+      kind: "bundle",
+      value: { trustDomain: "cluster.local", roots: [root.der], issuer: "", retired: [] },
+    },
     workload(network.a, "a", {}),
     workload(network.b, "b", {}),
     enrolment(network.a, "a", {}),
@@ -145,26 +148,9 @@ export function denyAll(ref: string): ResourceBody {
 
 function changesOf(bodies: readonly ResourceBody[]): { upserts: Resource[]; removals: [] } {
   return {
-    upserts: bodies.map((body) => ({ name: nameOf(body), version: "1", body })),
+    upserts: bodies.map((body) => ({ name: resourceName(body), version: "1", body })),
     removals: [],
   };
-}
-
-function nameOf(body: ResourceBody): string {
-  switch (body.kind) {
-    case "workload":
-    case "enrolment":
-      return body.value.uid;
-    case "policy":
-      return body.value.ref;
-    case "bundle":
-      return body.value.trustDomain;
-    case "settings":
-      return "mesh";
-    case "service":
-    case "endpointSlice":
-      return `${body.value.namespace}/${body.value.name}`;
-  }
 }
 
 function createNode(node: string): TrafficNode {

@@ -110,8 +110,14 @@ test("traffic: a change of root ends the tunnels that it no longer vouches for",
   await nextText(socket);
   const closed = once(socket, "error");
   const other = createCraftedRoot("other root");
-  mesh.put({ kind: "bundle", value: { trustDomain: "cluster.local", roots: [other.der] } });
+  mesh.put({
+    kind: "bundle",
+    value: { trustDomain: "cluster.local", roots: [other.der], issuer: "", retired: [] },
+  });
   const [error] = (await closed) as [NodeJS.ErrnoException];
   expect(error.code).toBe("ECONNRESET");
-  mesh.put({ kind: "bundle", value: { trustDomain: "cluster.local", roots: [mesh.root.der] } });
+  mesh.put({
+    kind: "bundle",
+    value: { trustDomain: "cluster.local", roots: [mesh.root.der], issuer: "", retired: [] },
+  });
 });

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLFAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAQgYKBGJvZHkiUQoJTXRsc01vZGVzEiIKB2RlZmF1bHQYASABKA4yES53ZWZ0LnYxLk10bHNNb2RlEiAKBXBvcnRzGAIgAygLMhEud2VmdC52MS5Qb3J0TW9kZSI5CghQb3J0TW9kZRIMCgRwb3J0GAEgASgNEh8KBG1vZGUYAiABKA4yES53ZWZ0LnYxLk10bHNNb2RlIrQBCghXb3JrbG9hZBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEgwKBG5vZGUYBSABKAkSEQoJYWRkcmVzc2VzGAYgAygJEg4KBnR1bm5lbBgHIAEoCBIhCgVtb2RlcxgIIAEoCzISLndlZnQudjEuTXRsc01vZGVzEg0KBW93bmVyGAkgASgJIqQBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgiPwoLU2VydmljZVBvcnQSDAoEcG9ydBgBIAEoDRIMCgRuYW1lGAIgASgJEhQKDGFwcF9wcm90b2NvbBgDIAEoCSKNAQoNRW5kcG9pbnRTbGljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEiQKBXBvcnRzGAQgAygLMhUud2VmdC52MS5FbmRwb2ludFBvcnQSJAoJZW5kcG9pbnRzGAUgAygLMhEud2VmdC52MS5FbmRwb2ludCIqCgxFbmRwb2ludFBvcnQSDAoEbmFtZRgBIAEoCRIMCgRwb3J0GAIgASgNIkoKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAkSEAoId29ya2xvYWQYAiABKAkSDAoEbm9kZRgDIAEoCRINCgVyZWFkeRgEIAEoCCL1AQoJRW5yb2xtZW50EgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSEQoJYWRkcmVzc2VzGAUgAygJEhIKCm5ldG5zX3BhdGgYBiABKAkSEAoIcG9saWNpZXMYByADKAkSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxIeCgZwcm9iZXMYCSADKAsyDi53ZWZ0LnYxLlByb2JlEhYKDm5vZGVfYWRkcmVzc2VzGAogAygJEg0KBW93bmVyGAsgASgJIpsBCgVQcm9iZRIMCgRwb3J0GAEgASgNEhIKCnRpbWVvdXRfbXMYAiABKA0SIgoEaHR0cBgDIAEoCzISLndlZnQudjEuSHR0cFByb2JlSAASIAoDdGNwGAQgASgLMhEud2VmdC52MS5UY3BQcm9iZUgAEiIKBGdycGMYBSABKAsyEi53ZWZ0LnYxLkdycGNQcm9iZUgAQgYKBGtpbmQiTgoJSHR0cFByb2JlEg0KBWh0dHBzGAEgASgIEgwKBHBhdGgYAiABKAkSJAoHaGVhZGVycxgDIAMoCzITLndlZnQudjEuSHR0cEhlYWRlciIpCgpIdHRwSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiCgoIVGNwUHJvYmUiHAoJR3JwY1Byb2JlEg8KB3NlcnZpY2UYASABKAkibwoGUG9saWN5EiUKBmFjdGlvbhgBIAEoDjIVLndlZnQudjEuUG9saWN5QWN0aW9uEg8KB2RyeV9ydW4YAiABKAgSDwoHaW52YWxpZBgDIAEoCBIcCgVydWxlcxgEIAMoCzINLndlZnQudjEuUnVsZSJ2CgRSdWxlEg0KBWluZGV4GAEgASgNEh0KBGZyb20YAiADKAsyDy53ZWZ0LnYxLlNvdXJjZRIeCgJ0bxgDIAMoCzISLndlZnQudjEuT3BlcmF0aW9uEiAKBHdoZW4YBCADKAsyEi53ZWZ0LnYxLkNvbmRpdGlvbiLOAwoGU291cmNlEigKCnByaW5jaXBhbHMYASADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9wcmluY2lwYWxzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIoCgpuYW1lc3BhY2VzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfbmFtZXNwYWNlcxgEIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgFIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBiADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEisKDXRydXN0X2RvbWFpbnMYByADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEi8KEW5vdF90cnVzdF9kb21haW5zGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIgCglpcF9ibG9ja3MYCSADKAsyDS53ZWZ0LnYxLkNpZHISJAoNbm90X2lwX2Jsb2NrcxgKIAMoCzINLndlZnQudjEuQ2lkciItCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNIr4CCglDb25kaXRpb24SCwoDa2V5GAEgASgJEiUKB3N0cmluZ3MYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9zdHJpbmdzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAQgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgFIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSHQoGYmxvY2tzGAYgAygLMg0ud2VmdC52MS5DaWRyEiEKCm5vdF9ibG9ja3MYByADKAsyDS53ZWZ0LnYxLkNpZHISDQoFcG9ydHMYCCADKA0SEQoJbm90X3BvcnRzGAkgAygNIl0KC1N0cmluZ01hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASEAoGc3VmZml4GAMgASgJSAASEQoHcHJlc2VudBgEIAEoCEgAQgYKBGtpbmQiNAoRU2VydmljZUFjY291bnRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiLgoEQ2lkchIPCgdhZGRyZXNzGAEgASgMEhUKDXByZWZpeF9sZW5ndGgYAiABKA0iLQoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRINCgVyb290cxgCIAMoDCJxCghTZXR0aW5ncxIUCgx0cnVzdF9kb21haW4YASABKAkSHAoUdHJ1c3RfZG9tYWluX2FsaWFzZXMYAiADKAkSHQoVbGVhZl9saWZldGltZV9zZWNvbmRzGAMgASgNEhIKCmFjY2Vzc19sb2cYBCABKAgikAEKBlJlcG9ydBIPCgd2ZXJzaW9uGAEgASgJEigKCGNhcHR1cmVzGAIgAygLMhYud2VmdC52MS5DYXB0dXJlUmVwb3J0EiMKBmxlYXZlcxgDIAMoCzITLndlZnQudjEuTGVhZlJlcG9ydBImCgdidW5kbGVzGAQgAygLMhUud2VmdC52MS5CdW5kbGVSZXBvcnQigAEKDUNhcHR1cmVSZXBvcnQSCwoDdWlkGAEgASgJEiQKBXN0YXRlGAIgASgOMhUud2VmdC52MS5DYXB0dXJlU3RhdGUSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSGwoTY29ubmVjdGlvbnNfb3V0c2lkZRgFIAEoDSJECgpMZWFmUmVwb3J0EhAKCGlkZW50aXR5GAEgASgJEg4KBmlzc3VlchgCIAEoCRIUCgxub3RfYWZ0ZXJfbXMYAyABKAMiNQoMQnVuZGxlUmVwb3J0EhQKDHRydXN0X2RvbWFpbhgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIjAKCFNuYXBzaG90EiQKCXJlc291cmNlcxgBIAMoCzIRLndlZnQudjEuUmVzb3VyY2UiLwoOQ2VydGlmeVJlcXVlc3QSCwoDY3NyGAEgASgMEhAKCHdvcmtsb2FkGAIgASgJIiAKD0NlcnRpZnlSZXNwb25zZRINCgVjaGFpbhgBIAMoDCrzAQoMUmVzb3VyY2VLaW5kEh0KGVJFU09VUkNFX0tJTkRfVU5TUEVDSUZJRUQQABIaChZSRVNPVVJDRV9LSU5EX1dPUktMT0FEEAESGQoVUkVTT1VSQ0VfS0lORF9TRVJWSUNFEAISIAocUkVTT1VSQ0VfS0lORF9FTkRQT0lOVF9TTElDRRADEhsKF1JFU09VUkNFX0tJTkRfRU5ST0xNRU5UEAQSGAoUUkVTT1VSQ0VfS0lORF9QT0xJQ1kQBRIYChRSRVNPVVJDRV9LSU5EX0JVTkRMRRAGEhoKFlJFU09VUkNFX0tJTkRfU0VUVElOR1MQBypsCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIUChBNVExTX01PREVfU1RSSUNUEAESGAoUTVRMU19NT0RFX1BFUk1JU1NJVkUQAhIVChFNVExTX01PREVfRElTQUJMRRADKp8BChBCYWxhbmNlQWxnb3JpdGhtEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIQodQkFMQU5DRV9BTEdPUklUSE1fUk9VTkRfUk9CSU4QARIcChhCQUxBTkNFX0FMR09SSVRITV9SQU5ET00QAhInCiNCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9DT05ORUNUSU9OUxADKpEBCgxQb2xpY3lBY3Rpb24SHQoZUE9MSUNZX0FDVElPTl9VTlNQRUNJRklFRBAAEhcKE1BPTElDWV9BQ1RJT05fQUxMT1cQARIWChJQT0xJQ1lfQUNUSU9OX0RFTlkQAhIXChNQT0xJQ1lfQUNUSU9OX0FVRElUEAMSGAoUUE9MSUNZX0FDVElPTl9DVVNUT00QBCqbAQoMQ2FwdHVyZVN0YXRlEh0KGUNBUFRVUkVfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVDQVBUVVJFX1NUQVRFX1BFTkRJTkcQARIaChZDQVBUVVJFX1NUQVRFX0NBUFRVUkVEEAISGwoXQ0FQVFVSRV9TVEFURV9SRUxFQVNJTkcQAxIYChRDQVBUVVJFX1NUQVRFX0ZBSUxFRBAEMpMBCgtOb2RlU2VydmljZRJGCglDb25maWd1cmUSGS53ZWZ0LnYxLkNvbmZpZ3VyZVJlcXVlc3QaGi53ZWZ0LnYxLkNvbmZpZ3VyZVJlc3BvbnNlKAEwARI8CgdDZXJ0aWZ5Ehcud2VmdC52MS5DZXJ0aWZ5UmVxdWVzdBoYLndlZnQudjEuQ2VydGlmeVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLwAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IAEIGCgRib2R5IlEKCU10bHNNb2RlcxIiCgdkZWZhdWx0GAEgASgOMhEud2VmdC52MS5NdGxzTW9kZRIgCgVwb3J0cxgCIAMoCzIRLndlZnQudjEuUG9ydE1vZGUiOQoIUG9ydE1vZGUSDAoEcG9ydBgBIAEoDRIfCgRtb2RlGAIgASgOMhEud2VmdC52MS5NdGxzTW9kZSK0AQoIV29ya2xvYWQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIMCgRub2RlGAUgASgJEhEKCWFkZHJlc3NlcxgGIAMoCRIOCgZ0dW5uZWwYByABKAgSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxINCgVvd25lchgJIAEoCSKkAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSJKCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgJEhAKCHdvcmtsb2FkGAIgASgJEgwKBG5vZGUYAyABKAkSDQoFcmVhZHkYBCABKAgi9QEKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIm8KBlBvbGljeRIlCgZhY3Rpb24YASABKA4yFS53ZWZ0LnYxLlBvbGljeUFjdGlvbhIPCgdkcnlfcnVuGAIgASgIEg8KB2ludmFsaWQYAyABKAgSHAoFcnVsZXMYBCADKAsyDS53ZWZ0LnYxLlJ1bGUidgoEUnVsZRINCgVpbmRleBgBIAEoDRIdCgRmcm9tGAIgAygLMg8ud2VmdC52MS5Tb3VyY2USHgoCdG8YAyADKAsyEi53ZWZ0LnYxLk9wZXJhdGlvbhIgCgR3aGVuGAQgAygLMhIud2VmdC52MS5Db25kaXRpb24izgMKBlNvdXJjZRIoCgpwcmluY2lwYWxzGAEgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfcHJpbmNpcGFscxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKAoKbmFtZXNwYWNlcxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X25hbWVzcGFjZXMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAYgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIrCg10cnVzdF9kb21haW5zGAcgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIvChFub3RfdHJ1c3RfZG9tYWlucxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIAoJaXBfYmxvY2tzGAkgAygLMg0ud2VmdC52MS5DaWRyEiQKDW5vdF9pcF9ibG9ja3MYCiADKAsyDS53ZWZ0LnYxLkNpZHIiLQoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDSK+AgoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDSJdCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIjQKEVNlcnZpY2VBY2NvdW50UmVmEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIi4KBENpZHISDwoHYWRkcmVzcxgBIAEoDBIVCg1wcmVmaXhfbGVuZ3RoGAIgASgNIk4KBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSDQoFcm9vdHMYAiADKAwSDgoGaXNzdWVyGAMgASgJEg8KB3JldGlyZWQYBCADKAkiKwoKUmV2b2NhdGlvbhIMCgRub2RlGAEgASgJEg8KB3NlcmlhbHMYAiADKAkicQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwqkQIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyqfAQoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAyqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -316,6 +316,12 @@ export type Resource = Message<"weft.v1.Resource"> & {
      */
     value: Settings;
     case: "settings";
+  } | {
+    /**
+     * @generated from field: weft.v1.Revocation revocation = 10;
+     */
+    value: Revocation;
+    case: "revocation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1085,6 +1091,20 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
    * @generated from field: repeated bytes roots = 2;
    */
   roots: Uint8Array[];
+
+  /**
+   * Hex SHA-256 of the certificate that signs leaves now; empty where that is not said.
+   *
+   * @generated from field: string issuer = 3;
+   */
+  issuer: string;
+
+  /**
+   * Hex SHA-256 of CA certificates that are not trusted any more, wherever they lead.
+   *
+   * @generated from field: repeated string retired = 4;
+   */
+  retired: string[];
 };
 
 /**
@@ -1093,6 +1113,32 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 31);
+
+/**
+ * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
+ *
+ * @generated from message weft.v1.Revocation
+ */
+export type Revocation = Message<"weft.v1.Revocation"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Hex, as in the certificate.
+   *
+   * @generated from field: repeated string serials = 2;
+   */
+  serials: string[];
+};
+
+/**
+ * Describes the message weft.v1.Revocation.
+ * Use `create(RevocationSchema)` to create a new message.
+ */
+export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 32);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1124,7 +1170,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * Whole: replaces the node's report before.
@@ -1151,6 +1197,11 @@ export type Report = Message<"weft.v1.Report"> & {
    * @generated from field: repeated weft.v1.BundleReport bundles = 4;
    */
   bundles: BundleReport[];
+
+  /**
+   * @generated from field: repeated weft.v1.OlderTunnels older_tunnels = 5;
+   */
+  olderTunnels: OlderTunnels[];
 };
 
 /**
@@ -1158,7 +1209,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1195,7 +1246,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1215,6 +1266,18 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
    * @generated from field: int64 not_after_ms = 3;
    */
   notAfterMs: bigint;
+
+  /**
+   * Hex.
+   *
+   * @generated from field: string serial = 4;
+   */
+  serial: string;
+
+  /**
+   * @generated from field: int64 not_before_ms = 5;
+   */
+  notBeforeMs: bigint;
 };
 
 /**
@@ -1222,7 +1285,33 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 36);
+
+/**
+ * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
+ *
+ * @generated from message weft.v1.OlderTunnels
+ */
+export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
+  /**
+   * Hex SHA-256 of that other certificate.
+   *
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message weft.v1.OlderTunnels.
+ * Use `create(OlderTunnelsSchema)` to create a new message.
+ */
+export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -1244,7 +1333,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -1263,7 +1352,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -1289,7 +1378,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -1308,7 +1397,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from enum weft.v1.ResourceKind
@@ -1353,6 +1442,11 @@ export const ResourceKind = {
    * @generated from enum value: RESOURCE_KIND_SETTINGS = 7;
    */
   SETTINGS: 7,
+
+  /**
+   * @generated from enum value: RESOURCE_KIND_REVOCATION = 8;
+   */
+  REVOCATION: 8,
 } as const;
 
 /**
