@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { until } from "../world/until.ts";
 import { createNamespace, deployEcho } from "./echo-workload.ts";
 import { installWeft } from "./install-weft.ts";
-import { type Load, startLoad } from "./load.ts";
-import { enforce, readLeaves, untilCaptured } from "./mesh-state.ts";
+import { type Load, permitLoadOnly, startLoad } from "./load.ts";
+import { enforce, readLeaves } from "./mesh-state.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const cluster = sharedCluster();
@@ -23,21 +23,9 @@ beforeAll(async () => {
     spec: { certificates: { leafLifetime: "1m" } },
   });
   await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
-  await enforce(cluster, {
-    apiVersion: "weft.dev/v1",
-    kind: "AuthorizationPolicy",
-    metadata: { name: "load-only", namespace: NAMESPACE },
-    spec: {
-      selector: { matchLabels: { app: "api" } },
-      rules: [{ from: [{ source: { serviceAccounts: [`${NAMESPACE}/load`] } }] }],
-    },
-  });
+  await permitLoadOnly(cluster, NAMESPACE);
   const api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" });
-  const [node] = cluster.nodes;
-  if (!node) throw new Error("the cluster has no node");
-  const url = `http://${api.serviceAddress}:8080/`;
-  load = await startLoad(cluster, { namespace: NAMESPACE, node, url });
-  await untilCaptured(cluster, [...api.pods, ...load.echo.pods]);
+  load = await startLoad(cluster, { namespace: NAMESPACE, api });
 }, 240_000);
 
 afterAll(async () => {

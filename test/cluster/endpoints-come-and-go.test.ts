@@ -4,7 +4,6 @@ import { until } from "../world/until.ts";
 import { createNamespace, deployEcho, type Echo, readEcho } from "./echo-workload.ts";
 import { installWeft } from "./install-weft.ts";
 import { between, type Load, startLoad } from "./load.ts";
-import { untilCaptured } from "./mesh-state.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const cluster = sharedCluster();
@@ -17,11 +16,7 @@ beforeAll(async () => {
   await installWeft(cluster);
   await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
   api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", replicas: REPLICAS });
-  const [node] = cluster.nodes;
-  if (!node) throw new Error("the cluster has no node");
-  const url = `http://${api.serviceAddress}:8080/`;
-  load = await startLoad(cluster, { namespace: NAMESPACE, node, url });
-  await untilCaptured(cluster, [...api.pods, ...load.echo.pods]);
+  load = await startLoad(cluster, { namespace: NAMESPACE, api });
 }, 240_000);
 
 afterAll(async () => {

@@ -1,8 +1,9 @@
 /** A pod that keeps calling a URL while the test does something to the mesh, and what it saw. */
 import { until } from "../world/until.ts";
-import type { Cluster, ClusterNode } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
 import { runCommand } from "./command.ts";
 import { deployEcho, type Echo } from "./echo-workload.ts";
+import { enforce, untilCaptured } from "./mesh-state.ts";
 
 /** Times in milliseconds since the epoch. */
 export interface Tally {
@@ -26,18 +27,25 @@ export interface Load {
 
 export interface LoadOptions {
   readonly namespace: string;
-  readonly node: ClusterNode;
-  readonly url: string;
+  /** Whom to ask. */
+  readonly api: Echo;
+  /** Requests a second, 50 of them on new connections. 80 where absent. */
+  readonly perSecond?: number;
 }
 
+/** From a pod on the first node. Returns once it and the pods it asks are captured. */
 export async function startLoad(
   cluster: Cluster,
-  { namespace, node, url }: LoadOptions,
+  { namespace, api, perSecond }: LoadOptions,
 ): Promise<Load> {
-  const role = ["load", "8080", url];
+  const [node] = cluster.nodes;
+  if (!node) throw new Error("the cluster has no node");
+  const url = `http://${api.serviceAddress}:${api.port}/`;
+  const role = ["load", "8080", url, ...(perSecond === undefined ? [] : [`${perSecond}`])];
   const echo = await deployEcho(cluster, { namespace, name: "load", node: node.name, role });
   const address = echo.pods[0]?.address;
   const program = `fetch("http://${address}:8080/").then(async (r) => console.log(await r.text()))`;
+  await untilCaptured(cluster, [...api.pods, ...echo.pods]);
   const argv = ["nsenter", `--net=/run/netns/${node.netns}`, "--", process.execPath, "-e", program];
   return {
     echo,
@@ -48,6 +56,19 @@ export async function startLoad(
         60_000,
       ),
   };
+}
+
+/** Nobody but the load may call `api` from now on, so that a call without its identity fails. */
+export async function permitLoadOnly(cluster: Cluster, namespace: string): Promise<void> {
+  await enforce(cluster, {
+    apiVersion: "weft.dev/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "load-only", namespace },
+    spec: {
+      selector: { matchLabels: { app: "api" } },
+      rules: [{ from: [{ source: { serviceAccounts: [`${namespace}/load`] } }] }],
+    },
+  });
 }
 
 /** What was seen between two tallies. */

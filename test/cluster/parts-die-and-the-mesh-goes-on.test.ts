@@ -5,7 +5,7 @@ import { until } from "../world/until.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { createNamespace, deployEcho, type Echo } from "./echo-workload.ts";
 import { installWeft } from "./install-weft.ts";
-import { between, type Load, startLoad, type Tally } from "./load.ts";
+import { between, type Load, permitLoadOnly, startLoad, type Tally } from "./load.ts";
 import { enforce, untilCaptured } from "./mesh-state.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 import { captureOnWire } from "./wire-capture.ts";
@@ -22,18 +22,8 @@ beforeAll(async () => {
   await installWeft(cluster);
   await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
   api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" });
-  const url = `http://${api.serviceAddress}:8080/`;
-  load = await startLoad(cluster, { namespace: NAMESPACE, node: firstNode(), url });
-  await untilCaptured(cluster, [...api.pods, ...load.echo.pods]);
-  await enforce(cluster, {
-    apiVersion: "weft.dev/v1",
-    kind: "AuthorizationPolicy",
-    metadata: { name: "load-only", namespace: NAMESPACE },
-    spec: {
-      selector: { matchLabels: { app: "api" } },
-      rules: [{ from: [{ source: { serviceAccounts: [`${NAMESPACE}/load`] } }] }],
-    },
-  });
+  load = await startLoad(cluster, { namespace: NAMESPACE, api });
+  await permitLoadOnly(cluster, NAMESPACE);
 }, 240_000);
 
 afterAll(async () => {

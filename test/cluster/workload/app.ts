@@ -5,8 +5,8 @@
  *   grpc PORT         grpc.health.v1.Health/Check: serving, whatever service is asked for
  *   call URL          asks once, prints the answer as JSON, ends with 1 where refused
  *   talk HOST PORT    its standard input to the server, what comes back to its standard output
- *   load PORT URL     asks URL all the time, on new connections and on a kept one; the tally so far is
- *                     what it answers on PORT
+ *   load PORT URL [N] asks URL all the time, on new connections and on kept ones, N times a second (80 where
+ *                     absent); the tally so far is what it answers on PORT
  * It knows nothing of the mesh.
  */
 import { Agent, createServer as createHttpServer, get } from "node:http";
@@ -14,8 +14,9 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:
 import { connect, createServer } from "node:net";
 import { hostname } from "node:os";
 
-const [, , role = "", target = "", second = ""] = process.argv;
-const PAUSE_MS = 20;
+const [, , role = "", target = "", second = "", third = "80"] = process.argv;
+/** Between two requests of one lane: those on new connections are one lane, each kept connection is one. */
+const LANE_MS = 20;
 /** After SIGTERM it goes on serving: callers learn later than the pod that it ends, as Kubernetes documents. */
 const LINGER_MS = 1_000;
 /** Longer than any outage that is to be seen as a failure. */
@@ -77,7 +78,7 @@ interface Tally {
   readonly pods: Record<string, number>;
 }
 
-async function load(port: number, url: string): Promise<never> {
+async function load(port: number, url: string, perSecond: number): Promise<never> {
   const tally: Tally = {
     startedMs: Date.now(),
     answered: { once: 0, kept: 0 },
@@ -88,10 +89,11 @@ async function load(port: number, url: string): Promise<never> {
   server.listen(port);
   process.once("SIGTERM", () => process.exit(0));
   const once = new Agent({ keepAlive: false });
-  const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+  const lanes = Math.max(1, Math.round((perSecond * LANE_MS) / 1000) - 1);
+  const kept = Array.from({ length: lanes }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
   const [done] = await Promise.all([
     keepAsking(url, { agent: once, tally, kind: "once" }),
-    keepAsking(url, { agent: kept, tally, kind: "kept" }),
+    ...kept.map((agent) => keepAsking(url, { agent, tally, kind: "kept" })),
   ]);
   return done;
 }
@@ -109,7 +111,8 @@ async function keepAsking(
     } catch (error) {
       tally.failed.push({ atMs, tookMs: Date.now() - atMs, error: `${kind}: ${String(error)}` });
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const restMs = Math.max(0, atMs + LANE_MS - Date.now());
+    await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 }
 
@@ -157,9 +160,11 @@ switch (role) {
     talk(target, Number(second));
     break;
   case "load":
-    await load(Number(target), second);
+    await load(Number(target), second, Number(third));
     break;
   default:
-    process.stderr.write("http|server-first|grpc PORT, call URL, talk HOST PORT, load PORT URL\n");
+    process.stderr.write(
+      "http|server-first|grpc PORT, call URL, talk HOST PORT, load PORT URL [N]\n",
+    );
     process.exitCode = 2;
 }
