@@ -1,4 +1,5 @@
 /** What a node proxy must do for one pod of its own node: capture it, and rule it by these policies. */
+import type { CaptureExclusions } from "./capture-exclusions.ts";
 import type { MtlsModes } from "./mtls-modes.ts";
 
 export interface Enrolment {
@@ -17,6 +18,7 @@ export interface Enrolment {
   readonly probes: readonly Probe[];
   /** Addresses of the pod's node, from which kubelet probes. They only select the probe's way, they grant nothing. */
   readonly nodeAddresses: readonly string[];
+  readonly exclusions: CaptureExclusions;
   /** For telemetry, as in Workload. */
   readonly owner: string;
 }

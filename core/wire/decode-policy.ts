@@ -14,7 +14,7 @@ import type {
   Source,
   StringMatch,
 } from "../model/authorization-policy.ts";
-import { type Cidr, formatIp, parseCidr } from "../model/ip.ts";
+import { decodeCidrs } from "./cidr.ts";
 import { POLICY_ACTIONS } from "./enum-table.ts";
 import type { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
@@ -183,15 +183,6 @@ function decodeAccounts(
     namespace: findings.name("serviceAccount.namespace", ref.namespace),
     name: findings.name("serviceAccount.name", ref.name),
   }));
-}
-
-function decodeCidrs(blocks: wire.Cidr[], findings: Findings): readonly Cidr[] {
-  return blocks.flatMap(({ address, prefixLength }) => {
-    const isAddress = address.length === 4 || address.length === 16;
-    const cidr = isAddress ? parseCidr(`${formatIp([...address])}/${prefixLength}`) : undefined;
-    if (cidr === undefined) findings.add("ipBlock: not an address block");
-    return cidr === undefined ? [] : [cidr];
-  });
 }
 
 function decodePorts(ports: readonly number[], findings: Findings): readonly number[] {

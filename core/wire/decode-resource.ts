@@ -4,6 +4,7 @@
  * Total: any valid protobuf gets an answer, nothing throws. The node proxy's control process and its
  * snapshot read through this, so what it returns may be used without another check.
  */
+import { type CaptureExclusions, NOTHING_EXCLUDED } from "../model/capture-exclusions.ts";
 import type { Enrolment, Probe } from "../model/enrolment.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
 import {
@@ -16,6 +17,7 @@ import type { Revocation } from "../model/revocation.ts";
 import type { EndpointSlice, Service } from "../model/service.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
 import type { Workload } from "../model/workload.ts";
+import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { BALANCE_ALGORITHMS, enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
@@ -152,7 +154,22 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
     modes: decodeModes(enrolment.modes, findings),
     probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
+    exclusions: decodeExclusions(enrolment.exclusions, findings),
     owner: findings.text("owner", enrolment.owner),
+  };
+}
+
+function decodeExclusions(
+  exclusions: wire.CaptureExclusions | undefined,
+  findings: Findings,
+): CaptureExclusions {
+  // An operator from before it could be asked for.
+  if (exclusions === undefined) return NOTHING_EXCLUDED;
+  const { inboundPorts, outboundPorts, outboundBlocks } = exclusions;
+  return {
+    inboundPorts: inboundPorts.map((port) => findings.port("exclusions.inboundPorts", port)),
+    outboundPorts: outboundPorts.map((port) => findings.port("exclusions.outboundPorts", port)),
+    outboundBlocks: decodeCidrs(outboundBlocks, findings),
   };
 }
 

@@ -7,11 +7,10 @@ import type {
   Source,
   StringMatch,
 } from "../model/authorization-policy.ts";
-import type { Cidr } from "../model/ip.ts";
+import { encodeCidr } from "./cidr.ts";
 import { POLICY_ACTIONS } from "./enum-table.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 import {
-  CidrSchema,
   ConditionSchema,
   OperationSchema,
   PolicySchema,
@@ -97,11 +96,4 @@ function encodeMatch(match: StringMatch): wire.StringMatch {
     return create(StringMatchSchema, { kind: { case: "present", value: true } });
   }
   return create(StringMatchSchema, { kind: { case: match.kind, value: match.value } });
-}
-
-function encodeCidr(cidr: Cidr): wire.Cidr {
-  return create(CidrSchema, {
-    address: Uint8Array.from(cidr.bytes),
-    prefixLength: cidr.prefixLength,
-  });
 }

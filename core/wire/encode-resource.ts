@@ -4,6 +4,7 @@ import type { Enrolment, Probe } from "../model/enrolment.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
 import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
 import type { EndpointSlice, Service } from "../model/service.ts";
+import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
 import { BALANCE_ALGORITHMS, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
@@ -86,7 +87,7 @@ function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
 }
 
 function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
-  const { uid, namespace, name, serviceAccount, netnsPath, owner } = enrolment;
+  const { uid, namespace, name, serviceAccount, netnsPath, owner, exclusions } = enrolment;
   return create(wire.EnrolmentSchema, {
     uid,
     namespace,
@@ -99,6 +100,11 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
     modes: encodeModes(enrolment.modes),
     probes: enrolment.probes.map(encodeProbe),
     nodeAddresses: [...enrolment.nodeAddresses],
+    exclusions: create(wire.CaptureExclusionsSchema, {
+      inboundPorts: [...exclusions.inboundPorts],
+      outboundPorts: [...exclusions.outboundPorts],
+      outboundBlocks: exclusions.outboundBlocks.map(encodeCidr),
+    }),
   });
 }
 

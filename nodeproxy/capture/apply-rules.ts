@@ -2,6 +2,7 @@
  * Puts the rules, the `ip rule` and the route of a captured pod into its network namespace, looks
  * whether they are there, and takes them out. Never touches the host's.
  */
+import type { CaptureExclusions } from "../../core/model/capture-exclusions.ts";
 import type { NetworkNamespace } from "../sys/namespace.ts";
 import { applyReturnRoute, hasReturnRoute, removeReturnRoute } from "./return-route.ts";
 import { isRedirecting, rulesToApply, rulesToRemove, rulesToStop, weftRules } from "./rules.ts";
@@ -12,6 +13,7 @@ import { runInNamespace } from "./run-in-namespace.ts";
 type Flavour = "nft" | "legacy";
 
 export interface AppliedRules {
+  readonly exclusions: CaptureExclusions;
   /** What the tables held right after, to notice any later change. */
   readonly entries: readonly {
     readonly family: 4 | 6;
@@ -20,23 +22,24 @@ export interface AppliedRules {
   }[];
 }
 
-export interface FamiliesToRedirect {
+export interface Redirection {
   /** Those that have listeners. */
   readonly possible: readonly (4 | 6)[];
   /** Those the pod speaks now. Only they must succeed; the others are redirected against a later day. */
   readonly required: readonly (4 | 6)[];
+  readonly exclusions: CaptureExclusions;
 }
 
 /** Throws RulesError where a required family cannot be redirected; what was put in until then is taken out again. */
 export async function applyRules(
   namespace: NetworkNamespace,
-  { possible, required }: FamiliesToRedirect,
+  { possible, required, exclusions }: Redirection,
 ): Promise<AppliedRules> {
   const entries: AppliedRules["entries"][number][] = [];
   for (const family of possible) {
     try {
       await applyReturnRoute(namespace, family);
-      entries.push(await applyFamily(namespace, family));
+      entries.push(await applyFamily(namespace, family, exclusions));
     } catch (error) {
       await removeRules(namespace, [family]).catch(() => undefined);
       if (!required.includes(family)) continue;
@@ -47,7 +50,7 @@ export async function applyRules(
       throw error;
     }
   }
-  return { entries };
+  return { exclusions, entries };
 }
 
 /** The families that are not as they were applied. */
@@ -129,13 +132,18 @@ interface Tables {
 async function applyFamily(
   namespace: NetworkNamespace,
   family: 4 | 6,
+  exclusions: CaptureExclusions,
 ): Promise<AppliedRules["entries"][number]> {
   const failures: string[] = [];
   for (const [flavour, canFindListeners] of WAYS) {
     const tables = { family, flavour };
     try {
       const saved = await save(namespace, tables);
-      await restore(namespace, tables, rulesToApply(family, saved, { canFindListeners }));
+      await restore(
+        namespace,
+        tables,
+        rulesToApply(family, saved, { canFindListeners, exclusions }),
+      );
       return { ...tables, rules: weftRules(await save(namespace, tables)) };
     } catch (error) {
       if (!(error instanceof RulesError)) throw error;

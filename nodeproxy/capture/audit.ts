@@ -23,5 +23,6 @@ export async function auditRules(
   );
   const repaired = [...broken, ...missing];
   if (repaired.length === 0) return { rules: applied, repaired };
-  return { rules: await applyRules(namespace, { possible, required }), repaired };
+  const { exclusions } = applied;
+  return { rules: await applyRules(namespace, { possible, required, exclusions }), repaired };
 }

@@ -6,6 +6,7 @@
  *
  * Rules go in last and come out when no caller uses the tunnel any more; an empty namespace keeps its.
  */
+import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
 import type { KeptPod } from "../channel/kept-descriptors.ts";
@@ -18,6 +19,7 @@ import {
 } from "./apply-rules.ts";
 import { auditRules } from "./audit.ts";
 import type { CaptureParts } from "./capture-parts.ts";
+import { areSameExclusions, describeExclusions } from "./exclusions.ts";
 import { candidatesOf, isInhabited, type ProcessScan } from "./find-namespace.ts";
 import { inspectNamespace } from "./inspect-namespace.ts";
 import { OlderConnections } from "./older-connections.ts";
@@ -30,11 +32,7 @@ import {
   openPod,
   type PodSockets,
 } from "./pod-sockets.ts";
-
-/** Twice what lies between two reports of open connections, and a bit: one opened just before the release is seen. */
-const DRAIN_MS = 2500;
-/** How long a release waits to hear of the tunnel's end before what is known already counts. */
-const SETTLE_MS = 2000;
+import { Release } from "./release.ts";
 
 type Phase = "finding" | "handed" | "captured" | "releasing" | "draining" | "closed";
 
@@ -50,10 +48,7 @@ export class PodCapture {
   #isListening = false;
   /** Callers may have been told to use the tunnel, by this process or by one before. */
   #isTunnelled = false;
-  #isSettled = false;
-  #settledAtLatestMs = 0;
-  #hasConnections = false;
-  #drainedNotBeforeMs = 0;
+  readonly #release = new Release();
   readonly #report: PodReport;
   /** One step at a time, whoever asks. */
   #queue: Promise<void> = Promise.resolve();
@@ -78,21 +73,15 @@ export class PodCapture {
     this.#phase = "handed";
     // Until the rules have been looked at; the enrolment may go meanwhile.
     this.#isTunnelled = true;
-    this.#isSettled = !(await this.#recognize(this.#sockets));
+    this.#release.settle(!(await this.#recognize(this.#sockets)));
   }
 
   /** `undefined`: no longer enrolled. */
   enrol(enrolment: Enrolment | undefined): void {
     this.#enrolment = enrolment;
     this.#lastEnrolment = enrolment ?? this.#lastEnrolment;
-    if (enrolment && this.#phase === "releasing") {
-      this.#phase = this.#sockets ? "handed" : "finding";
-    }
-    if (enrolment || !["finding", "handed", "captured"].includes(this.#phase)) return;
-    this.#phase = "releasing";
-    this.#isSettled = !this.#isTunnelled;
-    this.#settledAtLatestMs = Date.now() + SETTLE_MS;
-    if (this.#sockets) this.#report.tell("releasing");
+    if (enrolment) this.#goOn(enrolment);
+    else if (["finding", "handed", "captured"].includes(this.#phase)) this.#leave();
   }
 
   /** A traffic process asks for everything. */
@@ -108,11 +97,11 @@ export class PodCapture {
   }
 
   settle(): void {
-    this.#isSettled = true;
+    this.#release.settle();
   }
 
   connections(areOpen: boolean): void {
-    this.#hasConnections = areOpen;
+    this.#release.connections(areOpen);
   }
 
   /** Goes as far as it can. Never throws: what goes wrong is reported and tried again by the next call. */
@@ -133,6 +122,19 @@ export class PodCapture {
     this.#phase = "closed";
   }
 
+  #goOn({ exclusions }: Enrolment): void {
+    if (this.#phase === "releasing") this.#phase = this.#sockets ? "handed" : "finding";
+    // The rules of before stay until the new ones replace them.
+    const isOther = this.#rules && !areSameExclusions(this.#rules.exclusions, exclusions);
+    if (this.#phase === "captured" && isOther) this.#phase = "handed";
+  }
+
+  #leave(): void {
+    this.#phase = "releasing";
+    this.#release.begin(this.#isTunnelled);
+    if (this.#sockets) this.#report.tell("releasing");
+  }
+
   async #attempt(work: () => Promise<void>): Promise<void> {
     this.#queue = this.#queue.then(work).catch((error: unknown) => {
       this.#report.fail(error);
@@ -147,9 +149,11 @@ export class PodCapture {
       if (this.#phase === "handed") await this.#redirect();
     }
     if (this.#phase === "releasing" && !this.#sockets) await this.#findReleased(scan);
-    if (this.#phase === "releasing" && this.#canStop()) await this.#stop();
-    const isDrained = !this.#hasConnections && Date.now() >= this.#drainedNotBeforeMs;
-    if (this.#phase === "draining" && isDrained) await this.#finish();
+    const isReleasing = this.#phase === "releasing";
+    if (isReleasing && this.#release.mayStop(() => this.#parts.hasTunnel(this.uid))) {
+      await this.#stop();
+    }
+    if (this.#phase === "draining" && this.#release.isDrained()) await this.#finish();
   }
 
   async #find(scan: ProcessScan): Promise<void> {
@@ -178,7 +182,7 @@ export class PodCapture {
       return;
     }
     this.#keep(opened.sockets);
-    if (await this.#recognize(opened.sockets)) this.#isSettled = false;
+    if (await this.#recognize(opened.sockets)) this.#release.settle(false);
     else await this.#finish();
   }
 
@@ -211,7 +215,8 @@ export class PodCapture {
     const { namespace, families } = this.#sockets;
     const { families: required } = await inspectNamespace(namespace);
     if (!this.#isTunnelled) await this.#older.begin(namespace);
-    this.#rules = await applyRules(namespace, { possible: families, required });
+    const { exclusions = NOTHING_EXCLUDED } = this.#enrolment ?? {};
+    this.#rules = await applyRules(namespace, { possible: families, required, exclusions });
     // The enrolment may have gone meanwhile; `releasing` takes these rules out again.
     if (this.#phase !== "handed") return;
     this.#phase = "captured";
@@ -245,18 +250,13 @@ export class PodCapture {
     this.hand();
   }
 
-  #canStop(): boolean {
-    if (this.#isSettled) return true;
-    return Date.now() >= this.#settledAtLatestMs && !this.#parts.hasTunnel(this.uid);
-  }
-
   async #stop(): Promise<void> {
     if (!this.#sockets) return;
     await stopRedirecting(this.#sockets.namespace, this.#sockets.families);
     this.#phase = "draining";
     const message = "redirects nothing any more; open connections go on";
     this.#report.tell("releasing", { reason: "draining", message });
-    this.#drainedNotBeforeMs = Date.now() + DRAIN_MS;
+    this.#release.stopped();
     this.#parts.log.info({ uid: this.uid }, "pod released");
   }
 
@@ -276,8 +276,7 @@ export class PodCapture {
     this.#rules = undefined;
     this.#isListening = false;
     this.#isTunnelled = false;
-    this.#isSettled = false;
-    this.#hasConnections = false;
+    this.#release.reset();
     this.#report.clear();
     this.#phase = this.#enrolment ? "finding" : "closed";
   }
@@ -295,6 +294,7 @@ export class PodCapture {
 
   #tellCaptured(): void {
     this.#isTunnelled = true;
-    this.#report.tell("captured", { connectionsOutside: this.#older.count });
+    const message = describeExclusions(this.#enrolment?.exclusions);
+    this.#report.tell("captured", { connectionsOutside: this.#older.count, message });
   }
 }

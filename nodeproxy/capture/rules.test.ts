@@ -1,4 +1,6 @@
 import { expect, test } from "@jest/globals";
+import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
+import { parseCidr } from "../../core/model/ip.ts";
 import { isRedirecting, rulesToApply, rulesToRemove, rulesToStop, weftRules } from "./rules.ts";
 
 const APPLIED = `*nat
@@ -44,9 +46,29 @@ test("rulesToApply(): to ports that nobody listens on goes a reset, where the ke
   const able = rulesToApply(4, "");
   expect(able.indexOf("--to-ports 15006")).toBeLessThan(able.indexOf("--to-ports 15009"));
   expect(able).toContain("-A WEFT_INPUT -p tcp -m tcp --dport 15009 -j REJECT");
-  const unable = rulesToApply(4, "", { canFindListeners: false });
+  const options = { canFindListeners: false, exclusions: NOTHING_EXCLUDED };
+  const unable = rulesToApply(4, "", options);
   expect(unable).toContain("! --dport 15008 -j REDIRECT --to-ports 15006");
   expect(unable).not.toContain("-m socket");
+});
+
+test("rulesToApply(): what is excluded returns before the redirect, and after what the proxy itself needs", () => {
+  const blocks = ["10.0.0.0/8", "fd00::/8"].flatMap((text) => parseCidr(text) ?? []);
+  const exclusions = { inboundPorts: [9100], outboundPorts: [25], outboundBlocks: blocks };
+  const text = rulesToApply(6, "", { canFindListeners: true, exclusions });
+  const rules = text.split("\n").filter((line) => line.startsWith("-A WEFT_"));
+  expect(rules.slice(rules.findIndex((rule) => rule.includes("PREROUTING -i lo -j")))).toEqual([
+    "-A WEFT_PREROUTING -i lo -j RETURN",
+    "-A WEFT_PREROUTING -p tcp -m tcp --dport 9100 -j RETURN",
+    expect.stringContaining("--to-ports 15006"),
+    expect.stringContaining("--to-ports 15009"),
+    expect.stringContaining("--mark 0x539/0xfff -j RETURN"),
+    expect.stringContaining("--dport 15021 -j REDIRECT"),
+    "-A WEFT_OUTPUT -o lo -j RETURN",
+    "-A WEFT_OUTPUT -p tcp -m tcp --dport 25 -j RETURN",
+    "-A WEFT_OUTPUT -d fd00::/8 -j RETURN",
+    expect.stringContaining("--to-ports 15001"),
+  ]);
 });
 
 test("rulesToStop(): touches the nat table's own chains only", () => {

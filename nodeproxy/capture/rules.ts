@@ -4,6 +4,8 @@
  * All rules lie in own chains named WEFT_…, entered by one jump that stands first in its built-in
  * chain; so applying again is harmless and releasing leaves other people's rules alone.
  */
+import { type CaptureExclusions, NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
+import { type Cidr, formatIp } from "../../core/model/ip.ts";
 import { GATE_ADDRESS_V4, GATE_ADDRESS_V6, GATE_PORT } from "../gate/gate-protocol.ts";
 import { CLOSED_PORT, INBOUND_PORT, OUTBOUND_PORT, TUNNEL_PORT } from "./ports.ts";
 
@@ -16,6 +18,14 @@ interface Chain {
   readonly rules: readonly string[];
 }
 
+export interface RulesOptions {
+  /** The kernel has `xt_socket`; without it every port answers and refuses later. */
+  readonly canFindListeners: boolean;
+  readonly exclusions: CaptureExclusions;
+}
+
+const EVERYTHING: RulesOptions = { canFindListeners: true, exclusions: NOTHING_EXCLUDED };
+
 /** The proxy's own packets; `PROXY_MARK` of sys/tcp-socket.ts. */
 const PROXY = "-m mark --mark 0x539/0xfff";
 // `--syn` only: to a fresh conntrack the next packet of a running connection is a new one, and would be
@@ -23,7 +33,10 @@ const PROXY = "-m mark --mark 0x539/0xfff";
 const NEW_TCP = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
 
 /** nat last: nothing is redirected before its answers find their way back. */
-function chains(family: 4 | 6, canFindListeners: boolean): readonly Chain[] {
+function chains(
+  family: 4 | 6,
+  { canFindListeners, exclusions }: RulesOptions = EVERYTHING,
+): readonly Chain[] {
   const gate = family === 4 ? `${GATE_ADDRESS_V4}/32` : `${GATE_ADDRESS_V6}/128`;
   return [
     {
@@ -56,7 +69,11 @@ function chains(family: 4 | 6, canFindListeners: boolean): readonly Chain[] {
     {
       table: "nat",
       builtIn: "PREROUTING",
-      rules: ["-i lo -j RETURN", ...inboundRules(canFindListeners)],
+      rules: [
+        "-i lo -j RETURN",
+        ...portsExcluded(exclusions.inboundPorts),
+        ...inboundRules(canFindListeners),
+      ],
     },
     {
       table: "nat",
@@ -66,10 +83,22 @@ function chains(family: 4 | 6, canFindListeners: boolean): readonly Chain[] {
         `-d ${gate} ${NEW_TCP} --dport ${GATE_PORT} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
         // What a pod says to itself, by loopback or by its own address, never leaves it.
         "-o lo -j RETURN",
+        ...portsExcluded(exclusions.outboundPorts),
+        ...blocksExcluded(exclusions.outboundBlocks, family),
         `${NEW_TCP} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
       ],
     },
   ];
+}
+
+function portsExcluded(ports: readonly number[]): readonly string[] {
+  return ports.map((port) => `-p tcp -m tcp --dport ${port} -j RETURN`);
+}
+
+function blocksExcluded(blocks: readonly Cidr[], family: 4 | 6): readonly string[] {
+  return blocks
+    .filter((block) => block.family === family)
+    .map(({ bytes, prefixLength }) => `-d ${formatIp(bytes)}/${prefixLength} -j RETURN`);
 }
 
 /**
@@ -91,14 +120,13 @@ function inboundRules(canFindListeners: boolean): readonly string[] {
 
 /**
  * Text that brings the rules from what `iptables-save` printed to what they must be, each table at once.
- * `canFindListeners`: the kernel has `xt_socket`; without it every port answers and refuses later.
  */
 export function rulesToApply(
   family: 4 | 6,
   saved: string,
-  { canFindListeners }: { readonly canFindListeners: boolean } = { canFindListeners: true },
+  options: RulesOptions = EVERYTHING,
 ): string {
-  return restoreText(chains(family, canFindListeners), (chain) => [
+  return restoreText(chains(family, options), (chain) => [
     `:${nameOf(chain)} - [0:0]`,
     ...deletedJumps(chain, saved),
     `-I ${chain.builtIn} 1 -j ${nameOf(chain)}`,
@@ -113,7 +141,7 @@ export function rulesToStop(): string {
 
 /** Takes every trace of Weft out of the tables. Only after the last connection has ended. */
 export function rulesToRemove(family: 4 | 6, saved: string): string {
-  return restoreText(chains(family, true), (chain) => [
+  return restoreText(chains(family), (chain) => [
     `:${nameOf(chain)} - [0:0]`,
     ...deletedJumps(chain, saved),
     `-X ${nameOf(chain)}`,

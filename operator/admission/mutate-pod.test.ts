@@ -223,3 +223,9 @@ test("validatePod(): a volume that tells something else than the annotation is r
   const verdict = validatePod(after, IMAGE);
   expect(verdict.kind === "denied" && verdict.reasons[0]).toContain("volume weft-gate");
 });
+
+test("validatePod(): exclusions that cannot be read are refused, with the annotation's name", () => {
+  const annotations = { "weft.dev/exclude-inbound-ports": "http" };
+  const verdict = validatePod(mutated(pod({}, { annotations })), IMAGE);
+  expect(verdict.kind === "denied" && verdict.reasons[0]).toContain("exclude-inbound-ports");
+});

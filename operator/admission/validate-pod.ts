@@ -1,5 +1,6 @@
 /** Whether a pod of an enrolled namespace would start uncaptured: `weft-gate` must come first, and be ours. */
 import type { V1Pod } from "@kubernetes/client-node";
+import { readExclusions } from "../resources/capture-exclusions.ts";
 import { type AdmissionVerdict, ALLOWED } from "./admission-review.ts";
 import { capturable } from "./capturable.ts";
 import { GATE_NAME, gateContainer, gateTampering } from "./gate-container.ts";
@@ -9,6 +10,8 @@ export function validatePod(pod: V1Pod, image: string): AdmissionVerdict {
   const found = capturable(pod);
   if (found.kind === "refuse") return { kind: "denied", reasons: [found.reason] };
   if (found.kind === "leave" || !pod.spec) return ALLOWED;
+  const { reasons } = readExclusions(pod.metadata?.annotations);
+  if (reasons.length > 0) return { kind: "denied", reasons };
   const reason = gateDefect(pod.spec, image);
   return reason === undefined ? ALLOWED : { kind: "denied", reasons: [reason] };
 }

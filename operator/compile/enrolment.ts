@@ -24,6 +24,7 @@ export interface EnrolmentFacts {
 export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | undefined {
   if (!isMeshed(pod, facts.namespace) || pod.ended || pod.addresses.length === 0) return undefined;
   const { uid, namespace, name, serviceAccount, addresses, netnsPath, probes, owner } = pod;
+  const { exclusions } = pod;
   return {
     uid,
     namespace,
@@ -35,6 +36,7 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
     modes: facts.modes,
     probes,
     nodeAddresses: facts.nodeAddresses,
+    exclusions,
     owner,
   };
 }

@@ -3,9 +3,11 @@
  *
  * Refuses a pod whose fields could not become an identity; such a pod is simply not in the mesh.
  */
+import type { CaptureExclusions } from "../../core/model/capture-exclusions.ts";
 import type { Probe } from "../../core/model/enrolment.ts";
 import { isSpiffeId } from "../../core/model/spiffe-id.ts";
 import { canonicalAddresses } from "./addresses.ts";
+import { readExclusions } from "./capture-exclusions.ts";
 import { type KubeObject, type ObjectMeta, type Parsed, refused } from "./kube-object.ts";
 import { MESH_LABEL } from "./namespace.ts";
 import { asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
@@ -30,6 +32,7 @@ export interface Pod {
   readonly netnsPath: string;
   readonly owner: string;
   readonly probes: readonly Probe[];
+  readonly exclusions: CaptureExclusions;
 }
 
 const NETNS_ANNOTATION = "weft.dev/netns";
@@ -63,6 +66,7 @@ export function parsePod({ metadata, ...object }: KubeObject): Parsed<Pod> {
       netnsPath: metadata.annotations[NETNS_ANNOTATION] ?? "",
       owner: ownerName(metadata),
       probes: parseProbes(spec, addresses),
+      exclusions: readExclusions(metadata.annotations).exclusions,
     },
   };
 }

@@ -133,6 +133,7 @@ const enrolment: fc.Arbitrary<Enrolment> = fc.record({
   modes,
   probes: fc.array(probe, { maxLength: 3 }),
   nodeAddresses: ips,
+  exclusions: fc.record({ inboundPorts: ports, outboundPorts: ports, outboundBlocks: cidrs }),
   owner: label,
 });
 

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { Socket as NetSocket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
+import { parseCidr } from "../../core/model/ip.ts";
 import {
   applyRules,
   areRedirected,
@@ -25,7 +27,7 @@ import {
   startFromPod,
 } from "./pod-network.ts";
 
-const BOTH = { possible: [4, 6], required: [4, 6] } as const;
+const BOTH = { possible: [4, 6], required: [4, 6], exclusions: NOTHING_EXCLUDED } as const;
 const APP_PORT = 8080;
 
 let network: PodNetwork;
@@ -97,6 +99,23 @@ test("applyRules(): leaves alone what the pod says to itself, and leads to the g
   for (const gate of ["169.254.7.1", "fd16:9254:7::1"]) {
     expect(await greeting(startFromPod(a, gate, 15021))).toBe(`15001 ${gate} 15021`);
   }
+});
+
+test("applyRules(): what is excluded goes past, everything else does not, and the next rules forget it", async () => {
+  const { a, b } = network;
+  const outboundBlocks = [`${b.v6}/128`].flatMap((text) => parseCidr(text) ?? []);
+  const none = NOTHING_EXCLUDED;
+  await applyRules(a.namespace, { ...BOTH, exclusions: { ...none, outboundBlocks } });
+  expect(await greeting(startFromPod(a, b.v6, APP_PORT))).toBe(`app ${a.v6}`);
+  expect(await greeting(startFromPod(a, b.v4, APP_PORT))).toBe(`15001 ${b.v4} 8080`);
+  await applyRules(a.namespace, { ...BOTH, exclusions: { ...none, outboundPorts: [APP_PORT] } });
+  expect(await greeting(startFromPod(a, b.v4, APP_PORT))).toBe(`app ${a.v4}`);
+  expect(await greeting(startFromPod(b, a.v4, APP_PORT))).toBe(`15006 ${a.v4} 8080`);
+  await applyRules(a.namespace, { ...BOTH, exclusions: { ...none, inboundPorts: [APP_PORT] } });
+  expect(await greeting(startFromPod(b, a.v4, APP_PORT))).toBe(`app ${b.v4}`);
+  expect(await greeting(startFromPod(a, b.v4, APP_PORT))).toBe(`15001 ${b.v4} 8080`);
+  await applyRules(a.namespace, BOTH);
+  expect(await greeting(startFromPod(b, a.v4, APP_PORT))).toBe(`15006 ${a.v4} 8080`);
 });
 
 test("applyRules(): the gate is reached in a pod without a default route", async () => {

@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
 import { createLog } from "../../core/process/log.ts";
@@ -59,6 +60,7 @@ function enrolment(): Enrolment {
     modes: { default: "PERMISSIVE", ports: [] },
     probes: [],
     nodeAddresses: [],
+    exclusions: NOTHING_EXCLUDED,
     owner: "web",
   };
 }
@@ -162,6 +164,28 @@ test("createCapture(): pending until traffic listens, then captured, and the gat
   expect(control.capture.reports()).toEqual([]);
   const saved = execFileSync("ip", ["netns", "exec", network.a.name, "iptables-save"]);
   expect(saved.toString()).not.toContain("WEFT");
+  await stop(control, traffic);
+});
+
+test("createCapture(): exclusions that change under a running pod are followed, and told", async () => {
+  const path = join(directory, "line");
+  const control = await startControl(path);
+  const traffic = startTraffic(path);
+  let told = once(control.states, "captured");
+  control.capture.apply(new Map([[UID, enrolment()]]));
+  expect(await told).toMatchObject([{ message: "" }]);
+  told = once(control.states, "captured");
+  const exclusions = { ...NOTHING_EXCLUDED, outboundPorts: [25], inboundPorts: [9100, 9200] };
+  control.capture.apply(new Map([[UID, { ...enrolment(), exclusions }]]));
+  const message = "not captured, by annotation: inbound ports 9100, 9200; outbound ports 25";
+  expect(await told).toMatchObject([{ message }]);
+  const saved = execFileSync("ip", ["netns", "exec", network.a.name, "ip6tables-save"]);
+  expect(saved.toString()).toContain("-A WEFT_OUTPUT -p tcp -m tcp --dport 25 -j RETURN");
+  await control.capture.audit();
+  expect(control.capture.reports()).toMatchObject([{ state: "captured", message }]);
+  control.capture.apply(new Map());
+  control.capture.releaseSettled(UID);
+  await Promise.all(traffic.servers.map(async (server) => once(server, "close")));
   await stop(control, traffic);
 });
 

@@ -1,6 +1,7 @@
 /** Two captured pods on two "nodes" of one process: real namespaces, rules and sockets, two whole traffic processes' worth of parts. */
 import { Registry } from "prom-client";
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import { type Resource, type ResourceBody, resourceName } from "../../core/model/resource.ts";
 import type { Workload } from "../../core/model/workload.ts";
@@ -81,7 +82,11 @@ export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
   leaf(a, "a");
   leaf(b, "b");
   await Promise.all([capture(a, network.a, "uid-a"), capture(b, network.b, "uid-b")]);
-  const families = { possible: [4, 6], required: [4, 6] } as const;
+  const families = {
+    possible: [4, 6],
+    required: [4, 6],
+    exclusions: NOTHING_EXCLUDED,
+  } as const;
   await applyRules(network.a.namespace, families);
   await applyRules(network.b.namespace, families);
   return {
@@ -128,6 +133,7 @@ export function enrolment(pod: TestPod, name: string, part: Partial<Enrolment>):
     modes: { default: "STRICT" as const, ports: [] },
     probes: [],
     nodeAddresses: [],
+    exclusions: NOTHING_EXCLUDED,
     owner: name,
     ...part,
   };

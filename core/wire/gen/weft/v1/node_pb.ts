@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLwAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IAEIGCgRib2R5IlEKCU10bHNNb2RlcxIiCgdkZWZhdWx0GAEgASgOMhEud2VmdC52MS5NdGxzTW9kZRIgCgVwb3J0cxgCIAMoCzIRLndlZnQudjEuUG9ydE1vZGUiOQoIUG9ydE1vZGUSDAoEcG9ydBgBIAEoDRIfCgRtb2RlGAIgASgOMhEud2VmdC52MS5NdGxzTW9kZSK0AQoIV29ya2xvYWQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIMCgRub2RlGAUgASgJEhEKCWFkZHJlc3NlcxgGIAMoCRIOCgZ0dW5uZWwYByABKAgSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxINCgVvd25lchgJIAEoCSKkAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSJKCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgJEhAKCHdvcmtsb2FkGAIgASgJEgwKBG5vZGUYAyABKAkSDQoFcmVhZHkYBCABKAgi9QEKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIm8KBlBvbGljeRIlCgZhY3Rpb24YASABKA4yFS53ZWZ0LnYxLlBvbGljeUFjdGlvbhIPCgdkcnlfcnVuGAIgASgIEg8KB2ludmFsaWQYAyABKAgSHAoFcnVsZXMYBCADKAsyDS53ZWZ0LnYxLlJ1bGUidgoEUnVsZRINCgVpbmRleBgBIAEoDRIdCgRmcm9tGAIgAygLMg8ud2VmdC52MS5Tb3VyY2USHgoCdG8YAyADKAsyEi53ZWZ0LnYxLk9wZXJhdGlvbhIgCgR3aGVuGAQgAygLMhIud2VmdC52MS5Db25kaXRpb24izgMKBlNvdXJjZRIoCgpwcmluY2lwYWxzGAEgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfcHJpbmNpcGFscxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKAoKbmFtZXNwYWNlcxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X25hbWVzcGFjZXMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAYgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIrCg10cnVzdF9kb21haW5zGAcgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIvChFub3RfdHJ1c3RfZG9tYWlucxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIAoJaXBfYmxvY2tzGAkgAygLMg0ud2VmdC52MS5DaWRyEiQKDW5vdF9pcF9ibG9ja3MYCiADKAsyDS53ZWZ0LnYxLkNpZHIiLQoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDSK+AgoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDSJdCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIjQKEVNlcnZpY2VBY2NvdW50UmVmEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIi4KBENpZHISDwoHYWRkcmVzcxgBIAEoDBIVCg1wcmVmaXhfbGVuZ3RoGAIgASgNIk4KBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSDQoFcm9vdHMYAiADKAwSDgoGaXNzdWVyGAMgASgJEg8KB3JldGlyZWQYBCADKAkiKwoKUmV2b2NhdGlvbhIMCgRub2RlGAEgASgJEg8KB3NlcmlhbHMYAiADKAkicQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwqkQIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyqfAQoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAyqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLwAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IAEIGCgRib2R5IlEKCU10bHNNb2RlcxIiCgdkZWZhdWx0GAEgASgOMhEud2VmdC52MS5NdGxzTW9kZRIgCgVwb3J0cxgCIAMoCzIRLndlZnQudjEuUG9ydE1vZGUiOQoIUG9ydE1vZGUSDAoEcG9ydBgBIAEoDRIfCgRtb2RlGAIgASgOMhEud2VmdC52MS5NdGxzTW9kZSK0AQoIV29ya2xvYWQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIMCgRub2RlGAUgASgJEhEKCWFkZHJlc3NlcxgGIAMoCRIOCgZ0dW5uZWwYByABKAgSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxINCgVvd25lchgJIAEoCSKkAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSJKCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgJEhAKCHdvcmtsb2FkGAIgASgJEgwKBG5vZGUYAyABKAkSDQoFcmVhZHkYBCABKAgipQIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucyJqChFDYXB0dXJlRXhjbHVzaW9ucxIVCg1pbmJvdW5kX3BvcnRzGAEgAygNEhYKDm91dGJvdW5kX3BvcnRzGAIgAygNEiYKD291dGJvdW5kX2Jsb2NrcxgDIAMoCzINLndlZnQudjEuQ2lkciKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIm8KBlBvbGljeRIlCgZhY3Rpb24YASABKA4yFS53ZWZ0LnYxLlBvbGljeUFjdGlvbhIPCgdkcnlfcnVuGAIgASgIEg8KB2ludmFsaWQYAyABKAgSHAoFcnVsZXMYBCADKAsyDS53ZWZ0LnYxLlJ1bGUidgoEUnVsZRINCgVpbmRleBgBIAEoDRIdCgRmcm9tGAIgAygLMg8ud2VmdC52MS5Tb3VyY2USHgoCdG8YAyADKAsyEi53ZWZ0LnYxLk9wZXJhdGlvbhIgCgR3aGVuGAQgAygLMhIud2VmdC52MS5Db25kaXRpb24izgMKBlNvdXJjZRIoCgpwcmluY2lwYWxzGAEgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfcHJpbmNpcGFscxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKAoKbmFtZXNwYWNlcxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X25hbWVzcGFjZXMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAYgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIrCg10cnVzdF9kb21haW5zGAcgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIvChFub3RfdHJ1c3RfZG9tYWlucxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIAoJaXBfYmxvY2tzGAkgAygLMg0ud2VmdC52MS5DaWRyEiQKDW5vdF9pcF9ibG9ja3MYCiADKAsyDS53ZWZ0LnYxLkNpZHIiLQoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDSK+AgoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDSJdCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIjQKEVNlcnZpY2VBY2NvdW50UmVmEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIi4KBENpZHISDwoHYWRkcmVzcxgBIAEoDBIVCg1wcmVmaXhfbGVuZ3RoGAIgASgNIk4KBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSDQoFcm9vdHMYAiADKAwSDgoGaXNzdWVyGAMgASgJEg8KB3JldGlyZWQYBCADKAkiKwoKUmV2b2NhdGlvbhIMCgRub2RlGAEgASgJEg8KB3NlcmlhbHMYAiADKAkicQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwqkQIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyqfAQoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAyqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -651,6 +651,11 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
    * @generated from field: string owner = 11;
    */
   owner: string;
+
+  /**
+   * @generated from field: weft.v1.CaptureExclusions exclusions = 12;
+   */
+  exclusions?: CaptureExclusions | undefined;
 };
 
 /**
@@ -659,6 +664,35 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
  */
 export const EnrolmentSchema: GenMessage<Enrolment> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 17);
+
+/**
+ * What of the pod's traffic is not captured, because its owner asked for it.
+ *
+ * @generated from message weft.v1.CaptureExclusions
+ */
+export type CaptureExclusions = Message<"weft.v1.CaptureExclusions"> & {
+  /**
+   * @generated from field: repeated uint32 inbound_ports = 1;
+   */
+  inboundPorts: number[];
+
+  /**
+   * @generated from field: repeated uint32 outbound_ports = 2;
+   */
+  outboundPorts: number[];
+
+  /**
+   * @generated from field: repeated weft.v1.Cidr outbound_blocks = 3;
+   */
+  outboundBlocks: Cidr[];
+};
+
+/**
+ * Describes the message weft.v1.CaptureExclusions.
+ * Use `create(CaptureExclusionsSchema)` to create a new message.
+ */
+export const CaptureExclusionsSchema: GenMessage<CaptureExclusions> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 18);
 
 /**
  * @generated from message weft.v1.Probe
@@ -703,7 +737,7 @@ export type Probe = Message<"weft.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 18);
+  messageDesc(file_weft_v1_node, 19);
 
 /**
  * @generated from message weft.v1.HttpProbe
@@ -730,7 +764,7 @@ export type HttpProbe = Message<"weft.v1.HttpProbe"> & {
  * Use `create(HttpProbeSchema)` to create a new message.
  */
 export const HttpProbeSchema: GenMessage<HttpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 19);
+  messageDesc(file_weft_v1_node, 20);
 
 /**
  * @generated from message weft.v1.HttpHeader
@@ -752,7 +786,7 @@ export type HttpHeader = Message<"weft.v1.HttpHeader"> & {
  * Use `create(HttpHeaderSchema)` to create a new message.
  */
 export const HttpHeaderSchema: GenMessage<HttpHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 20);
+  messageDesc(file_weft_v1_node, 21);
 
 /**
  * @generated from message weft.v1.TcpProbe
@@ -765,7 +799,7 @@ export type TcpProbe = Message<"weft.v1.TcpProbe"> & {
  * Use `create(TcpProbeSchema)` to create a new message.
  */
 export const TcpProbeSchema: GenMessage<TcpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 21);
+  messageDesc(file_weft_v1_node, 22);
 
 /**
  * @generated from message weft.v1.GrpcProbe
@@ -782,7 +816,7 @@ export type GrpcProbe = Message<"weft.v1.GrpcProbe"> & {
  * Use `create(GrpcProbeSchema)` to create a new message.
  */
 export const GrpcProbeSchema: GenMessage<GrpcProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 22);
+  messageDesc(file_weft_v1_node, 23);
 
 /**
  * A compiled AuthorizationPolicy; its name is Resource.name.
@@ -816,7 +850,7 @@ export type Policy = Message<"weft.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 23);
+  messageDesc(file_weft_v1_node, 24);
 
 /**
  * @generated from message weft.v1.Rule
@@ -848,7 +882,7 @@ export type Rule = Message<"weft.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 24);
+  messageDesc(file_weft_v1_node, 25);
 
 /**
  * @generated from message weft.v1.Source
@@ -910,7 +944,7 @@ export type Source = Message<"weft.v1.Source"> & {
  * Use `create(SourceSchema)` to create a new message.
  */
 export const SourceSchema: GenMessage<Source> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 25);
+  messageDesc(file_weft_v1_node, 26);
 
 /**
  * @generated from message weft.v1.Operation
@@ -932,7 +966,7 @@ export type Operation = Message<"weft.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 26);
+  messageDesc(file_weft_v1_node, 27);
 
 /**
  * `key` is the condition's Istio name; exactly the pair of lists that fits the key is set.
@@ -991,7 +1025,7 @@ export type Condition = Message<"weft.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 27);
+  messageDesc(file_weft_v1_node, 28);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1032,7 +1066,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 28);
+  messageDesc(file_weft_v1_node, 29);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1054,7 +1088,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 29);
+  messageDesc(file_weft_v1_node, 30);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1076,7 +1110,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 30);
+  messageDesc(file_weft_v1_node, 31);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1112,7 +1146,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 31);
+  messageDesc(file_weft_v1_node, 32);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1138,7 +1172,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1170,7 +1204,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * Whole: replaces the node's report before.
@@ -1209,7 +1243,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1246,7 +1280,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 36);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1285,7 +1319,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -1311,7 +1345,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -1333,7 +1367,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -1352,7 +1386,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -1378,7 +1412,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -1397,7 +1431,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * @generated from enum weft.v1.ResourceKind
