@@ -3,8 +3,8 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { NO_PARTY } from "../nodeproxy/flow/connection-facts.ts";
 import { createAccessLog } from "../nodeproxy/telemetry/access-log.ts";
+import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
 
 const docs = readFileSync("docs/access-log.md", "utf8");
 const [fields = "", codes = ""] = docs.split("\n## Codes\n");
@@ -48,26 +48,7 @@ test("docs/access-log.md: lists every field of a line, and no other", async () =
   const folder = mkdtempSync(join(tmpdir(), "weft-docs-"));
   const file = join(folder, "access.log");
   const log = createAccessLog({ file, onDropped: () => undefined });
-  const rule = { policy: "shop/p", rule: 0 };
-  const matches = [
-    { ...rule, action: "AUDIT" as const, dryRun: false },
-    { ...rule, action: "DENY" as const, dryRun: true },
-  ];
-  const facts = {
-    direction: "inbound" as const,
-    sinceMs: 0,
-    pod: "uid",
-    source: NO_PARTY,
-    sourceAddress: "10.0.0.1:1",
-    destination: NO_PARTY,
-    destinationAddress: "10.0.0.2:2",
-    upstreamAddress: "10.0.0.2:2",
-    service: "",
-    tunnelled: true,
-    watched: { matches, dryRun: "deny" as const },
-  };
-  const end = { code: "denied_by_policy", ...rule, carried: false, bytesSent: 0, bytesReceived: 0 };
-  log.write(facts, end);
+  log.write(DENIED_CONNECTION, DENIED_OUTCOME);
   await log.close();
   const line = JSON.parse(readFileSync(file, "utf8")) as object;
   rmSync(folder, { recursive: true });

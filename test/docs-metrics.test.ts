@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { Registry } from "prom-client";
-import { NO_PARTY } from "../nodeproxy/flow/connection-facts.ts";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
+import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
 
 const docs = readFileSync("docs/metrics.md", "utf8");
 const [, nodeProxy = ""] = /^## Node proxy$([\s\S]*?)^## Operator$/m.exec(docs) ?? [];
@@ -18,23 +18,8 @@ interface Metric {
 async function exposed(): Promise<readonly string[]> {
   const registry = new Registry();
   const metrics = new ConnectionMetrics(registry);
-  const match = { policy: "shop/p", rule: 0, action: "DENY" as const, dryRun: true };
-  const facts = {
-    direction: "inbound" as const,
-    sinceMs: 0,
-    pod: "uid",
-    source: NO_PARTY,
-    sourceAddress: "10.0.0.1:1",
-    destination: NO_PARTY,
-    destinationAddress: "10.0.0.2:2",
-    upstreamAddress: "10.0.0.2:2",
-    service: "",
-    tunnelled: true,
-    watched: { matches: [match], dryRun: "deny" as const },
-  };
-  metrics.opened(facts);
-  const end = { code: "denied_by_policy", policy: "shop/p", rule: 0, carried: true };
-  metrics.ended(facts, { ...end, bytesSent: 1, bytesReceived: 1 });
+  metrics.opened(DENIED_CONNECTION);
+  metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
   const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   return all.map(({ name, type, values }) => {
     const labels = Object.keys(values[0]?.labels ?? {});

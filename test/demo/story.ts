@@ -68,7 +68,7 @@ async function tell(stage: Stage, startedMs: number): Promise<Summary> {
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([, count]) => count);
   say(
-    `web → api → store: ${tally.requests} requests, ${tally.failed} failed ${JSON.stringify(tally.errors)}`,
+    `web → api → store: ${tally.requests} requests, ${tally.failed} failed${tally.failed > 0 ? ` ${JSON.stringify(tally.errors)}` : ""}`,
   );
   say(
     `  answered by ${JSON.stringify(tally.replicas)}; the store's greeting came first ${tally.greetings} times`,
