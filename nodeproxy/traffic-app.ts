@@ -19,10 +19,11 @@ import type { AccessLog } from "./telemetry/access-log.ts";
 import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 import { ConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
 import { type PodSource, type TrafficParts, TrafficPod } from "./traffic-pod.ts";
-import { isStillTrusted } from "./tunnel/is-still-trusted.ts";
+import { TrafficTrust } from "./traffic-trust.ts";
 import { LeafWaiters } from "./tunnel/leaf-waiters.ts";
 import { openHandshake } from "./tunnel/open-handshake.ts";
 import { TunnelPool } from "./tunnel/pool.ts";
+import { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 const LEAF_WAIT_MS = 5_000;
 const REPORT_INTERVAL_MS = 1_000;
@@ -62,11 +63,13 @@ class TrafficApp implements Traffic {
     (identity) => this.#contexts.client(identity),
     LEAF_WAIT_MS,
   );
+  readonly #issuers = new TunnelIssuers();
   readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
   readonly #judge = new Judge(this.#current);
   readonly #probes = new ProbePerformer();
   readonly #connections: Connections;
   readonly #pool: TunnelPool;
+  readonly #trust: TrafficTrust;
   readonly #parts: TrafficParts;
   readonly #reporting: NodeJS.Timeout;
   #reported = -1;
@@ -88,10 +91,21 @@ class TrafficApp implements Traffic {
           openSocket: ({ sourceUid, destinationAddress }) =>
             this.#openSocket(sourceUid, destinationAddress),
           waitForLeaf: (identity) => this.#leafWaiters.wait(identity),
+          meshDomains: () => this.#trust.meshDomains,
+          issuers: this.#issuers,
         },
         ends,
       ),
     );
+    this.#trust = new TrafficTrust({
+      current: this.#current,
+      contexts: this.#contexts,
+      leafWaiters: this.#leafWaiters,
+      issuers: this.#issuers,
+      pool: this.#pool,
+      pods: () => this.#pods.values(),
+      send: options.send,
+    });
     this.#parts = {
       node,
       log,
@@ -100,6 +114,7 @@ class TrafficApp implements Traffic {
       parties: new Parties(() => this.#current.settings()?.trustDomain),
       judge: this.#judge,
       contexts: this.#contexts,
+      issuers: this.#issuers,
       pool: this.#pool,
       probes: this.#probes,
       nextTurn: (service) => this.#nextTurn(service),
@@ -119,13 +134,10 @@ class TrafficApp implements Traffic {
         this.#apply(message.changes, message.complete ?? false);
         return;
       case "leaf":
-        this.#contexts.setLeaf(message.leaf);
-        this.#pool.outdateIdentity(message.leaf.identity);
-        this.#leafWaiters.wake();
+        this.#trust.setLeaf(message.leaf);
         return;
       case "leaf_dropped":
-        this.#contexts.dropLeaf(message.identity);
-        this.#pool.drainIdentity(message.identity);
+        this.#trust.dropLeaf(message.identity);
         return;
       case "metrics_request":
         void this.#tellMetrics(message.id);
@@ -192,7 +204,7 @@ class TrafficApp implements Traffic {
     if (known) this.#closePod(uid);
     const pod = new TrafficPod(source, this.#parts);
     this.#pods.set(uid, pod);
-    void whenListening(pod).then(() => this.#options.send({ kind: "listening", uid }));
+    void pod.listening().then(() => this.#options.send({ kind: "listening", uid }));
   }
 
   #closePod(uid: string): void {
@@ -206,6 +218,8 @@ class TrafficApp implements Traffic {
 
   #apply(changes: Changes, isComplete: boolean): void {
     this.#change(this.#releases.hold(isComplete ? this.#current.completed(changes) : changes));
+    // It comes after each hello.
+    if (isComplete) this.#trust.tellAnew();
   }
 
   #change(changes: Changes): void {
@@ -223,14 +237,7 @@ class TrafficApp implements Traffic {
   }
 
   #react(touched: ReadonlySet<ResourceKind>): void {
-    if (touched.has("bundle")) {
-      this.#contexts.setBundles([...this.#current.bundles()]);
-      this.#leafWaiters.wake();
-      const trusted = (socket: Parameters<typeof isStillTrusted>[0]) =>
-        isStillTrusted(socket, this.#contexts.bundles());
-      this.#pool.endUntrusted(trusted);
-      for (const pod of this.#pods.values()) pod.endUntrusted(trusted);
-    }
+    this.#trust.react(touched);
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;
     this.#judge.refresh();
@@ -275,18 +282,10 @@ class TrafficApp implements Traffic {
   }
 
   #report(): void {
+    this.#trust.tick();
     const { changes } = this.#connections;
     if (changes === this.#reported) return;
     this.#reported = changes;
     this.#options.send({ kind: "connections", open: this.#connections.list(MAX_LISTED) });
   }
-}
-
-/** `listen` on a descriptor finishes in a later turn. */
-async function whenListening(pod: TrafficPod): Promise<void> {
-  await Promise.all(
-    pod.listeningServers
-      .filter((server) => !server.listening)
-      .map((server) => new Promise((resolve) => server.once("listening", resolve))),
-  );
 }

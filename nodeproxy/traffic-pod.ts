@@ -23,6 +23,7 @@ import { originalDestination } from "./sys/original-destination.ts";
 import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
 import { TunnelError } from "./tunnel/tunnel-error.ts";
+import type { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 export interface TrafficParts {
   readonly node: string;
@@ -32,6 +33,7 @@ export interface TrafficParts {
   readonly parties: Parties;
   readonly judge: Judge;
   readonly contexts: TlsContexts;
+  readonly issuers: TunnelIssuers;
   readonly pool: TunnelPool;
   readonly probes: ProbePerformer;
   readonly nextTurn: (service: string) => number;
@@ -66,8 +68,12 @@ export class TrafficPod {
     for (const listeners of source.listeners) this.#listen(listeners);
   }
 
-  get listeningServers(): readonly Server[] {
-    return this.#servers;
+  /** `listen` on a descriptor finishes in a later turn. */
+  async listening(): Promise<void> {
+    const pending = this.#servers.filter((server) => !server.listening);
+    await Promise.all(
+      pending.map((server) => new Promise((resolve) => server.once("listening", resolve))),
+    );
   }
 
   identity(): string | undefined {
@@ -77,6 +83,12 @@ export class TrafficPod {
 
   endUntrusted(isTrusted: Parameters<TunnelListener["endUntrusted"]>[0]): void {
     for (const tunnel of this.#tunnels) tunnel.endUntrusted(isTrusted);
+  }
+
+  /** Of inbound tunnels; the pool does it for those of the other direction. */
+  leaveOlderIssuers(): void {
+    const issuer = this.#parts.contexts.own(this.identity() ?? "")?.issuer ?? "";
+    if (issuer !== "") for (const tunnel of this.#tunnels) tunnel.leaveOlderIssuers(issuer);
   }
 
   /** Accepts nothing more; open connections go on. */
@@ -96,9 +108,9 @@ export class TrafficPod {
   #listen({ family, outboundFd, plaintextFd, tunnelFd }: FamilyListeners): void {
     const inbound = this.#inbound();
     const outbound = this.#outbound();
-    const { contexts, probes } = this.#parts;
+    const { contexts, issuers, probes } = this.#parts;
     const identity = () => this.identity();
-    const tunnel = new TunnelListener({ pod: inbound, contexts, identity });
+    const tunnel = new TunnelListener({ pod: inbound, contexts, issuers, identity });
     const plaintext = {
       pod: inbound,
       probes,

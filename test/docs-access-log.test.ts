@@ -22,6 +22,7 @@ const SOURCES = [
 const NO_CODES = new Set([
   "leaf_dropped",
   "metrics_request",
+  "tunnel_issuers",
   "pod_closed",
   "peer_identity_unexpected",
 ]);

@@ -4,6 +4,7 @@
  * Control (privileged, has the token and the snapshot) → traffic: descriptors, leaves, configuration.
  * Traffic (parses what pods send) → control: small facts only, checked by control before use.
  */
+import type { OlderTunnels } from "../../core/model/node-report.ts";
 import type { Changes } from "../../core/model/resource.ts";
 
 export type ToTraffic =
@@ -53,6 +54,11 @@ export type FromTraffic =
   | { readonly kind: "drained" }
   /** In Prometheus' text format; control believes none of it, see `telemetry/merge-metrics.ts`. */
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }
+  /**
+   * Live tunnels by the certificates that issued the leaves of their two ends: after each `changes` that is complete,
+   * and every second while something changed.
+   */
+  | { readonly kind: "tunnel_issuers"; readonly issuers: readonly OlderTunnels[] }
   /** Answer to nothing in particular: every second while something changed. For admin and reports. */
   | { readonly kind: "connections"; readonly open: readonly OpenConnection[] };
 

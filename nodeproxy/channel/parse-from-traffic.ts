@@ -2,6 +2,7 @@
  * Reading what the traffic process says. It parses what pods send and so may have been taken over:
  * control takes nothing from it that has not the exact shape.
  */
+import type { OlderTunnels } from "../../core/model/node-report.ts";
 import type { FromTraffic, OpenConnection } from "./messages.ts";
 
 /** `undefined` for anything else. */
@@ -18,6 +19,8 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
       return { kind: value["kind"] };
     case "metrics":
       return parseMetrics(value);
+    case "tunnel_issuers":
+      return parseTunnelIssuers(value["issuers"]);
     case "connections":
       return parseConnections(value["open"]);
     default:
@@ -32,6 +35,25 @@ function parseMetrics(value: Readonly<Record<string, unknown>>): FromTraffic | u
   if (!isCount(id) || typeof text !== "string" || text.length > MAX_METRICS_LENGTH)
     return undefined;
   return { kind: "metrics", id, text };
+}
+
+/** More CAs at once than any rotation has. */
+const MAX_ISSUERS = 64;
+
+function parseTunnelIssuers(list: unknown): FromTraffic | undefined {
+  if (!Array.isArray(list) || list.length > MAX_ISSUERS) return undefined;
+  const issuers = list.map(parseTunnelIssuer);
+  if (!issuers.every((issuer) => issuer !== undefined)) return undefined;
+  return { kind: "tunnel_issuers", issuers };
+}
+
+function parseTunnelIssuer(value: unknown): OlderTunnels | undefined {
+  if (!isRecord(value)) return undefined;
+  const { issuer, count } = value;
+  if (typeof issuer !== "string" || !/^[0-9a-f]{64}$/.test(issuer)) return undefined;
+  return isCount(count) && Number.isInteger(count) && count > 0 && count <= 0xffff_ffff
+    ? { issuer, count }
+    : undefined;
 }
 
 function parseConnections(list: unknown): FromTraffic | undefined {

@@ -178,11 +178,16 @@ class Flow implements SpliceOwner {
     this.#connections.ended(this, {
       ...(this.#cut?.policy === undefined ? {} : { policy: this.#cut.policy }),
       ...(this.#cut?.rule === undefined ? {} : { rule: this.#cut.rule }),
-      code: this.#cut?.reason ?? (end === "closed" ? "" : "connection_reset"),
+      code: this.#codeOf(end),
       carried: true,
       bytesSent: this.#splice?.bytesForth ?? 0,
       bytesReceived: this.#splice?.bytesBack ?? 0,
     });
+  }
+
+  #codeOf(end: SpliceEnd): string {
+    if (this.#cut) return this.#cut.reason;
+    return end === "closed" ? "" : (this.#splice?.reason ?? "connection_reset");
   }
 
   describe(): OpenConnection {

@@ -25,6 +25,13 @@ export function wasReset(side: Side): boolean {
   return !(side instanceof Socket) && Boolean(side.rstCode);
 }
 
+/** Why we ended the tunnel under it ourselves; `undefined` for whatever a peer or the network did. */
+export function endedBy(side: Side): "trust_withdrawn" | undefined {
+  const { errored } = side;
+  const isOurs = errored !== null && "reason" in errored && errored.reason === "trust_withdrawn";
+  return isOurs ? "trust_withdrawn" : undefined;
+}
+
 /** True where the side ended in order: both directions finished and nobody reset it. */
 export function endedInOrder(side: Side): boolean {
   return side.readableEnded && side.writableFinished && !wasReset(side);

@@ -7,7 +7,7 @@
  * back-pressure; no closure, timer or promise for each chunk or connection. Never reads what it copies.
  */
 import type { Permit } from "../authz/decide.ts";
-import { endedInOrder, resetSide, type Side, wasReset } from "./side.ts";
+import { endedBy, endedInOrder, resetSide, type Side, wasReset } from "./side.ts";
 
 /** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
 export type SpliceEnd = "closed" | "reset" | "cut";
@@ -54,6 +54,7 @@ export class Splice {
   readonly #owner: SpliceOwner;
   #open = 2;
   #end: SpliceEnd = "closed";
+  #reason: string | undefined;
 
   /** Both ends are connected, paused and without readers; they belong to the splice from here on. */
   constructor(_permit: Permit, { front, back }: SpliceEnds, owner: SpliceOwner) {
@@ -74,6 +75,11 @@ export class Splice {
     return this.#back.bytes;
   }
 
+  /** The code where we ended the tunnel under one of the ends. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
   /** Resets both ends now: a policy forbids the connection or the pod is gone. */
   cut(): void {
     this.#end = "cut";
@@ -85,6 +91,7 @@ export class Splice {
   sideClosed(half: Half): void {
     if (!endedInOrder(half.from)) {
       if (this.#end === "closed") this.#end = "reset";
+      this.#reason ??= endedBy(half.from);
       resetSide(half.to);
     }
     this.#open -= 1;

@@ -5,6 +5,7 @@ import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { checkSvid, type SvidRefusal } from "../../core/x509/check-svid.ts";
 import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { formatSerial } from "../../core/x509/format-serial.ts";
+import { hasRetired, trustedRoots } from "../../core/x509/retired.ts";
 import { type ChainRefusal, verifyChain } from "../../core/x509/verify-chain.ts";
 
 export interface IssuedExpectation {
@@ -33,6 +34,7 @@ export type IssuedRefusal =
   | SvidRefusal
   | "issued_to_other_identity"
   | "issued_for_other_key"
+  | "issuer_retired"
   | "trust_domain_without_bundle";
 
 /** `chain` is DER, leaf first. */
@@ -42,7 +44,8 @@ export function checkIssued(
 ): CheckedIssue {
   const own = bundles.filter((bundle) => bundle.trustDomain === identity.trustDomain);
   if (own.length === 0) return { kind: "refused", reason: "trust_domain_without_bundle" };
-  const verified = verifyChain({ chain, roots: own.flatMap((bundle) => bundle.roots), now });
+  if (hasRetired(chain.slice(1), bundles)) return { kind: "refused", reason: "issuer_retired" };
+  const verified = verifyChain({ chain, roots: trustedRoots(own, bundles), now });
   if (verified.kind === "refused") return verified;
   const svid = checkSvid(verified.leaf);
   if (svid.kind === "refused") return svid;

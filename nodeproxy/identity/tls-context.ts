@@ -7,9 +7,21 @@
  */
 import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
-import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import { issuerFingerprint } from "../../core/x509/issuer-fingerprint.ts";
+import { formatCertificatesPem, parseCertificatesPem } from "../../core/x509/pem.ts";
+import { trustedRoots } from "../../core/x509/retired.ts";
 import type { ServedLeaf } from "../channel/messages.ts";
+
+/** A leaf of this node as the far side of a tunnel sees it. */
+export interface OwnLeaf {
+  readonly trustDomain: string;
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  /** Hex SHA-256 of the certificate that signed it; "" where that is not to be found. */
+  readonly issuer: string;
+}
 
 /** For `http2.createSecureServer`, `tls.createServer` and their `setSecureContext` after a change. */
 export interface ServerTlsOptions extends SecureContextOptions {
@@ -21,6 +33,8 @@ export interface ServerTlsOptions extends SecureContextOptions {
 /** For `tls.connect` beside `socket`. */
 export interface ClientTlsOptions {
   readonly secureContext: SecureContext;
+  /** Node does not read it. */
+  readonly own: OwnLeaf;
   /** When the leaf ends; Node does not read it. */
   readonly notAfterMs: number;
   readonly rejectUnauthorized: true;
@@ -40,6 +54,8 @@ export interface TlsContexts {
   /** `undefined` without a leaf or without roots: nothing may be opened or accepted as this identity. */
   server(identity: string): ServerTlsOptions | undefined;
   client(identity: string): ClientTlsOptions | undefined;
+  /** The leaf of these contexts; `undefined` where they are. */
+  own(identity: string): OwnLeaf | undefined;
 }
 
 export function createTlsContexts(): TlsContexts {
@@ -51,6 +67,7 @@ interface Entry {
   readonly version: number;
   server?: ServerTlsOptions;
   client?: ClientTlsOptions;
+  own?: OwnLeaf;
 }
 
 class LeafContexts implements TlsContexts {
@@ -61,7 +78,7 @@ class LeafContexts implements TlsContexts {
 
   setBundles(bundles: readonly TrustBundle[]): void {
     this.#bundles = bundles;
-    this.#ca = formatCertificatesPem(bundles.flatMap((bundle) => bundle.roots));
+    this.#ca = formatCertificatesPem(trustedRoots(bundles));
     for (const { leaf } of this.#entries.values()) this.setLeaf(leaf);
   }
 
@@ -99,6 +116,7 @@ class LeafContexts implements TlsContexts {
     if (!entry) return undefined;
     entry.client ??= {
       secureContext: createSecureContext(contextOptions(entry.leaf, this.#ca)),
+      own: this.#own(entry),
       notAfterMs: entry.leaf.notAfterMs,
       rejectUnauthorized: true,
       ALPNProtocols: ["h2"],
@@ -106,6 +124,16 @@ class LeafContexts implements TlsContexts {
       checkServerIdentity: () => undefined,
     };
     return entry.client;
+  }
+
+  own(identity: string): OwnLeaf | undefined {
+    const entry = this.#usable(identity);
+    return entry && this.#own(entry);
+  }
+
+  #own(entry: Entry): OwnLeaf {
+    entry.own ??= ownLeaf(entry.leaf, trustedRoots(this.#bundles));
+    return entry.own;
   }
 
   #usable(identity: string): Entry | undefined {
@@ -116,6 +144,13 @@ class LeafContexts implements TlsContexts {
   toJSON(): string {
     return "[redacted]";
   }
+}
+
+function ownLeaf({ identity, chainPem }: ServedLeaf, roots: readonly Uint8Array[]): OwnLeaf {
+  const pem = parseCertificatesPem(chainPem);
+  const chain = pem.kind === "parsed" ? pem.certificates : [];
+  const { trustDomain = "" } = parseSpiffeId(identity) ?? {};
+  return { trustDomain, chain, issuer: issuerFingerprint(chain, roots) };
 }
 
 function contextOptions(leaf: ServedLeaf, ca: string): SecureContextOptions {

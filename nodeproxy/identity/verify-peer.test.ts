@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { afterEach, expect, test } from "@jest/globals";
 import type { SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { OID } from "../../core/x509/oid.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import {
@@ -15,8 +16,11 @@ import {
   otherName,
   uriName,
 } from "../../test/fakes/crafted-ca.ts";
+import { withTwinSignature } from "../../test/fakes/twin-signature.ts";
+import { isStillTrusted } from "../tunnel/is-still-trusted.ts";
 import { createTlsContexts, type TlsContexts } from "./tls-context.ts";
 import { type VerifiedPeerResult, verifyPeer } from "./verify-peer.ts";
+import { vouchersOf } from "./vouchers.ts";
 
 const WEB = "spiffe://cluster.local/ns/shop/sa/web";
 const API = "spiffe://cluster.local/ns/shop/sa/api";
@@ -350,4 +354,98 @@ test("verifyPeer(): a leaf of another key kind than P-256 is read as well", asyn
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const { atServer } = await handshake(asClient(root.issue({ ...webName, keys })));
   expect(atServer).toMatchObject({ kind: "verified" });
+});
+
+const FOREIGN = "spiffe://friend.example/ns/shop/sa/web";
+const RETIRED = { kind: "refused", reason: "peer_issuer_retired" };
+const caCraft = { isCa: true, keyUsage: 6 };
+
+test("verifyPeer(): a retired intermediate is refused, in either form of its signature, and its successor is taken", async () => {
+  const first = root.issue({ ...caCraft, commonName: "signer" });
+  const second = root.issue({ ...caCraft, commonName: "signer" });
+  const retired = [certificateFingerprint(first.der)];
+  const trusted = bundles.map((bundle) => ({ ...bundle, retired }));
+  const server = contextsOf(API, second.issue({ names: [uriName(API)] }), trusted).server(API);
+  const leaf = first.issue(webName);
+  const twin = formatCertificatesPem([leaf.der, withTwinSignature(first.der)]);
+  for (const cert of [leaf.chainPem, twin]) {
+    const client = { key: leaf.keyPem, cert, ALPNProtocols: ["h2"] };
+    expect((await handshake(client, server, trusted)).atServer).toEqual(RETIRED);
+  }
+  const next = await handshake(asClient(second.issue(webName)), server, trusted);
+  expect(next.atServer).toMatchObject({ kind: "verified" });
+});
+
+test("verifyPeer(): a retired root helps nobody, not even cross-signed by a trusted one and shown in the chain", async () => {
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const old = createCraftedRoot("old root", { keys });
+  const cross = root.issue({ ...caCraft, commonName: "old root", keys });
+  const leaf = old.issue(webName);
+  const retired = [certificateFingerprint(old.der)];
+  const trusted = bundles.map(({ roots, ...bundle }) => {
+    return { ...bundle, roots: [...roots, old.der], retired };
+  });
+  const server = contextsOf(API, root.issue({ names: [uriName(API)] }), trusted).server(API);
+  const cert = formatCertificatesPem([leaf.der, cross.der, old.der]);
+  const client = { key: leaf.keyPem, cert, ALPNProtocols: ["h2"] };
+  expect((await handshake(client, server, trusted)).atServer).toEqual(RETIRED);
+  // Still among the roots by mistake: it vouches for nothing all the same.
+  const { atServer } = await handshake(asClient(leaf), server, trusted);
+  expect(atServer).toMatch(/^tls:|ECONNRESET/);
+});
+
+test("verifyPeer(): the own bundle vouches for the aliases of its trust domain, and for the same workload under them", async () => {
+  const names = { trustDomain: "cluster.local", trustDomainAliases: ["friend.example"] };
+  const meshDomains = ["cluster.local", "friend.example"];
+  const trusted = vouchersOf(bundles, names);
+  const server = contextsOf(API, root.issue({ names: [uriName(API)] }), trusted).server(API);
+  const leaf = root.issue({ names: [uriName(FOREIGN)] });
+  const { atServer } = await handshake(asClient(leaf, FOREIGN), server, trusted);
+  expect(atServer).toMatchObject({ kind: "verified", peer: { uri: FOREIGN } });
+  const alias = root.issue({ names: [uriName(API.replace("cluster.local", "friend.example"))] });
+  const aliasServer = contextsOf(API, alias, trusted).server(API);
+  const { socket } = await handshake(asClient(leaf, FOREIGN), aliasServer, trusted);
+  const now = Date.now();
+  const judge = { bundles: trusted, now, expected: apiIdentity };
+  expect(verifyPeer(socket, { ...judge, meshDomains })).toMatchObject({ kind: "verified" });
+  const unexpected = { kind: "refused", reason: "peer_identity_unexpected" };
+  expect(verifyPeer(socket, judge)).toEqual(unexpected);
+  const expected = { ...apiIdentity, serviceAccount: "store" };
+  expect(verifyPeer(socket, { ...judge, expected, meshDomains })).toEqual(unexpected);
+});
+
+test("vouchersOf(): an alias with a bundle of its own is vouched for by that one alone", async () => {
+  const friend = createCraftedRoot("friend");
+  const both = [
+    ...bundles,
+    { trustDomain: "friend.example", roots: [friend.der], issuer: "", retired: [] },
+  ];
+  const names = { trustDomain: "cluster.local", trustDomainAliases: ["friend.example"] };
+  const trusted = vouchersOf(both, names);
+  expect(trusted).toEqual(both);
+  const server = contextsOf(API, root.issue({ names: [uriName(API)] }), trusted).server(API);
+  const own = await handshake(asClient(root.issue({ names: [uriName(FOREIGN)] })), server, trusted);
+  expect(own.atServer).toEqual({ kind: "refused", reason: "peer_trust_domain" });
+  const theirs = friend.issue({ names: [uriName(FOREIGN)] });
+  const taken = await handshake(asClient(theirs), server, trusted);
+  expect(taken.atServer).toMatchObject({ kind: "verified" });
+});
+
+test("isStillTrusted(): a root vouches for its own trust domain only, and the retired for none", async () => {
+  const friend = createCraftedRoot("friend");
+  const signer = friend.issue({ ...caCraft, commonName: "signer" });
+  const theirs = { trustDomain: "friend.example", roots: [friend.der], issuer: "", retired: [] };
+  const both = [...bundles, theirs];
+  const leaf = signer.issue({ names: [uriName(FOREIGN)] });
+  const server = contextsOf(FOREIGN, leaf, both).server(FOREIGN);
+  const { socket } = await handshake(asClient(root.issue(webName)), server, both);
+  expect(isStillTrusted(socket, both)).toBe(true);
+  const swapped = [
+    { ...theirs, trustDomain: "cluster.local" },
+    { ...theirs, roots: [root.der] },
+  ];
+  expect(isStillTrusted(socket, swapped)).toBe(false);
+  expect(isStillTrusted(socket, bundles)).toBe(false);
+  const retired = [certificateFingerprint(signer.der)];
+  expect(isStillTrusted(socket, [{ ...theirs, retired }])).toBe(false);
 });

@@ -10,7 +10,9 @@ import { formatSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { checkSvid, type SvidRefusal } from "../../core/x509/check-svid.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
+import { hasRetired, trustedRoots } from "../../core/x509/retired.ts";
 import { verifyChain } from "../../core/x509/verify-chain.ts";
+import { peerChain } from "./peer-chain.ts";
 
 declare const verified: unique symbol;
 
@@ -32,6 +34,7 @@ export type PeerRefusal =
   | "peer_certificate_missing"
   | "peer_certificate_malformed"
   | "peer_certificate_expired"
+  | "peer_issuer_retired"
   | "peer_trust_domain"
   | "peer_identity_unexpected";
 
@@ -46,6 +49,8 @@ export interface VerifyPeerOptions {
   readonly now: number;
   /** Clients: whom the tunnel was meant to reach. */
   readonly expected?: SpiffeId;
+  /** The mesh's trust domain and its aliases, which all name the same workloads. */
+  readonly meshDomains?: readonly string[];
 }
 
 export function verifyPeer(socket: TLSSocket, options: VerifyPeerOptions): VerifiedPeerResult {
@@ -61,10 +66,15 @@ export function verifyPeer(socket: TLSSocket, options: VerifyPeerOptions): Verif
   }
   const svid = checkSvid(parsed.certificate);
   if (svid.kind === "refused") return svid;
-  if (!isFromOwnRoots(x509, svid.identity, options)) {
+  const chain = peerChain(socket);
+  // Whether it lies on the path that OpenSSL found or beside it: no honest peer shows one.
+  if (hasRetired(chain.slice(1), options.bundles)) {
+    return { kind: "refused", reason: "peer_issuer_retired" };
+  }
+  if (!isFromOwnRoots(chain, svid.identity, options)) {
     return { kind: "refused", reason: "peer_trust_domain" };
   }
-  if (options.expected && formatSpiffeId(options.expected) !== svid.uri) {
+  if (options.expected && !isSameWorkload(svid.identity, options.expected, options.meshDomains)) {
     return { kind: "refused", reason: "peer_identity_unexpected" };
   }
   const peer = { identity: svid.identity, uri: svid.uri, notAfterMs } as VerifiedPeer;
@@ -79,20 +89,31 @@ function refusalOfConnection(socket: TLSSocket): PeerRefusal | undefined {
   return socket.alpnProtocol === "h2" ? undefined : "peer_alpn_not_h2";
 }
 
-type PeerX509 = NonNullable<ReturnType<TLSSocket["getPeerX509Certificate"]>>;
+/** As policies see it: the names of one mesh name the same workloads. */
+function isSameWorkload(
+  actual: SpiffeId,
+  expected: SpiffeId,
+  meshDomains: readonly string[] = [],
+): boolean {
+  const { trustDomain } = expected;
+  const isAlias = meshDomains.includes(trustDomain) && meshDomains.includes(actual.trustDomain);
+  const named = isAlias ? { ...actual, trustDomain } : actual;
+  return formatSpiffeId(named) === formatSpiffeId(expected);
+}
 
 /**
- * A root vouches for its own trust domain only. With one bundle OpenSSL has just verified by it; with
- * several it does not say which root it found, so the chain is verified again by those of the one.
+ * A root vouches for its own trust domain only. Where all bundles have the same roots OpenSSL has just verified by
+ * them; else it does not say which root it found, so the chain is verified again by those of the one.
  */
-function isFromOwnRoots(x509: PeerX509, identity: SpiffeId, options: VerifyPeerOptions): boolean {
-  const own = options.bundles.filter((bundle) => bundle.trustDomain === identity.trustDomain);
-  if (own.length === 0) return false;
-  if (options.bundles.length === own.length) return true;
-  const roots = own.flatMap((bundle) => bundle.roots);
-  const chain: Uint8Array[] = [];
-  for (let at: PeerX509 | undefined = x509; at && chain.length < 8; at = at.issuerCertificate) {
-    chain.push(at.raw);
-  }
-  return verifyChain({ chain, roots, now: options.now }).kind === "verified";
+function isFromOwnRoots(
+  chain: readonly Uint8Array[],
+  identity: SpiffeId,
+  { bundles, now }: VerifyPeerOptions,
+): boolean {
+  const own = bundles.filter((bundle) => bundle.trustDomain === identity.trustDomain);
+  const [first] = own;
+  if (!first) return false;
+  if (bundles.every(({ roots }) => roots === first.roots)) return true;
+  const roots = trustedRoots(own, bundles);
+  return verifyChain({ chain, roots, now }).kind === "verified";
 }

@@ -7,6 +7,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { canonicalIp } from "../../core/model/ip.ts";
+import type { OwnLeaf } from "../identity/tls-context.ts";
 
 /** A caller opens one for each tunnel; an address is one pod's or, masqueraded, stands for those of one node. */
 const MAX_FROM_ONE_SOURCE = 512;
@@ -15,6 +16,8 @@ export interface Origin {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
+  /** The leaf of the called pod, by which the handshake was begun. */
+  readonly own?: OwnLeaf | undefined;
 }
 
 export class Handshakes {
@@ -24,8 +27,8 @@ export class Handshakes {
   readonly #pending = new WeakSet<Socket>();
 
   /** False where the source has too many already: the caller ends the socket. */
-  begin(socket: Socket): boolean {
-    const origin = originOf(socket);
+  begin(socket: Socket, own: OwnLeaf | undefined): boolean {
+    const origin = { ...originOf(socket), own };
     this.#origins.set(socket, origin);
     const count = this.#bySource.get(origin.remoteAddress) ?? 0;
     if (count >= MAX_FROM_ONE_SOURCE) return false;

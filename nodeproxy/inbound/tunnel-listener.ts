@@ -14,13 +14,17 @@ import {
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { NO_PARTY } from "../flow/connection-facts.ts";
-import type { TlsContexts } from "../identity/tls-context.ts";
+import type { OwnLeaf, TlsContexts } from "../identity/tls-context.ts";
 import { type VerifiedPeer, verifyPeer } from "../identity/verify-peer.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
-import { type CarryFailure, carryIn, type InboundCall } from "./carry-in.ts";
+import type { IsTrusted } from "../tunnel/pool.ts";
+import { TunnelError } from "../tunnel/tunnel-error.ts";
+import type { TunnelIssuers } from "../tunnel/tunnel-issuers.ts";
+import { carryIn } from "./carry-in.ts";
 import { Handshakes, handshakeCode, type Origin, originOf } from "./handshakes.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { parseAttempt } from "./parse-attempt.ts";
+import { endCall, TunnelCall } from "./tunnel-call.ts";
 
 /** For TLS, and once more from there to the caller's first SETTINGS. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -28,12 +32,12 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_OPEN_STREAMS = 1_000;
 /** Answered 400 in one tunnel before the caller needs a new one: nothing else limits how fast it may send them. */
 const MAX_MALFORMED = 1_000;
-/** Node would add a `date` field to each answer (`sendDate` is not among its types). */
-const ACCEPTED = { endStream: false, sendDate: false };
 
 export interface TunnelListenerParts {
   readonly pod: InboundPod;
   readonly contexts: TlsContexts;
+  /** Told of each tunnel. */
+  readonly issuers: TunnelIssuers;
   /** `spiffe://…` of the pod; `undefined` while it is not known. */
   readonly identity: () => string | undefined;
 }
@@ -47,14 +51,13 @@ interface Caller extends Origin {
   readonly onStreamClosed: () => void;
 }
 
-type IsTrusted = (socket: TLSSocket) => boolean;
-
 export class TunnelListener {
   readonly #parts: TunnelListenerParts;
   readonly #server: Server;
-  readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
+  readonly #sessions = new Map<ServerHttp2Session, { socket: TLSSocket; own: OwnLeaf }>();
   readonly #handshakes = new Handshakes();
   #contextVersion = -1;
+  #own: OwnLeaf | undefined;
   #trustChange: { readonly atMs: number; readonly isTrusted: IsTrusted } | undefined;
 
   constructor(parts: TunnelListenerParts) {
@@ -73,7 +76,7 @@ export class TunnelListener {
     // come between two handshakes.
     this.#server.prependListener("connection", (socket: Socket) => {
       this.#refresh();
-      if (this.#handshakes.begin(socket)) return;
+      if (this.#handshakes.begin(socket, this.#own)) return;
       this.#report("", originOf(socket), "too_many_handshakes");
       socket.destroy();
     });
@@ -88,11 +91,20 @@ export class TunnelListener {
     return this.#server;
   }
 
-  /** Ends tunnels whose caller's certificate does not chain to today's roots. */
+  /** Ends tunnels one of whose certificates does not chain to today's roots. */
   endUntrusted(isTrusted: IsTrusted): void {
     this.#trustChange = { atMs: performance.now(), isTrusted };
-    for (const [session, socket] of this.#sessions)
-      if (!isTrusted(socket)) session.destroy(new Error("not trusted any more"));
+    for (const [session, { socket, own }] of this.#sessions) {
+      if (isTrusted(socket, own)) continue;
+      session.destroy(new TunnelError("trust_withdrawn", "not trusted any more"));
+    }
+  }
+
+  /** Has callers open new tunnels in place of those whose own leaf is of another issuer; open streams go on. */
+  leaveOlderIssuers(issuer: string): void {
+    for (const [session, { own }] of this.#sessions) {
+      if (own.issuer !== issuer && !session.closed) session.close();
+    }
   }
 
   /** Tells callers to open new tunnels elsewhere; open streams go on. */
@@ -113,15 +125,17 @@ export class TunnelListener {
     const options = this.#parts.contexts.server(identity);
     if (!options) return;
     this.#server.setSecureContext(options);
+    this.#own = this.#parts.contexts.own(identity);
     this.#contextVersion = version;
   }
 
   #take(socket: TLSSocket): void {
     socket.on("error", ignore);
     const origin = this.#handshakes.end(socket);
-    const { contexts } = this.#parts;
-    const result = verifyPeer(socket, { bundles: contexts.bundles(), now: Date.now() });
-    if (result.kind === "refused" || !this.#isTrustedNow(socket)) {
+    const { own } = origin;
+    const bundles = this.#parts.contexts.bundles();
+    const result = verifyPeer(socket, { bundles, now: Date.now() });
+    if (result.kind === "refused" || !own || !this.#isTrustedNow(socket, own)) {
       const code = result.kind === "refused" ? result.reason : "peer_not_authorized";
       this.#report("", origin, code);
       socket.destroy();
@@ -137,10 +151,11 @@ export class TunnelListener {
         caller.open -= 1;
       },
     };
-    this.#greet(socket, caller);
+    this.#parts.issuers.follow(socket, { own, peer: result.peer, bundles });
+    this.#greet({ socket, own }, caller);
   }
 
-  #greet(socket: TLSSocket, caller: Caller): void {
+  #greet({ socket, own }: { socket: TLSSocket; own: OwnLeaf }, caller: Caller): void {
     const { uri } = caller.peer;
     // Before Node's own listener, which ends the session: the last moment that it can be asked.
     socket.once("close", () => {
@@ -149,7 +164,7 @@ export class TunnelListener {
       if (ever > caller.asked) this.#report(uri, caller, "malformed_request");
     });
     const session = performServerHandshake(socket, HTTP2_OPTIONS);
-    this.#sessions.set(session, socket);
+    this.#sessions.set(session, { socket, own });
     const silent = setTimeout(() => {
       this.#report(uri, caller, "http2_preface_timeout");
       session.destroy();
@@ -167,10 +182,10 @@ export class TunnelListener {
   }
 
   /** A handshake that began before a change of trust was verified by the roots of then. */
-  #isTrustedNow(socket: TLSSocket): boolean {
+  #isTrustedNow(socket: TLSSocket, own: OwnLeaf): boolean {
     const change = this.#trustChange;
     if (!change || performance.now() - change.atMs > 2 * HANDSHAKE_TIMEOUT_MS) return true;
-    return change.isTrusted(socket);
+    return change.isTrusted(socket, own);
   }
 
   #call(caller: Caller, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
@@ -194,7 +209,7 @@ export class TunnelListener {
     const parsed = parseAttempt(requestOf(headers), caller.localAddress, addresses);
     if (parsed.kind === "malformed") {
       this.#report(caller.peer.uri, caller, parsed.reason);
-      end(stream, 400);
+      endCall(stream, 400);
       caller.malformed += 1;
       // Orderly: what else the caller has open in it may be honest.
       if (caller.malformed === MAX_MALFORMED) stream.session?.close();
@@ -221,42 +236,6 @@ export class TunnelListener {
   }
 }
 
-interface CallEnds {
-  readonly peer: VerifiedPeer;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly address: string;
-  readonly port: number;
-}
-
-class TunnelCall implements InboundCall {
-  readonly pod: InboundPod;
-  readonly front: ServerHttp2Stream;
-  readonly peer: VerifiedPeer;
-  readonly sourceAddress: string;
-  readonly sourcePort: number;
-  readonly address: string;
-  readonly port: number;
-
-  constructor(pod: InboundPod, stream: ServerHttp2Stream, ends: CallEnds) {
-    this.pod = pod;
-    this.front = stream;
-    this.peer = ends.peer;
-    this.sourceAddress = ends.remoteAddress;
-    this.sourcePort = ends.remotePort;
-    this.address = ends.address;
-    this.port = ends.port;
-  }
-
-  answer(): void {
-    if (!this.front.destroyed) this.front.respond({ ":status": 200 }, ACCEPTED);
-  }
-
-  refuse(failure: CarryFailure): void {
-    end(this.front, failure === "denied" ? 401 : 503);
-  }
-}
-
 function requestOf(headers: IncomingHttpHeaders): Parameters<typeof parseAttempt>[0] {
   return {
     method: headers[":method"],
@@ -265,13 +244,6 @@ function requestOf(headers: IncomingHttpHeaders): Parameters<typeof parseAttempt
     path: headers[":path"],
     scheme: headers[":scheme"],
   };
-}
-
-function end(stream: ServerHttp2Stream, status: number): void {
-  if (stream.destroyed || stream.closed) return;
-  stream.respond({ ":status": status }, { endStream: true });
-  // The caller ends its half on this answer; a RST_STREAM behind it could overtake it in Node's client.
-  stream.resume();
 }
 
 /** What nghttp2 says of a peer that breaks or overdoes the protocol; not a connection that was lost. */

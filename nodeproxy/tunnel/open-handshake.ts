@@ -7,10 +7,11 @@ import { connect, type TLSSocket } from "node:tls";
 import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { ClientTlsOptions, TlsContexts } from "../identity/tls-context.ts";
 import { verifyPeer } from "../identity/verify-peer.ts";
-import { isStillTrusted } from "./is-still-trusted.ts";
+import { isChainTrusted, isStillTrusted } from "./is-still-trusted.ts";
 import type { TunnelEnds } from "./pool.ts";
 import type { Handshake } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
+import type { TunnelIssuers } from "./tunnel-issuers.ts";
 
 const TUNNEL_PORT = 15_008;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -21,6 +22,10 @@ export interface HandshakeParts {
   readonly openSocket: (ends: TunnelEnds) => number;
   /** How long a missing leaf is waited for: it is on its way when a pod has just been captured. */
   readonly waitForLeaf: (identity: string) => Promise<ClientTlsOptions | undefined>;
+  /** The mesh's trust domain and its aliases. */
+  readonly meshDomains: () => readonly string[];
+  /** Told of each tunnel. */
+  readonly issuers: TunnelIssuers;
 }
 
 export async function openHandshake(parts: HandshakeParts, ends: TunnelEnds): Promise<Handshake> {
@@ -38,12 +43,12 @@ export async function openHandshake(parts: HandshakeParts, ends: TunnelEnds): Pr
 }
 
 function secured(
-  { contexts }: HandshakeParts,
+  parts: HandshakeParts,
   ends: TunnelEnds,
   { socket, options }: { readonly socket: Socket; readonly options: ClientTlsOptions },
 ): Promise<Handshake> {
   const address = ends.destinationAddress;
-  const bundles = contexts.bundles();
+  const bundles = parts.contexts.bundles();
   return new Promise((resolve) => {
     let isConnected = false;
     socket.setNoDelay(true);
@@ -72,17 +77,17 @@ function secured(
     tls.once("close", () => fail(new Error("closed during the handshake")));
     tls.once("secureConnect", () => {
       clearTimeout(timeout);
-      resolve(verified(tls, ends, { contexts, bundles, notAfterMs: options.notAfterMs }));
+      resolve(verified(tls, ends, { parts, bundles, options }));
     });
   });
 }
 
 interface Proof {
-  readonly contexts: TlsContexts;
+  readonly parts: HandshakeParts;
   /** By whose roots the TLS context verified. */
   readonly bundles: ReturnType<TlsContexts["bundles"]>;
-  /** Of the own leaf. */
-  readonly notAfterMs: number;
+  /** With the own leaf. */
+  readonly options: ClientTlsOptions;
 }
 
 function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake {
@@ -91,15 +96,18 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
     socket.destroy();
     return failed("tunnel_wrong_identity", `not an identity: ${ends.expectedIdentity}`);
   }
-  const { bundles, contexts, notAfterMs } = proof;
-  const result = verifyPeer(socket, { bundles, now: Date.now(), expected });
-  if (result.kind === "verified" && !isTrustedNow(socket, contexts, bundles)) {
+  const { parts, bundles, options } = proof;
+  const { own, notAfterMs } = options;
+  const meshDomains = parts.meshDomains();
+  const result = verifyPeer(socket, { bundles, now: Date.now(), expected, meshDomains });
+  if (result.kind === "verified" && !isTrustedNow(socket, proof)) {
     socket.destroy();
     return failed("tunnel_tls_failed", "the roots changed during the handshake");
   }
   if (result.kind === "verified") {
     const validUntilMs = Math.min(notAfterMs, result.peer.notAfterMs);
-    return { kind: "verified", socket, validUntilMs };
+    parts.issuers.follow(socket, { own, peer: result.peer, bundles });
+    return { kind: "verified", socket, own, validUntilMs };
   }
   socket.destroy();
   const isOther = result.reason === "peer_identity_unexpected";
@@ -108,13 +116,10 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
 }
 
 /** A change of trust looks at tunnels that are open; one that is being opened has to look itself. */
-function isTrustedNow(
-  socket: TLSSocket,
-  contexts: TlsContexts,
-  bundles: Proof["bundles"],
-): boolean {
-  const current = contexts.bundles();
-  return current === bundles || isStillTrusted(socket, current);
+function isTrustedNow(socket: TLSSocket, { parts, bundles, options }: Proof): boolean {
+  const current = parts.contexts.bundles();
+  if (current === bundles) return true;
+  return isStillTrusted(socket, current) && isChainTrusted(options.own.chain, current);
 }
 
 function failed(reason: TunnelError["reason"], message: string, cause?: unknown): Handshake {

@@ -31,6 +31,8 @@ let pool: TunnelPool;
 let begun: ((outcome: Handshake | Error) => void)[] = [];
 /** Who began them. */
 let asked: TunnelEnds[] = [];
+/** Of the own leaf that handshakes begin with. */
+let issuerNow = "first";
 
 beforeEach(async () => {
   server = createServer();
@@ -48,6 +50,7 @@ beforeEach(async () => {
   await once(server, "listening");
   begun = [];
   asked = [];
+  issuerNow = "first";
   pool = new TunnelPool((ends) => {
     asked.push(ends);
     return new Promise((resolve, reject) => {
@@ -68,7 +71,8 @@ afterEach(async () => {
 async function verified(validUntilMs = FAR_MS): Promise<Handshake> {
   const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
   await once(socket, "connect");
-  return { kind: "verified", socket: socket as unknown as TLSSocket, validUntilMs };
+  const own = { trustDomain: "cluster.local", chain: [], issuer: issuerNow };
+  return { kind: "verified", socket: socket as unknown as TLSSocket, own, validUntilMs };
 }
 
 async function finishNext(validUntilMs?: number): Promise<void> {
@@ -251,4 +255,58 @@ test("endUntrusted(): ends drained tunnels too", async () => {
   pool.endUntrusted(() => false);
   expect(await failing).toHaveLength(1);
   expect(first.destroyed).toBe(true);
+});
+
+test("leaveOlderIssuers(): an unused tunnel ends at once, and one of the issuer of now is left alone", async () => {
+  const { session } = await openFirst();
+  pool.leaveOlderIssuers(() => "first");
+  pool.leaveOlderIssuers(() => "");
+  expect(pool.size).toBe(1);
+  for (const stream of streams) await ended(stream);
+  if (!session) throw new Error("the stream has no session");
+  const closed = once(session, "close");
+  pool.leaveOlderIssuers(() => "second");
+  expect(pool.size).toBe(0);
+  await closed;
+});
+
+test("leaveOlderIssuers(): a used tunnel serves until its successor is verified, without waiting for the next stream", async () => {
+  const first = await openFirst();
+  issuerNow = "second";
+  pool.leaveOlderIssuers(() => issuerNow);
+  expect(asked).toHaveLength(2);
+  expect((await open()).session).toBe(first.session);
+  await finishNext();
+  const next = await open();
+  expect(next.session).not.toBe(first.session);
+  expect(pool.size).toBe(1);
+  expect(first.closed).toBe(false);
+  pool.leaveOlderIssuers(() => issuerNow);
+  expect(asked).toHaveLength(2);
+  expect(pool.size).toBe(1);
+});
+
+test("leaveOlderIssuers(): a tunnel whose handshake began with the older leaf is left once it is verified", async () => {
+  const opening = open();
+  const finish = begun.shift();
+  finish?.(await verified());
+  issuerNow = "second";
+  const first = await opening;
+  pool.leaveOlderIssuers(() => issuerNow);
+  await finishNext();
+  expect((await open()).session).not.toBe(first.session);
+});
+
+test("endUntrusted(): a stream that waits for its answer is told a loss, which may be tried again", async () => {
+  const first = await openFirst();
+  server.removeAllListeners("stream");
+  server.on("stream", (stream) => stream.on("error", () => undefined));
+  const waiting = open();
+  pool.endUntrusted(() => false);
+  expect(first.destroyed).toBe(true);
+  server.removeAllListeners("stream");
+  server.on("stream", (stream: ServerHttp2Stream) => stream.respond({ ":status": 200 }));
+  while (begun.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await finishNext();
+  expect((await waiting).session).not.toBe(first.session);
 });

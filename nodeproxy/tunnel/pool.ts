@@ -8,6 +8,7 @@
  */
 import type { ClientHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import type { OwnLeaf } from "../identity/tls-context.ts";
 import { type Handshake, Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
 
@@ -23,6 +24,9 @@ export interface TunnelEnds {
 
 /** Makes the TLS connection from the source pod's namespace and verifies whom it reached. */
 export type OpenHandshake = (ends: TunnelEnds) => Promise<Handshake>;
+
+/** Are the peer's certificate and ours trusted now? */
+export type IsTrusted = (socket: TLSSocket, own: OwnLeaf) => boolean;
 
 /** Times that a stream which the far side never looked at is asked for again. */
 const MAX_RETRIES = 2;
@@ -89,6 +93,21 @@ export class TunnelPool implements TunnelOwner {
     }
   }
 
+  /**
+   * Tunnels whose own leaf is of another issuer than the one served now end, so that nothing rests on an older CA:
+   * at once where unused, else with their last stream, after a successor that is begun now. "" where none is served.
+   */
+  leaveOlderIssuers(issuerOf: (identity: string) => string): void {
+    for (const entry of Array.from(this.#live.values())) {
+      const { tunnel, route } = entry;
+      const issuer = issuerOf(route.ends.sourceIdentity);
+      if (issuer === "" || !tunnel.own || tunnel.own.issuer === issuer) continue;
+      entry.isOutdated = true;
+      if (tunnel.isUnused || hasSuccessor(route)) tunnel.drain();
+      else if (!route.entries.some((other) => other.tunnel.isConnecting)) this.#succeed(route);
+    }
+  }
+
   /** The identity has no leaf any more: no new streams in its name. */
   drainIdentity(identity: string): void {
     for (const { tunnel, route } of Array.from(this.#live.values())) {
@@ -96,11 +115,11 @@ export class TunnelPool implements TunnelOwner {
     }
   }
 
-  /** After a change of trust: ends tunnels, drained ones too, whose peer is not trusted any more. */
-  endUntrusted(isTrusted: (socket: TLSSocket) => boolean): void {
+  /** After a change of trust: ends tunnels, drained ones too, with an end that is not trusted any more. */
+  endUntrusted(isTrusted: IsTrusted): void {
     for (const tunnel of [...this.#live.keys(), ...this.#draining]) {
-      const { socket } = tunnel;
-      if (socket && !isTrusted(socket)) tunnel.destroy("tunnel_lost");
+      const { socket, own } = tunnel;
+      if (socket && own && !isTrusted(socket, own)) tunnel.destroy("trust_withdrawn");
     }
   }
 
@@ -109,9 +128,9 @@ export class TunnelPool implements TunnelOwner {
   }
 
   onTunnelReady(tunnel: Tunnel): void {
-    const entries = Array.from(this.#live.get(tunnel)?.route.entries ?? []);
-    if (!entries.some((entry) => !entry.isOutdated && !entry.tunnel.isConnecting)) return;
-    for (const entry of entries) if (entry.isOutdated) entry.tunnel.drain();
+    const route = this.#live.get(tunnel)?.route;
+    if (!route || !hasSuccessor(route)) return;
+    for (const entry of Array.from(route.entries)) if (entry.isOutdated) entry.tunnel.drain();
   }
 
   onTunnelLeaving(tunnel: Tunnel): void {
@@ -167,10 +186,16 @@ export class TunnelPool implements TunnelOwner {
   }
 }
 
+/** Is there a tunnel of today's leaf that takes streams? */
+function hasSuccessor({ entries }: Route): boolean {
+  return entries.some((entry) => !entry.isOutdated && !entry.tunnel.isConnecting);
+}
+
 /** No byte of the application was sent, so a stream that a used tunnel lost may be asked for again. */
 function mayRetry(error: unknown, isNew: boolean): boolean {
   if (!(error instanceof TunnelError)) return false;
-  return error.reason === "tunnel_stream_refused" || (error.reason === "tunnel_lost" && !isNew);
+  if (error.reason === "tunnel_stream_refused") return true;
+  return !isNew && (error.reason === "tunnel_lost" || error.reason === "trust_withdrawn");
 }
 
 function keyOf(ends: TunnelEnds): string {

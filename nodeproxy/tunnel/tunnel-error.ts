@@ -9,6 +9,8 @@ export type TunnelReason =
   | "tunnel_wrong_identity"
   /** The tunnel ended before the answer. */
   | "tunnel_lost"
+  /** By a change of trust: one of its two ends is not to be trusted any more. */
+  | "trust_withdrawn"
   /** The peer told that it did not look at the stream: it may be asked again. */
   | "tunnel_stream_refused"
   | "tunnel_answer_timeout"

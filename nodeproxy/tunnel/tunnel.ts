@@ -9,6 +9,7 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import type { OwnLeaf } from "../identity/tls-context.ts";
 import { answered } from "./answered.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "./http2-options.ts";
 import { TunnelError, type TunnelReason } from "./tunnel-error.ts";
@@ -25,6 +26,8 @@ export type Handshake =
   | {
       readonly kind: "verified";
       readonly socket: TLSSocket;
+      /** By which the peer knows us here. */
+      readonly own: OwnLeaf;
       /** When the first of both certificates ends: no stream begins after that. Wall clock. */
       readonly validUntilMs: number;
     }
@@ -44,6 +47,7 @@ type State =
   | {
       readonly kind: "ready";
       readonly session: ClientHttp2Session;
+      readonly own: OwnLeaf;
       readonly validUntilMs: number;
     }
   | { readonly kind: "closed"; readonly error: TunnelError };
@@ -75,6 +79,15 @@ export class Tunnel {
     const state = this.#state;
     if (state.kind !== "ready") return undefined;
     return state.session.destroyed ? undefined : (state.session.socket as TLSSocket);
+  }
+
+  /** The leaf that it was made with, once it is verified. */
+  get own(): OwnLeaf | undefined {
+    return this.#state.kind === "ready" ? this.#state.own : undefined;
+  }
+
+  get isUnused(): boolean {
+    return this.#open === 0;
   }
 
   get isConnecting(): boolean {
@@ -137,7 +150,7 @@ export class Tunnel {
       this.#fail(outcome.error);
       return;
     }
-    const { socket, validUntilMs } = outcome;
+    const { socket, own, validUntilMs } = outcome;
     if (this.#state.kind !== "connecting" || (this.#hasLeft && this.#open === 0)) {
       socket.destroy();
       this.#fail(new TunnelError("tunnel_lost", "tunnel not needed any more"));
@@ -151,7 +164,7 @@ export class Tunnel {
     session.on("goaway", () => this.drain());
     session.on("error", (error) => this.#fail(lost(error)));
     session.on("close", () => this.#fail(new TunnelError("tunnel_lost", "tunnel closed")));
-    this.#state = { kind: "ready", session, validUntilMs };
+    this.#state = { kind: "ready", session, own, validUntilMs };
     this.#timer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS).unref();
     if (!this.#hasLeft) this.#owner.onTunnelReady(this);
   }
