@@ -5,9 +5,8 @@
  * Closing leaves rules, listeners and open connections as they are.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Registry } from "prom-client";
 import type { Changes } from "../core/model/resource.ts";
-import { type AdminAnswer, AdminServer, healthRoutes } from "../core/process/admin.ts";
+import { AdminServer, healthRoutes } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
@@ -28,12 +27,15 @@ import {
 import { controlActions, controlRoutes } from "./control-admin.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
 import { NodeConfiguration } from "./node-configuration.ts";
+import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
 import { operatorLineOf } from "./operator-line-of.ts";
 import { lockRunDir, type RunDirLock } from "./run-dir-lock.ts";
-import { mergeMetrics } from "./telemetry/merge-metrics.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
 import { VERSION } from "./version.ts";
+
+/** A traffic process that lives comes back within half a second. */
+const TOLD_WITHIN_MS = 3_000;
 
 export interface ControlOptions {
   readonly config: NodeProxyConfig;
@@ -67,14 +69,18 @@ class ControlApp implements Running {
   #connections: readonly OpenConnection[] = [];
   readonly #trafficMetrics = new TrafficMetrics((message) => this.#line?.send(message));
   #isReportDue = false;
-  /** Until what was captured before this process started is known: else callers would leave its tunnels. */
+  /**
+   * Until what was captured before this process started is known: else callers would leave its tunnels. And until the
+   * traffic process has told of its tunnels: else a rotation would take them for gone.
+   */
   #isReportHeld = true;
+  readonly #olderTunnels = new OlderTunnelCounts();
   #lock: RunDirLock | undefined;
 
   constructor(config: NodeProxyConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const line = operatorLineOf(config);
+    const line = operatorLineOf(config, () => this.#configuration.bundles());
     this.#certify = new CertifyClient(line);
     this.#certificates = createCertificates({
       certify: (workload, csr, signal) => this.#certify.certify({ workload, csr, signal }),
@@ -139,7 +145,7 @@ class ControlApp implements Running {
     });
     await this.#restore();
     this.#stream.start();
-    void this.#capture.look().then(() => {
+    void Promise.all([this.#capture.look(), this.#olderTunnels.told(TOLD_WITHIN_MS)]).then(() => {
       this.#isReportHeld = false;
       this.#reportSoon();
     });
@@ -199,7 +205,7 @@ class ControlApp implements Running {
       { address: adminListen, routes: controlRoutes(view), actions: controlActions(view) },
       {
         address: metricsListen,
-        routes: { "/metrics": () => this.#metrics(registry) },
+        routes: { "/metrics": () => this.#trafficMetrics.page(registry) },
         actions: {},
       },
       { address: readyListen, routes: health, actions: {} },
@@ -209,12 +215,6 @@ class ControlApp implements Running {
       await server.listen(address);
       this.#servers.push(server);
     }
-  }
-
-  async #metrics(registry: Registry): Promise<AdminAnswer> {
-    const traffic = await this.#trafficMetrics.ask();
-    const body = mergeMetrics(await registry.metrics(), traffic);
-    return { status: 200, contentType: registry.contentType, body };
   }
 
   /** One synchronous step: traffic, certificates and captures see the same configuration. */
@@ -253,6 +253,7 @@ class ControlApp implements Running {
 
   #heard(message: FromTraffic): void {
     if (message.kind === "connections") this.#connections = message.open;
+    if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reportSoon();
     this.#trafficMetrics.received(message);
     this.#capture?.received(message);
   }
@@ -286,7 +287,7 @@ class ControlApp implements Running {
         captures: this.#capture?.reports() ?? [],
         leaves: this.#certificates.report(),
         bundles: this.#configuration.bundleVersions(),
-        olderTunnels: [],
+        olderTunnels: this.#olderTunnels.than(this.#configuration.issuer()),
       });
     });
   }

@@ -55,6 +55,14 @@ export class NodeConfiguration {
     return this.all().flatMap(({ body }) => (body.kind === "bundle" ? [body.value] : []));
   }
 
+  /** Hex SHA-256 of the certificate that signs this mesh's leaves now; "" where that is not said. */
+  issuer(): string {
+    const settings = this.#held.get({ kind: "settings", name: "mesh" })?.body;
+    if (settings?.kind !== "settings") return "";
+    const bundle = this.#held.get({ kind: "bundle", name: settings.value.trustDomain })?.body;
+    return bundle?.kind === "bundle" ? bundle.value.issuer : "";
+  }
+
   bundleVersions(): NodeReport["bundles"] {
     return this.all().flatMap(({ body, version }) =>
       body.kind === "bundle" ? [{ trustDomain: body.value.trustDomain, version }] : [],

@@ -55,3 +55,28 @@ test("parseFromTraffic(): refuses what is no JSON, and passes nothing on that it
   expect(parseFromTraffic(Buffer.from("{"))).toBeUndefined();
   expect(parse({ kind: "drained", extra: 1 })).toEqual({ kind: "drained" });
 });
+
+const ISSUER = "0a".repeat(32);
+
+test.each([
+  [[]],
+  [[{ issuer: ISSUER, count: 1 }]],
+  [Array.from({ length: 64 }, () => ({ issuer: ISSUER, count: 7 }))],
+])("parseFromTraffic(): takes the tunnels of issuers %j", (issuers) => {
+  expect(parse({ kind: "tunnel_issuers", issuers })).toEqual({ kind: "tunnel_issuers", issuers });
+});
+
+test.each([
+  undefined,
+  {},
+  [{ issuer: ISSUER }],
+  [{ issuer: ISSUER, count: 0 }],
+  [{ issuer: ISSUER, count: 1.5 }],
+  [{ issuer: ISSUER, count: 2 ** 40 }],
+  [{ issuer: ISSUER.toUpperCase(), count: 1 }],
+  [{ issuer: "", count: 1 }],
+  [null],
+  Array.from({ length: 65 }, () => ({ issuer: ISSUER, count: 1 })),
+])("parseFromTraffic(): refuses the tunnels of issuers %j", (issuers) => {
+  expect(parse({ kind: "tunnel_issuers", issuers })).toBeUndefined();
+});

@@ -12,6 +12,7 @@ import {
 } from "./operator-line.ts";
 
 const CERTIFY_TIMEOUT_MS = 10_000;
+const MAX_PUSHBACK_MS = 60_000;
 
 export type CertifyFailure =
   | OperatorLineFailure
@@ -30,11 +31,18 @@ class CertifyError extends Error {
   readonly reason: CertifyFailure;
   /** The operator's own stable reason, "" where it gave none. */
   readonly refusal: string;
+  /** No sooner again, by the operator's wish; 0 where it has none. */
+  readonly retryAfterMs: number;
 
-  constructor(reason: CertifyFailure, refusal: string, options: ErrorOptions) {
+  constructor(
+    reason: CertifyFailure,
+    refusal: string,
+    options: ErrorOptions & { readonly retryAfterMs?: number },
+  ) {
     super(`no certificate: ${reason}${refusal === "" ? "" : ` (${refusal})`}`, options);
     this.reason = reason;
     this.refusal = refusal;
+    this.retryAfterMs = options.retryAfterMs ?? 0;
   }
 }
 
@@ -97,7 +105,17 @@ function certifyError(error: unknown): CertifyError {
   }
   const failure = ConnectError.from(error);
   const refusal = failure.metadata.get("weft-reason") ?? "";
-  return new CertifyError(reasonOf(failure.code, refusal), refusal, { cause: error });
+  const retryAfterMs = pushbackMs(failure.metadata.get("grpc-retry-pushback-ms"));
+  return new CertifyError(reasonOf(failure.code, refusal), refusal, { cause: error, retryAfterMs });
+}
+
+/**
+ * gRPC A6: "If the value for pushback is negative or unparseble, then it will be seen as the server asking the client
+ * not to retry at all". Without a leaf a pod falls silent, so it is asked again all the same, late.
+ */
+export function pushbackMs(trailer: string | null): number {
+  if (trailer === null) return 0;
+  return /^\d{1,9}$/.test(trailer) ? Math.min(Number(trailer), MAX_PUSHBACK_MS) : MAX_PUSHBACK_MS;
 }
 
 function reasonOf(code: Code, refusal: string): CertifyFailure {

@@ -5,11 +5,14 @@
  * of Node's own check stands the operator's exact SPIFFE identity. Roots are read for every connection.
  */
 import type { SecureClientSessionOptions } from "node:http2";
+import type { DetailedPeerCertificate, PeerCertificate } from "node:tls";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { NodeService } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import { checkSvid } from "../../core/x509/check-svid.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
+import { hasRetired } from "../../core/x509/retired.ts";
 import { type KeepAlive, type OperatorSession, openOperatorSession } from "./operator-session.ts";
 
 /** Below the operator's own 3 MiB for one resource and 1 MiB for a part, with room. */
@@ -23,6 +26,8 @@ export interface OperatorLineOptions {
   readonly address: string;
   /** PEM; asked for every new connection, since rotation changes them. */
   readonly roots: () => string | Promise<string>;
+  /** Those in use: a chain with a certificate that they retire is refused. */
+  readonly bundles?: () => readonly TrustBundle[];
   /** `spiffe://<trust domain>/ns/weft-system/sa/weft-operator`. */
   readonly serverIdentity: string;
   /** Asked for every call, since kubelet rotates the file. */
@@ -82,13 +87,16 @@ export async function openOperatorLine(
 }
 
 async function openSession(
-  { address, serverIdentity, keepAlive = DEFAULT_KEEP_ALIVE }: OperatorLineOptions,
+  { address, bundles, serverIdentity, keepAlive = DEFAULT_KEEP_ALIVE }: OperatorLineOptions,
   { origin, ca, signal }: { origin: string; ca: string; signal: AbortSignal },
 ): Promise<OperatorSession> {
   const tls: SecureClientSessionOptions = {
     ca,
     minVersion: "TLSv1.3",
-    checkServerIdentity: (_, { raw }) => refusalOf(raw, serverIdentity),
+    checkServerIdentity: (_, certificate) =>
+      hasRetired(authoritiesOf(certificate), bundles?.() ?? [])
+        ? wrongIdentity("a CA in its chain is retired")
+        : refusalOf(certificate.raw, serverIdentity),
   };
   try {
     return await openOperatorSession({ origin, tls, keepAlive, signal });
@@ -106,6 +114,18 @@ function refusalOf(der: Uint8Array, expected: string): Error | undefined {
   if (checked.kind === "refused") return wrongIdentity(checked.reason);
   if (checked.uri !== expected) return wrongIdentity(`${checked.uri} is not ${expected}`);
   return undefined;
+}
+
+/** Node hands in the detailed form, whatever its types say: with what the peer showed and the root that was found. */
+function authoritiesOf(certificate: PeerCertificate): readonly Uint8Array[] {
+  const seen = new Set<PeerCertificate>();
+  // A root is its own issuer.
+  for (let at = issuerOf(certificate); at && !seen.has(at); at = issuerOf(at)) seen.add(at);
+  return [...seen].map(({ raw }) => raw);
+}
+
+function issuerOf(certificate: PeerCertificate): PeerCertificate | undefined {
+  return (certificate as Partial<DetailedPeerCertificate>).issuerCertificate;
 }
 
 function wrongIdentity(message: string): Error {

@@ -42,7 +42,10 @@ export interface Certificates {
   /** With keys: for the traffic process that starts anew, and for the snapshot on tmpfs. */
   leaves(): readonly ServedLeaf[];
   report(): readonly LeafReport[];
-  /** After a change of bundles: leaves that are missing or do not lead to a root any more are asked for at once. */
+  /**
+   * After a change of bundles: leaves that are missing, retired or do not lead to a root any more are asked for at once,
+   * those of another issuer than the one that signs now within ten seconds.
+   */
   bundlesChanged(): void;
   /** Asks for a new leaf for every identity now; the old ones are served until the new are there. */
   renewAll(): void;
@@ -119,6 +122,7 @@ class NodeCertificates implements Certificates {
     for (const keeper of this.#keepers.values()) {
       const leaf = keeper.leaf();
       if (!leaf || !this.#isStillTrusted(leaf.served())) keeper.renew();
+      else keeper.look();
     }
   }
 
