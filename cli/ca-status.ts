@@ -1,6 +1,7 @@
 /** `weftctl ca status`: every certificate of the mesh, how long it still holds, and who issued it. Changes nothing. */
 import type { KubeApi } from "../core/kube/kube-api.ts";
 import type { Command } from "./command.ts";
+import { formatDuration } from "./format-duration.ts";
 import { type CaView, viewCa } from "./mesh/ca-view.ts";
 import { getObject, listObjects } from "./mesh/cluster-objects.ts";
 import { print, table } from "./print.ts";
@@ -25,7 +26,7 @@ function describe({ rootsProblem, roots, leaves }: CaView): string {
     const rows = roots.map(({ subject, fingerprint, secondsLeft, state }) => [
       subject,
       shortened(fingerprint),
-      formatLeft(secondsLeft),
+      formatDuration(secondsLeft),
       state,
     ]);
     parts.push(table(["root", "fingerprint", "left", "state"], rows));
@@ -34,7 +35,7 @@ function describe({ rootsProblem, roots, leaves }: CaView): string {
   const rows = leaves.map(({ node, identity, secondsLeft, issuer, state }) => [
     node,
     identity,
-    state === "missing" ? "-" : formatLeft(secondsLeft),
+    state === "missing" ? "-" : formatDuration(secondsLeft),
     issuer === "" ? "-" : shortened(issuer),
     state,
   ]);
@@ -44,24 +45,4 @@ function describe({ rootsProblem, roots, leaves }: CaView): string {
 /** Enough to tell them apart; `--json` has all of it. */
 function shortened(fingerprint: string): string {
   return fingerprint.slice(0, 12);
-}
-
-const UNITS = [
-  ["y", 365 * 86_400],
-  ["d", 86_400],
-  ["h", 3_600],
-  ["m", 60],
-  ["s", 1],
-] as const;
-
-/** The two largest units: `23h 10m`; `-4m 2s` where it is over. */
-function formatLeft(seconds: number): string {
-  let left = Math.abs(seconds);
-  const words: string[] = [];
-  for (const [unit, size] of UNITS) {
-    const count = Math.floor(left / size);
-    left -= count * size;
-    if (count > 0 || unit === "s") words.push(`${count}${unit}`);
-  }
-  return (seconds < 0 ? "-" : "") + words.slice(0, 2).join(" ");
 }

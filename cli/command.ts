@@ -1,10 +1,10 @@
 /** What weftctl was asked to do: a checked command, or the list of all that is wrong with the call. */
 import { parseArgs } from "node:util";
+import { COMMANDS, type CommandName, helpFor } from "./help.ts";
+import { parseDurationSeconds } from "./parse-duration.ts";
+import { type RotateFlags, readRotateFlags, refuseRotateFlags } from "./rotate-flags.ts";
 
-/** As it is called: of one word or two. */
-export type CommandName = "status" | "check" | "uninstall" | "ca status";
 export type OutputFormat = "table" | "json" | "yaml";
-
 export interface Command {
   readonly name: CommandName;
   readonly output: OutputFormat;
@@ -17,23 +17,17 @@ export interface Command {
   readonly before: boolean;
   /** `uninstall`: leave the kinds and their objects. */
   readonly keepCrds: boolean;
-  /** `uninstall`: longest wait for the nodes, seconds. */
+  /** Longest wait, seconds: of `uninstall` for the nodes, of `ca rotate` for the end (Infinity: none). */
   readonly timeoutSeconds: number;
   /** `uninstall`: longest wait for open connections of released pods, seconds. */
   readonly drainSeconds: number;
+  readonly rotate: RotateFlags;
 }
 
 export type ParsedCommand =
   | { readonly kind: "command"; readonly command: Command }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "wrong"; readonly reasons: readonly string[] };
-
-const COMMANDS: Readonly<Record<CommandName, string>> = {
-  status: "is the mesh installed, which pods are captured, which policies are enforced",
-  check: "can this cluster run the mesh (--before), does what is installed work",
-  uninstall: "release every pod, wait for every node, then delete the mesh",
-  "ca status": "every certificate of the mesh, its issuer and the time left; the roots",
-};
 
 const OPTIONS = {
   json: { type: "boolean" },
@@ -45,38 +39,32 @@ const OPTIONS = {
   "keep-crds": { type: "boolean" },
   timeout: { type: "string" },
   drain: { type: "string" },
+  "dry-run": { type: "boolean" },
+  abort: { type: "boolean" },
+  waive: { type: "string", multiple: true },
   help: { type: "boolean", short: "h" },
 } as const;
 
-const HELP = `usage: weftctl COMMAND [flags]
+type Flags = ReturnType<
+  typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
+>["values"];
 
-${Object.entries(COMMANDS)
-  .map(([name, text]) => `  ${name.padEnd(10)} ${text}`)
-  .join("\n")}
-
-flags:
-  --json, -o json|yaml   print one object
-  --kubeconfig FILE      instead of kubectl's default
-  --context NAME         of the kubeconfig
-  -n, --namespace NAME   of the mesh (weft-system)
-  --before               check: only what must hold before installing
-  --keep-crds            uninstall: leave weft's kinds and all their objects
-  --timeout SECONDS      uninstall: longest wait for the nodes (120)
-  --drain SECONDS        uninstall: longest wait for open connections of released pods (10)
-
-exit codes:
-  0  everything that the command looks at is as it should be
-  1  something is not; ca status: a certificate has ended, is missing, or is in the last quarter
-     of its life without having been renewed
-  2  wrong use`;
+/** A rotation may wait for a node for days; nobody waits that long with a command by mistake. */
+const MAX_ROTATE_SECONDS = 30 * 86_400;
 
 export function parseCommand(args: readonly string[]): ParsedCommand {
   const reasons: string[] = [];
   const { values, positionals } = readArguments(args, reasons);
-  if (values.help === true || args.length === 0) return { kind: "help", text: HELP };
-  const name = parseName(positionals, reasons);
+  if (values.help === true || args.length === 0) {
+    return { kind: "help", text: helpFor(positionals) };
+  }
+  const { name, rest } = parseName(positionals, reasons);
+  const isRotate = name === "ca rotate";
+  const rotate = readRotateFlags({ ...values, dryRun: values["dry-run"] });
+  const authority = parseAuthority(isRotate, rest, reasons);
+  reasons.push(...refuseRotateFlags(isRotate, { ...rotate, hasAuthority: rest.length > 0 }));
   const output = parseOutput(values, reasons);
-  const timeoutSeconds = parseSeconds("timeout", values.timeout ?? "120", reasons);
+  const timeoutSeconds = parseTimeout(name, values.timeout, reasons);
   const drainSeconds = parseSeconds("drain", values.drain ?? "10", reasons);
   if (reasons.length > 0 || name === undefined) return { kind: "wrong", reasons };
   const { kubeconfig = "", context = "", namespace = "weft-system", before = false } = values;
@@ -91,20 +79,39 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
     keepCrds,
     timeoutSeconds,
     drainSeconds,
+    rotate: { ...rotate, authority },
   };
   return { kind: "command", command };
 }
 
-function parseName(words: readonly string[], reasons: string[]): CommandName | undefined {
+interface ParsedName {
+  readonly name: CommandName | undefined;
+  /** What stands after it. */
+  readonly rest: readonly string[];
+}
+
+function parseName(words: readonly string[], reasons: string[]): ParsedName {
   const names = Object.keys(COMMANDS) as CommandName[];
-  const known = names.find((name) => name.split(" ").every((word, i) => words[i] === word));
+  const name = names.find((each) => each.split(" ").every((word, i) => words[i] === word));
   // Of `ca nonsense` both words are wrong together.
-  const isGroup = names.some((name) => name.startsWith(`${words[0] ?? ""} `));
-  const length = known?.split(" ").length ?? (isGroup ? 2 : 1);
+  const isGroup = names.some((each) => each.startsWith(`${words[0] ?? ""} `));
+  const length = name?.split(" ").length ?? (isGroup ? 2 : 1);
   const called = words.slice(0, length).join(" ") || "no command";
-  if (!known) reasons.push(`${called}: none of ${names.join(", ")}`);
-  for (const word of words.slice(length)) reasons.push(`${word}: not expected`);
-  return known;
+  if (!name) reasons.push(`${called}: none of ${names.join(", ")}`);
+  return { name, rest: words.slice(length) };
+}
+
+/** The one word that stands after `ca rotate`; no other command takes one. */
+function parseAuthority(
+  isRotate: boolean,
+  words: readonly string[],
+  reasons: string[],
+): RotateFlags["authority"] {
+  const [word = "", ...more] = isRotate ? words : ["", ...words];
+  for (const each of more) reasons.push(`${each}: not expected`);
+  if (word === "root" || word === "intermediate" || word === "") return word;
+  reasons.push(`${word}: none of root, intermediate`);
+  return "";
 }
 
 function parseOutput(
@@ -117,21 +124,35 @@ function parseOutput(
   return "table";
 }
 
+function parseTimeout(
+  name: CommandName | undefined,
+  text: string | undefined,
+  reasons: string[],
+): number {
+  if (name !== "ca rotate") return parseSeconds("timeout", text ?? "120", reasons);
+  if (text === undefined) return Number.POSITIVE_INFINITY;
+  const seconds = parseDurationSeconds(text);
+  if (seconds !== undefined && seconds >= 1 && seconds <= MAX_ROTATE_SECONDS) return seconds;
+  reasons.push(`--timeout: ${text} is no duration of 1s to 720h, such as 90s, 10m or 1h30m`);
+  return 1;
+}
+
 function parseSeconds(flag: string, text: string, reasons: string[]): number {
-  const seconds = Number(text);
+  const seconds = parseDurationSeconds(text) ?? Number.NaN;
   if (seconds >= 1 && seconds <= 3600) return seconds;
   reasons.push(`--${flag}: ${text} is not 1 to 3600 seconds`);
   return 1;
 }
 
-function readArguments(args: readonly string[], reasons: string[]) {
+function readArguments(
+  args: readonly string[],
+  reasons: string[],
+): { readonly values: Flags; readonly positionals: readonly string[] } {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
     // parseArgs throws a TypeError that names the flag.
     reasons.push(Error.isError(error) ? error.message : String(error));
-    return { values: {}, positionals: [] } as ReturnType<
-      typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>
-    >;
+    return { values: {}, positionals: [] };
   }
 }

@@ -6,6 +6,7 @@
  */
 import { KubeConfig } from "@kubernetes/client-node";
 import { KubeClient } from "../core/kube/kube-api.ts";
+import { runCaRotate } from "./ca-rotate.ts";
 import { runCaStatus } from "./ca-status.ts";
 import { runCheck } from "./check.ts";
 import { type Command, parseCommand } from "./command.ts";
@@ -29,6 +30,7 @@ try {
     check: runCheck,
     uninstall: runUninstall,
     "ca status": runCaStatus,
+    "ca rotate": runCaRotate,
   };
   const code = await runs[command.name](client, command);
   client.close();

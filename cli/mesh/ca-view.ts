@@ -4,8 +4,8 @@
  *
  * Over objects already read; asks nobody, and never sees a key.
  */
-import { X509Certificate } from "node:crypto";
-import { parseCertificatesPem } from "../../core/x509/pem.ts";
+import type { X509Certificate } from "node:crypto";
+import { fingerprintOf, readCertificates, subjectOf } from "./ca-roots.ts";
 import type { ClusterObject } from "./cluster-objects.ts";
 import { capturesOf } from "./mesh-view.ts";
 
@@ -73,7 +73,7 @@ const DEFAULT_LIFETIME_SECONDS = 24 * 3600;
 const DEFAULT_TRUST_DOMAIN = "cluster.local";
 
 export function viewCa(objects: CaObjects): CaView {
-  const { certificates, problem } = readRoots(objects.roots);
+  const { certificates, problem } = readCertificates(objects.roots, "roots.pem");
   const roots = certificates.map((root) => viewRoot(root, certificates, objects.now));
   const served = objects.reports.flatMap((report) => leavesOf(report, objects));
   const missing = objects.reports.flatMap((report) => missingOf(report, served, objects));
@@ -90,35 +90,11 @@ export function viewCa(objects: CaObjects): CaView {
   };
 }
 
-interface ReadRoots {
-  readonly certificates: readonly X509Certificate[];
-  readonly problem: string;
-}
-
-function readRoots(configMap: ClusterObject | undefined): ReadRoots {
-  const data = configMap?.["data"] as Readonly<Record<string, unknown>> | undefined;
-  const pem = data?.["roots.pem"];
-  if (typeof pem !== "string") return noRoots("no ConfigMap weft-roots with roots.pem is there");
-  const parsed = parseCertificatesPem(pem);
-  if (parsed.kind === "malformed") return noRoots(`roots.pem: ${parsed.message}`);
-  if (parsed.certificates.length === 0) return noRoots("roots.pem holds no certificate");
-  try {
-    const certificates = parsed.certificates.map((der) => new X509Certificate(der));
-    return { certificates, problem: "" };
-  } catch {
-    return noRoots("roots.pem holds what is no certificate");
-  }
-}
-
-function noRoots(problem: string): ReadRoots {
-  return { certificates: [], problem };
-}
-
 function viewRoot(root: X509Certificate, all: readonly X509Certificate[], now: number): RootView {
   const { validToDate } = root;
   return {
     fingerprint: fingerprintOf(root),
-    subject: root.subject.replaceAll("\n", ", "),
+    subject: subjectOf(root),
     notAfter: validToDate.toISOString(),
     secondsLeft: secondsUntil(validToDate.getTime(), now),
     state: stateOfRoot(root, all, now),
@@ -207,10 +183,6 @@ function viewIssuers(
     const root = roots.find((each) => each.fingerprint === fingerprint);
     return { fingerprint, subject: root?.subject ?? "", leaves: count };
   });
-}
-
-function fingerprintOf({ fingerprint256 }: X509Certificate): string {
-  return fingerprint256.replaceAll(":", "").toLowerCase();
 }
 
 function secondsUntil(endMs: number, now: number): number {

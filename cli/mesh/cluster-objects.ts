@@ -17,6 +17,7 @@ export interface ClusterObject {
     readonly annotations?: Readonly<Record<string, string>>;
     readonly creationTimestamp?: string;
     readonly generation?: number;
+    readonly resourceVersion?: string;
   };
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly status?: Readonly<Record<string, unknown>>;

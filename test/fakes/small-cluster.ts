@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
 import { KubeObjectServer } from "./kube-object-server.ts";
+import { RotatingOperator } from "./rotating-operator.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -38,6 +39,8 @@ export class SmallCluster {
   capture = "captured";
   /** Certificates that the node reports. */
   leaves: readonly Json[] = [];
+  /** Moves CARotations on. */
+  readonly operator = new RotatingOperator();
   /** What the node reports of its pod each time after that, "gone" for nothing; the last one stays. */
   releaseIn: readonly string[] = [];
   readonly #server = new KubeObjectServer();
@@ -121,6 +124,8 @@ export class SmallCluster {
   }
 
   #answer(method: string, path: string, body: Json): Json | undefined {
+    const rotation = this.operator.answer(method, path, body);
+    if (rotation) return rotation;
     const [collection = "", name = ""] = path.split("/").slice(-2);
     if (method === "DELETE") {
       this.steps.push(`DELETE ${collection}/${name}`);
