@@ -30,6 +30,7 @@ import { NodeConfiguration } from "./node-configuration.ts";
 import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
 import { operatorLineOf } from "./operator-line-of.ts";
 import { lockRunDir, type RunDirLock } from "./run-dir-lock.ts";
+import { exposeLeaves } from "./telemetry/leaf-metrics.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
 import { VERSION } from "./version.ts";
@@ -193,6 +194,7 @@ class ControlApp implements Running {
       node: process.version,
     });
     registry.setDefaultLabels({ process: "control" });
+    exposeLeaves(registry, () => this.#certificates.report());
     const view = {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),

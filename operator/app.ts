@@ -211,7 +211,7 @@ async function openServers(
   renewal.start((certificate) => node.useIdentity(certificate));
   metrics.watchExpiry("root", () => authority.expiry().rootMs);
   metrics.watchExpiry("intermediate", () => authority.expiry().intermediateMs);
-  metrics.watchExpiry("grpc", () => renewal.notAfterMs());
+  metrics.watchServed("grpc", renewal);
   await platform.open({
     authority,
     onCaChanged: () => {

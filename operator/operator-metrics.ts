@@ -7,8 +7,15 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { CertifyOutcome } from "./distribute/certify.ts";
 import type { BatchStep } from "./distribute/config-session.ts";
 
+/** Of the operator's two servers. */
+type ServedCertificate = "grpc" | "webhook";
 /** Of which certificate: one of the CA's own, or one of the two servers'. */
-export type ExpiringCertificate = "root" | "intermediate" | "grpc" | "webhook";
+export type ExpiringCertificate = "root" | "intermediate" | ServedCertificate;
+
+interface Served {
+  notAfterMs(): number;
+  issuedAtMs(): number;
+}
 
 export class OperatorMetrics {
   readonly #registry: Registry;
@@ -18,6 +25,7 @@ export class OperatorMetrics {
   readonly #batches: Readonly<Record<BatchStep, Counter>>;
   readonly #watchRestarts: Counter<"kind">;
   readonly #expiry = new Map<ExpiringCertificate, () => number>();
+  readonly #issuedAt = new Map<ServedCertificate, () => number>();
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -46,6 +54,7 @@ export class OperatorMetrics {
       registers: [registry],
     });
     this.#exposeExpiry();
+    this.#exposeIssued();
   }
 
   countCertify(outcome: CertifyOutcome): void {
@@ -68,6 +77,11 @@ export class OperatorMetrics {
   /** `notAfterMs` is asked at each scrape, since certificates are renewed. */
   watchExpiry(certificate: ExpiringCertificate, notAfterMs: () => number): void {
     this.#expiry.set(certificate, notAfterMs);
+  }
+
+  watchServed(certificate: ServedCertificate, served: Served): void {
+    this.watchExpiry(certificate, () => served.notAfterMs());
+    this.#issuedAt.set(certificate, () => served.issuedAtMs());
   }
 
   /** A gauge that asks at each scrape. */
@@ -96,6 +110,21 @@ export class OperatorMetrics {
       collect() {
         for (const [certificate, notAfterMs] of expiry) {
           this.set({ certificate }, (notAfterMs() - Date.now()) / 1000);
+        }
+      },
+    });
+  }
+
+  #exposeIssued(): void {
+    const issuedAt = this.#issuedAt;
+    new Gauge({
+      name: "weft_operator_certificate_issued_timestamp_seconds",
+      help: "When the certificate was issued last, in seconds since 1970",
+      labelNames: ["certificate"],
+      registers: [this.#registry],
+      collect() {
+        for (const [certificate, issuedAtMs] of issuedAt) {
+          this.set({ certificate }, issuedAtMs() / 1000);
         }
       },
     });

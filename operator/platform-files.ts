@@ -75,7 +75,9 @@ function startCaLooks(platform: Platform, opening: Opening, log: Log): CaLooks {
   });
   let looking = Promise.resolve();
   const timer = setInterval(() => {
-    looking = looking.then(() => keeper.look(true));
+    looking = looking.then(async () => {
+      await keeper.look(true);
+    });
   }, CA_LOOK_MS);
   return {
     async close() {

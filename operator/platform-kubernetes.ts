@@ -20,7 +20,7 @@ import type { ServerCertificate } from "./ca/issue-certificate.ts";
 import { createSecretKeyStore } from "./ca/secret-key-store.ts";
 import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
-import { CA_SECRET, createSecretAccess, writeRoots } from "./kube/config-objects.ts";
+import { CA_SECRET, createSecretAccess, writeIssuers, writeRoots } from "./kube/config-objects.ts";
 import { LeaderElection } from "./kube/lease.ts";
 import { createTokenReviewer } from "./kube/token-review.ts";
 import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
@@ -29,9 +29,11 @@ import type { Opening, Platform } from "./platform.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import { KubernetesSource } from "./source/kubernetes.ts";
+import { CaEvents } from "./status/ca-events.ts";
 import { PodDirectory } from "./status/pod-directory.ts";
 import { PolicyStatusWriter } from "./status/policy-status-writer.ts";
 import { ReportWriter } from "./status/report-writer.ts";
+import { RotationWaits } from "./status/rotation-waits.ts";
 
 /** Of the Service, and of the Lease. */
 const SERVICE = "weft-operator";
@@ -65,6 +67,8 @@ export class KubernetesPlatform implements Platform {
   readonly #api: KubeClient;
   readonly #pods = new PodDirectory();
   readonly #nodeUids = new Map<string, string>();
+  readonly #rotationWaits = new RotationWaits();
+  readonly #caEvents: CaEvents;
   readonly #reports: ReportWriter;
   readonly #statuses: PolicyStatusWriter;
   readonly #election: LeaderElection;
@@ -106,6 +110,7 @@ export class KubernetesPlatform implements Platform {
       log,
     });
     this.#election = this.#createElection();
+    this.#caEvents = new CaEvents({ api, namespace, log });
     this.#statuses = new PolicyStatusWriter({
       api,
       isLeader: () => this.#election.isLeader(),
@@ -119,6 +124,7 @@ export class KubernetesPlatform implements Platform {
 
   observe(change: KubeChange): void {
     const { kind, metadata } = change.object;
+    this.#rotationWaits.observe(change);
     if (kind === "Node") {
       if (change.kind === "upsert") this.#nodeUids.set(metadata.name, metadata.uid);
       else this.#nodeUids.delete(metadata.name);
@@ -147,7 +153,7 @@ export class KubernetesPlatform implements Platform {
       log,
     });
     this.#renewal = renewal;
-    metrics.watchExpiry("webhook", () => renewal.notAfterMs());
+    metrics.watchServed("webhook", renewal);
     const { image } = source;
     const webhooks = new WebhookServer({
       handlers: {
@@ -206,6 +212,8 @@ export class KubernetesPlatform implements Platform {
       },
     });
     metrics.ask("leader", "1 while this replica is the leader", () => Number(election.isLeader()));
+    const help = "Nodes that a rotation of the CA waits for";
+    metrics.ask("ca_rotation_waiting_nodes", help, () => this.#rotationWaits.nodes());
     return election;
   }
 
@@ -214,8 +222,12 @@ export class KubernetesPlatform implements Platform {
     if (this.#isClosed) return;
     clearTimeout(this.#reassert);
     this.#asserting = this.#asserting.then(async () => {
-      await this.#caKeeper?.look(this.#election.isLeader());
+      const look = await this.#caKeeper?.look(this.#election.isLeader());
       await this.#assertRoots();
+      const authority = this.#opening?.authority;
+      if (look && authority && this.#election.isLeader()) {
+        await this.#caEvents.tell(look, authority.expiry());
+      }
     });
     void this.#asserting.then(() => {
       clearTimeout(this.#reassert);
@@ -228,6 +240,9 @@ export class KubernetesPlatform implements Platform {
     const isLeader = this.#election.isLeader();
     try {
       if (isLeader) await this.publishRoots(rootsPem);
+      const issuersPem = this.#renewal?.issuersPem() ?? "";
+      const { namespace } = this.#options.config;
+      if (isLeader) await writeIssuers(this.#api, { namespace, issuersPem });
       const options = { name: WEBHOOKS, rootsPem, onlyIfEmpty: !isLeader };
       const changed = await writeCaBundle(this.#api, options);
       if (changed > 0) this.#options.log.info({ changed }, "webhook configurations trust the mesh");

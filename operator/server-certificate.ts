@@ -3,6 +3,7 @@
  * life, handed to the server without a restart.
  */
 import type { Log } from "../core/process/log.ts";
+import { formatCertificatesPem } from "../core/x509/pem.ts";
 import type { Authority } from "./ca/authority.ts";
 import type { ServerCertificate, ServerRequest } from "./ca/issue-certificate.ts";
 import { SERVER_LIFETIME_SECONDS } from "./ca/validity.ts";
@@ -21,6 +22,10 @@ export interface Renewal {
   readonly first: ServerCertificate;
   /** Of the certificate that is served. */
   notAfterMs(): number;
+  /** When it was made. */
+  issuedAtMs(): number;
+  /** What it travels with, PEM: the certificate that signed it, then those above it but the root. "" under a root. */
+  issuersPem(): string;
   /** `use` gets every certificate after the first. */
   start(use: (certificate: ServerCertificate) => void): void;
   /** After `start`, whatever its age: another CA signs. */
@@ -31,6 +36,7 @@ export interface Renewal {
 export function createRenewal(options: RenewalOptions): Renewal {
   const first = issueNow(options);
   let current = first;
+  let issuedAtMs = Date.now();
   let dueMs = dueAt(first);
   let timer: NodeJS.Timeout | undefined;
   let use: ((certificate: ServerCertificate) => void) | undefined;
@@ -40,6 +46,7 @@ export function createRenewal(options: RenewalOptions): Renewal {
     const { log, names } = options;
     try {
       current = issueNow(options);
+      issuedAtMs = Date.now();
       dueMs = dueAt(current);
       use?.(current);
       log.info({ dnsNames: names.dnsNames }, "server certificate renewed");
@@ -60,6 +67,8 @@ export function createRenewal(options: RenewalOptions): Renewal {
   return {
     first,
     notAfterMs: () => current.notAfterMs,
+    issuedAtMs: () => issuedAtMs,
+    issuersPem: () => formatCertificatesPem(current.chain.slice(1)),
     start(serve) {
       use = serve;
       look();

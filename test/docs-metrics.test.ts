@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { Registry } from "prom-client";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
+import { exposeLeaves } from "../nodeproxy/telemetry/leaf-metrics.ts";
 import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
 
 const docs = readFileSync("docs/metrics.md", "utf8");
@@ -20,6 +21,7 @@ async function exposed(): Promise<readonly string[]> {
   const metrics = new ConnectionMetrics(registry);
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
+  exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);
   const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   return all.map(({ name, type, values }) => {
     const labels = Object.keys(values[0]?.labels ?? {});

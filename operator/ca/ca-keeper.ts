@@ -27,19 +27,21 @@ export class CaKeeper {
     this.#options = options;
   }
 
-  /** Never rejects. `mayWrite` for the leader only. */
-  async look(mayWrite: boolean): Promise<void> {
+  /** Never rejects; `undefined` where it failed. `mayWrite` for the leader only. */
+  async look(mayWrite: boolean): Promise<CaLook | undefined> {
     const { authority, place, log } = this.#options;
     const now = Date.now();
     try {
-      const { change, isEnding } = await authority.look({ now, mayWrite });
-      this.#tell(change);
-      if (isEnding) this.#warn(now);
+      const look = await authority.look({ now, mayWrite });
+      this.#tell(look.change);
+      if (look.isEnding) this.#warn(now);
+      return look;
     } catch (error) {
       const message = Error.isError(error) ? error.message : "";
-      if (!this.#isNews(message, now)) return;
+      if (!this.#isNews(message, now)) return undefined;
       const reason = error instanceof CaError ? error.reason : undefined;
       log.error({ place, reason, err: error }, "CA not looked after; the one from before signs");
+      return undefined;
     }
   }
 

@@ -72,11 +72,37 @@ export async function writeRoots(
   api: KubeApi,
   { namespace, rootsPem }: { readonly namespace: string; readonly rootsPem: string },
 ): Promise<void> {
+  const data = { "roots.pem": rootsPem };
+  await applyRoots(api, { namespace, data, fieldManager: FIELD_MANAGER });
+}
+
+/**
+ * What signs, for people: key `issuers.pem`, of another field manager, so that a replica that starts and
+ * publishes the roots does not take it away. The leader's alone.
+ */
+export async function writeIssuers(
+  api: KubeApi,
+  { namespace, issuersPem }: { readonly namespace: string; readonly issuersPem: string },
+): Promise<void> {
+  const data = { "issuers.pem": issuersPem };
+  await applyRoots(api, { namespace, data, fieldManager: `${FIELD_MANAGER}-issuers` });
+}
+
+interface RootsPart {
+  readonly namespace: string;
+  readonly data: Readonly<Record<string, string>>;
+  readonly fieldManager: string;
+}
+
+async function applyRoots(
+  api: KubeApi,
+  { namespace, data, fieldManager }: RootsPart,
+): Promise<void> {
   await api.call({
     method: "PATCH",
     path: kubePath("api", "v1", "namespaces", namespace, "configmaps", ROOTS_CONFIG_MAP),
     patch: "apply",
-    query: { fieldManager: FIELD_MANAGER, force: "true" },
+    query: { fieldManager, force: "true" },
     body: {
       apiVersion: "v1",
       kind: "ConfigMap",
@@ -85,7 +111,7 @@ export async function writeRoots(
         name: ROOTS_CONFIG_MAP,
         labels: { "app.kubernetes.io/part-of": "weft" },
       },
-      data: { "roots.pem": rootsPem },
+      data,
     },
   });
 }

@@ -83,28 +83,36 @@ export async function applyNodeReport(
   });
 }
 
-export interface PodEvent {
+export interface ObjectEvent {
   readonly type: "Normal" | "Warning";
   /** CamelCase, stable. */
   readonly reason: string;
   readonly message: string;
+  /** Of the Event itself, where it is to be there once however often it is told; else one is made. */
+  readonly name?: string;
 }
 
-/** An Event about a pod, for `kubectl describe`. */
-export async function createPodEvent(
+/** For `kubectl describe`. "already_exists" where an Event of that name is there. */
+export async function createEvent(
   api: KubeApi,
-  pod: Pick<ObjectRef, "namespace" | "name" | "uid">,
-  { type, reason, message }: PodEvent,
+  { apiVersion, kind, namespace, name, uid }: Omit<ObjectRef, "plural">,
+  { type, reason, message, name: eventName }: ObjectEvent,
 ): Promise<void> {
   const time = new Date().toISOString();
+  // Events about objects of the cluster live here.
+  const place = namespace === "" ? "default" : namespace;
+  const involvedObject = { apiVersion, kind, ...metadataOf({ namespace, name, uid }) };
   await api.call({
     method: "POST",
-    path: kubePath("api", "v1", "namespaces", pod.namespace, "events"),
+    path: kubePath("api", "v1", "namespaces", place, "events"),
     body: {
       apiVersion: "v1",
       kind: "Event",
-      metadata: { namespace: pod.namespace, generateName: "weft-" },
-      involvedObject: { apiVersion: "v1", kind: "Pod", ...pod },
+      metadata: {
+        namespace: place,
+        ...(eventName === undefined ? { generateName: "weft-" } : { name: eventName }),
+      },
+      involvedObject,
       source: { component: "weft-operator" },
       type,
       reason,
@@ -116,7 +124,11 @@ export async function createPodEvent(
   });
 }
 
-function metadataOf({ namespace, name, uid }: ObjectRef): object {
+function metadataOf({
+  namespace,
+  name,
+  uid,
+}: Pick<ObjectRef, "namespace" | "name" | "uid">): object {
   return { name, ...(namespace === "" ? {} : { namespace }), ...(uid === "" ? {} : { uid }) };
 }
 

@@ -7,7 +7,7 @@ import type { KubeApi } from "../../core/kube/kube-api.ts";
 import { KubeError } from "../../core/kube/kube-error.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
 import type { Log } from "../../core/process/log.ts";
-import { applyNodeReport, createPodEvent, patchPodCondition } from "../kube/status-patches.ts";
+import { applyNodeReport, createEvent, patchPodCondition } from "../kube/status-patches.ts";
 import { capturedCondition } from "./captured-condition.ts";
 import { CoalescedWrites } from "./coalesced-writes.ts";
 import type { Condition } from "./conditions.ts";
@@ -96,7 +96,8 @@ export class ReportWriter {
     await patchPodCondition(api, { namespace, name, uid }, { ...condition, lastTransitionTime });
     if (condition.status === "True" || condition.reason === "Pending") return;
     const { reason, message } = condition;
-    await createPodEvent(api, { namespace, name, uid }, { type: "Warning", reason, message });
+    const object = { apiVersion: "v1", kind: "Pod", namespace, name, uid };
+    await createEvent(api, object, { type: "Warning", reason, message });
   }
 
   #isWorthRetrying(key: string, error: unknown): boolean {

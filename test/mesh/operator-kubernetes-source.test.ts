@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { createCsr } from "../../core/x509/create-csr.ts";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { verifyChain } from "../../core/x509/verify-chain.ts";
 import { CertifyClient } from "../../nodeproxy/control/certify.ts";
 import type { OperatorLineOptions } from "../../nodeproxy/control/operator-line.ts";
@@ -236,6 +237,20 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
   expect(server.get(LEASE)?.["spec"]).toMatchObject({ holderIdentity: "" });
 });
 
+test("operator on Kubernetes: the leader publishes what signs beside the roots, and a replica that starts leaves it there", async () => {
+  const published = server.nextWrite(
+    ({ query }) => query.get("fieldManager") === "weft-operator-issuers",
+  );
+  const operator = await startOperator("one").ready();
+  const { path, body } = await published;
+  expect(path).toBe(ROOTS);
+  const [, issuer = new Uint8Array()] = await chainFor(operator, "api");
+  expect(body["data"]).toEqual({ "issuers.pem": formatCertificatesPem([issuer]) });
+  const started = wrote(ROOTS);
+  await startOperator("two").ready();
+  expect((await started).query.get("fieldManager")).toBe("weft-operator");
+});
+
 test("operator on Kubernetes: a Secret of an earlier version, whose root signs, keeps the root and gets an intermediate", async () => {
   const { certificatesPem, keyPem, rootsPem: old } = createRoot("cluster.local", Date.now());
   const entries = { "tls.crt": certificatesPem, "tls.key": keyPem, "ca.crt": old };
@@ -289,6 +304,11 @@ test("operator on Kubernetes: docs/metrics.md lists exactly the metrics that it 
   expect(new Set(days.keys())).toEqual(new Set(["grpc", "intermediate", "root", "webhook"]));
   expect(days.get("root")).toBeCloseTo(3650, 1);
   expect(days.get("intermediate")).toBeCloseTo(365, 1);
+  const issued = [
+    ...page.matchAll(/certificate_issued_timestamp_seconds\{certificate="(\w+)"\} (\d+)/g),
+  ];
+  expect(issued.map(([, name]) => name)).toEqual(["grpc", "webhook"]);
+  for (const [, , at] of issued) expect(Date.now() / 1000 - Number(at)).toBeLessThan(60);
   const [row = ""] = /^\| `weft_operator_certificate_expiry_seconds.*$/m.exec(docs) ?? [];
   for (const name of days.keys()) expect(row).toContain(`\`${name}\``);
 });
