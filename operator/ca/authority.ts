@@ -7,8 +7,9 @@
 import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
+import { AskedIntermediate } from "./asked-intermediate.ts";
 import { CaError } from "./ca-error.ts";
-import { createHierarchy, isEnding, renewIntermediate } from "./intermediate.ts";
+import { isEnding, isRenewalDue, isTrusted, withIntermediate } from "./intermediate.ts";
 import {
   type IssuedChain,
   issueLeaf,
@@ -17,8 +18,9 @@ import {
   type ServerCertificate,
   type ServerRequest,
 } from "./issue-certificate.ts";
-import { type CaMaterial, isSameMaterial, type KeyStore } from "./key-store.ts";
+import { type CaMaterial, isSameMaterial } from "./key-store.ts";
 import { type LoadedCa, loadSigner } from "./load-signer.ts";
+import { type OpenOptions, openMaterial, renewalSource } from "./open-material.ts";
 import { SERVER_LIFETIME_SECONDS } from "./validity.ts";
 
 export interface Authority {
@@ -57,55 +59,27 @@ export interface CaExpiry {
   readonly intermediateMs: number;
 }
 
-export interface AuthorityOptions {
-  readonly keyStore: KeyStore;
-  readonly trustDomain: string;
-  readonly now: number;
+export interface AuthorityOptions extends OpenOptions {
   /** Of what is issued now; by default the 24 h of the operator's own server certificates. */
   readonly longestLeafSeconds?: () => number;
 }
 
 /** Loads the CA, or makes one where there is none. Throws `CaError` with the way out. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  return new StoredAuthority(options, await openMaterial(options));
-}
-
-/** Of replicas that start at once each may be overtaken by each. */
-const MAX_ATTEMPTS = 8;
-
-async function openMaterial(options: AuthorityOptions): Promise<CaMaterial> {
-  const { keyStore, trustDomain, now } = options;
-  const { place } = keyStore;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const stored = await keyStore.read();
-    const next = stored
-      ? renewIntermediate(stored, { trustDomain, place, now })
-      : createHierarchy({ trustDomain, place, now });
-    if (stored && !next) return stored;
-    // Where another replica was first its CA is the mesh's, and ours is forgotten.
-    if (next && (await put(keyStore, stored, next))) return next;
-  }
-  throw new CaError("ca_incomplete", `${place} changed all the time while the operator started`);
-}
-
-async function put(
-  keyStore: KeyStore,
-  before: CaMaterial | undefined,
-  next: CaMaterial,
-): Promise<boolean> {
-  if (before) return (await keyStore.replace(before, next)) === "replaced";
-  return (await keyStore.create(next)) === "created";
+  const material = await openMaterial(options, (stored) => canSign(stored, options));
+  return new StoredAuthority(options, material);
 }
 
 class StoredAuthority implements Authority {
   readonly #options: AuthorityOptions;
   #material: CaMaterial;
   #ca: LoadedCa;
+  readonly #asked = new AskedIntermediate();
 
   constructor(options: AuthorityOptions, material: CaMaterial) {
     this.#options = options;
     this.#material = material;
-    this.#ca = this.#load(material, options.now);
+    this.#ca = loadNow(material, options, options.now);
   }
 
   issueLeaf(request: LeafRequest): IssuedChain {
@@ -148,34 +122,61 @@ class StoredAuthority implements Authority {
       return (await keyStore.create(this.#material)) === "created" ? "restored" : "missing";
     }
     if (isSameMaterial(stored, this.#material)) return "none";
-    this.#ca = this.#load(stored, now);
+    this.#ca = loadNow(stored, this.#options, now);
     this.#material = stored;
     return "taken";
   }
 
   async #renew(now: number): Promise<boolean> {
     const { keyStore, trustDomain } = this.#options;
+    const { place } = keyStore;
     const before = this.#material;
-    const next = renewIntermediate(before, { trustDomain, place: keyStore.place, now });
-    if (!next) return false;
-    const ca = this.#load(next, now);
+    const source = renewalSource(before, this.#options.intermediates);
+    if (!isRenewalDue(before, { place, now, isExternal: source.isExternal })) return false;
+    const request = { material: before, trustDomain, place, now };
+    const answer = await this.#asked.take(source, request);
+    if (answer.kind === "asking") return false;
+    if (answer.kind === "refused") throw new CaError("ca_not_renewed", answer.message);
+    if (!isTrusted(before, answer, place)) throw otherRoot(source.signer);
+    const next = withIntermediate(before, answer);
+    const ca = loadNow(next, this.#options, now);
     if ((await keyStore.replace(before, next)) === "changed") return false;
     this.#ca = ca;
     this.#material = next;
     return true;
   }
+}
 
-  #load(material: CaMaterial, now: number): LoadedCa {
-    const { keyStore, trustDomain, longestLeafSeconds } = this.#options;
-    const ca = loadSigner(material, {
-      place: keyStore.place,
-      now,
-      longestLeafSeconds: Math.max(SERVER_LIFETIME_SECONDS, longestLeafSeconds?.() ?? 0),
-    });
-    // What no check foresees shows here, not with the first workload.
-    const { publicKey } = ca.signer.certificate;
-    const identity = operatorIdentity(trustDomain);
-    issueLeaf(ca, { publicKey, identity, lifetimeSeconds: SERVER_LIFETIME_SECONDS, now });
-    return ca;
+function canSign(material: CaMaterial, options: AuthorityOptions): boolean {
+  try {
+    loadNow(material, options, options.now);
+    return true;
+  } catch (error) {
+    if (error instanceof CaError) return false;
+    throw error;
   }
+}
+
+function otherRoot(signer: string): CaError {
+  return new CaError(
+    "ca_not_renewed",
+    `${signer} signs under a root that the mesh does not trust yet: rotate the intermediate (docs/certificates.md)`,
+  );
+}
+
+function loadNow(
+  material: CaMaterial,
+  { keyStore, trustDomain, longestLeafSeconds }: AuthorityOptions,
+  now: number,
+): LoadedCa {
+  const ca = loadSigner(material, {
+    place: keyStore.place,
+    now,
+    longestLeafSeconds: Math.max(SERVER_LIFETIME_SECONDS, longestLeafSeconds?.() ?? 0),
+  });
+  // What no check foresees shows here, not with the first workload.
+  const { publicKey } = ca.signer.certificate;
+  const identity = operatorIdentity(trustDomain);
+  issueLeaf(ca, { publicKey, identity, lifetimeSeconds: SERVER_LIFETIME_SECONDS, now });
+  return ca;
 }

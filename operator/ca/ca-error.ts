@@ -15,6 +15,10 @@ export type CaErrorReason =
   /** The CA's own constraints do not permit the name that was asked for. */
   | "ca_name_constraints"
   | "ca_unknown_root"
+  /** It was taken out of trust by a rotation. */
+  | "ca_retired"
+  /** Whoever signs intermediates does not sign a new one. */
+  | "ca_not_renewed"
   /** What was just signed did not pass its own check: nothing is handed out. */
   | "ca_issued_invalid";
 

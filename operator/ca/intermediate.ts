@@ -1,6 +1,6 @@
 /**
- * The intermediate under the mesh's root: made, and made again well before its end, as long as the root's key
- * is there. Also puts one under a root that has signed leaves itself so far, as earlier versions let it.
+ * The intermediate under the mesh's root: when it has to be made anew, and how, as long as the root's key is
+ * there. Also puts one under a root that has signed leaves itself so far, as earlier versions let it.
  *
  * Decides what the key store should hold next; `authority.ts` stores it. Never changes what is trusted.
  */
@@ -15,6 +15,7 @@ import {
 } from "../../core/x509/sign-certificate.ts";
 import { isSignedBy } from "../../core/x509/verify-signature.ts";
 import { CaError } from "./ca-error.ts";
+import type { NewIntermediate } from "./intermediate-source.ts";
 import { type CaMaterial, ENTRIES } from "./key-store.ts";
 import { isIn, isKeyOf, readCertificates, readKey } from "./read-material.ts";
 import { createRoot, isOwnRoot } from "./root.ts";
@@ -35,28 +36,66 @@ export interface IntermediateOptions {
 /** A root and an intermediate that signs leaves, for a mesh that has no CA yet. */
 export function createHierarchy(options: IntermediateOptions): CaMaterial {
   const root = createRoot(options.trustDomain, options.now);
-  return underRoot(root, root.keyPem, options);
+  const made = createUnderRoot({ ...root, rootKeyPem: root.keyPem }, options);
+  if (!made) throw new Error("a root with its key can sign an intermediate");
+  return withIntermediate(root, made);
 }
 
-/** What to store instead; `undefined` where what is stored is good, or where the root's key is not there. */
-export function renewIntermediate(
+export interface RenewalQuestion {
+  /** Of the key store, for messages. */
+  readonly place: string;
+  readonly now: number;
+  /** Somebody else signs intermediates, so that the root's key need not be here. */
+  readonly isExternal: boolean;
+}
+
+/** Whether an intermediate should be asked for by now, and whoever is asked could make it. */
+export function isRenewalDue(material: CaMaterial, question: RenewalQuestion): boolean {
+  const { place, now, isExternal } = question;
+  const [signer] = readCertificates(material.certificatesPem, `${place}: ${ENTRIES.certificates}`);
+  if (!signer) return false;
+  const stored = storedRoot(material, question);
+  if (!stored) return isExternal && isLate(signer, now);
+  const isOfRoot = isIn([stored.root], signer) || isSignedBy(signer, stored.root);
+  return isOfRoot && isDue(signer, stored.root, now);
+}
+
+/** A new intermediate under the root whose key is stored; `undefined` where there is none. */
+export function createUnderRoot(
   material: CaMaterial,
   options: IntermediateOptions,
-): CaMaterial | undefined {
-  const { place, now } = options;
-  const [signer] = readCertificates(material.certificatesPem, `${place}: ${ENTRIES.certificates}`);
-  const roots = readCertificates(material.rootsPem, `${place}: ${ENTRIES.roots}`);
-  if (!signer) return undefined;
-  const { rootKeyPem } = material;
-  if (rootKeyPem === undefined) {
-    const isOwn = isIn(roots, signer) && isOwnRoot(signer) && now < signer.notAfterMs;
-    return isOwn ? underRoot(material, material.keyPem, options) : undefined;
-  }
-  const root = rootOf(readKey(rootKeyPem, `${place}: ${ENTRIES.rootKey}`), roots, place);
-  const isOfRoot = isIn([root], signer) || isSignedBy(signer, root);
-  return isOfRoot && isDue(signer, root, now)
-    ? underRoot(material, rootKeyPem, options)
-    : undefined;
+): NewIntermediate | undefined {
+  const stored = storedRoot(material, options);
+  if (!stored) return undefined;
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const der = signIntermediate(stored.root, { ...options, rootKey: stored.key, privateKey });
+  return {
+    certificatesPem: formatCertificatesPem([der]),
+    keyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    rootPem: formatCertificatesPem([stored.root.der]),
+  };
+}
+
+/** Whether the root that it leads to is one of those that are trusted. */
+export function isTrusted(
+  { rootsPem }: CaMaterial,
+  { rootPem }: NewIntermediate,
+  place: string,
+): boolean {
+  const roots = readCertificates(rootsPem, `${place}: ${ENTRIES.roots}`);
+  return readCertificates(rootPem, "the root of the new intermediate").every((root) =>
+    isIn(roots, root),
+  );
+}
+
+/** What to store so that `made` signs; its root has to be trusted already. */
+export function withIntermediate(material: CaMaterial, made: NewIntermediate): CaMaterial {
+  const { certificatesPem, keyPem } = made;
+  const [signer] = readCertificates(material.certificatesPem, ENTRIES.certificates);
+  // Where the root itself has signed so far its key becomes what it is from now on.
+  const wasRoot = signer && isIn(readCertificates(made.rootPem, "its root"), signer);
+  const rootKeyPem = material.rootKeyPem ?? (wasRoot ? material.keyPem : undefined);
+  return { ...material, certificatesPem, keyPem, rootKeyPem };
 }
 
 /**
@@ -71,8 +110,11 @@ export function isEnding(signer: Certificate, now: number): boolean {
 function isDue(signer: Certificate, root: Certificate, now: number): boolean {
   if (now >= root.notAfterMs) return false;
   if (isIn([root], signer)) return true;
-  const isLate = signer.notAfterMs - now < lifetimeMs(signer) / 3;
-  return isLate && endOf(root, now) > signer.notAfterMs + WORTH_MS;
+  return isLate(signer, now) && endOf(root, now) > signer.notAfterMs + WORTH_MS;
+}
+
+function isLate(signer: Certificate, now: number): boolean {
+  return signer.notAfterMs - now < lifetimeMs(signer) / 3;
 }
 
 function lifetimeMs({ notBeforeMs, notAfterMs }: Certificate): number {
@@ -84,6 +126,28 @@ function endOf(root: Certificate, now: number): number {
   return Math.min(root.notAfterMs, now + INTERMEDIATE_LIFETIME_MS);
 }
 
+interface StoredRoot {
+  readonly root: Certificate;
+  readonly key: KeyObject;
+}
+
+/** The root whose key is in `root.key`; or a root of ours that signs leaves itself, as earlier versions had it. */
+function storedRoot(
+  { certificatesPem, keyPem, rootsPem, rootKeyPem }: CaMaterial,
+  { place, now }: Pick<RenewalQuestion, "place" | "now">,
+): StoredRoot | undefined {
+  const roots = readCertificates(rootsPem, `${place}: ${ENTRIES.roots}`);
+  if (rootKeyPem !== undefined) {
+    const key = readKey(rootKeyPem, `${place}: ${ENTRIES.rootKey}`);
+    return { root: rootOf(key, roots, place), key };
+  }
+  const [signer] = readCertificates(certificatesPem, `${place}: ${ENTRIES.certificates}`);
+  if (!signer || !isIn(roots, signer) || !isOwnRoot(signer) || now >= signer.notAfterMs) {
+    return undefined;
+  }
+  return { root: signer, key: readKey(keyPem, `${place}: ${ENTRIES.key}`) };
+}
+
 function rootOf(key: KeyObject, roots: readonly Certificate[], place: string): Certificate {
   const root = roots.find((candidate) => isKeyOf(key, candidate));
   if (root) return root;
@@ -91,25 +155,6 @@ function rootOf(key: KeyObject, roots: readonly Certificate[], place: string): C
     "ca_key_mismatch",
     `${place}: ${ENTRIES.rootKey} belongs to no root in ${ENTRIES.roots}: put the right key there, or remove the entry`,
   );
-}
-
-function underRoot(
-  { rootsPem }: CaMaterial,
-  rootKeyPem: string,
-  options: IntermediateOptions,
-): CaMaterial {
-  const { place } = options;
-  const roots = readCertificates(rootsPem, `${place}: ${ENTRIES.roots}`);
-  const rootKey = readKey(rootKeyPem, `${place}: ${ENTRIES.rootKey}`);
-  const root = rootOf(rootKey, roots, place);
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const der = signIntermediate(root, { ...options, rootKey, privateKey });
-  return {
-    certificatesPem: formatCertificatesPem([der]),
-    keyPem: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
-    rootsPem,
-    rootKeyPem,
-  };
 }
 
 interface Keys extends IntermediateOptions {
