@@ -82,6 +82,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "operator/admission": ["core/process", "operator/resources"],
   "operator/ca": ["core/model", "core/process", "core/x509"],
+  "operator/ca/rotation": ["core/model", "core/x509", "operator/ca"],
   "operator/compile": ["core/model", "operator/resources"],
   "operator/distribute": ["core/model", "core/process", "core/wire", "core/wire/gen/weft/v1"],
   "operator/index": ["core/model", "operator/compile", "operator/resources"],

@@ -6,7 +6,6 @@
  */
 import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
-import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { AskedIntermediate } from "./asked-intermediate.ts";
 import { CaError } from "./ca-error.ts";
 import { isEnding, isRenewalDue, isTrusted, withIntermediate } from "./intermediate.ts";
@@ -21,6 +20,7 @@ import {
 import { type CaMaterial, isSameMaterial } from "./key-store.ts";
 import { type LoadedCa, loadSigner } from "./load-signer.ts";
 import { type OpenOptions, openMaterial, renewalSource } from "./open-material.ts";
+import { bundleOf } from "./trust.ts";
 import { SERVER_LIFETIME_SECONDS } from "./validity.ts";
 
 export interface Authority {
@@ -46,9 +46,10 @@ export interface LookOptions {
 export interface CaLook {
   /**
    * `restored`: it was removed; a replica that starts would have made another root, and the mesh would
-   * have fallen in two. `taken`: another one was stored and signs from now on. `renewed`: a new intermediate.
+   * have fallen in two. `taken`: another one was stored and signs from now on. `rotated`: a step of a rotation was
+   * stored. `renewed`: a new intermediate.
    */
-  readonly change: "none" | "missing" | "restored" | "taken" | "renewed";
+  readonly change: "none" | "missing" | "restored" | "taken" | "rotated" | "renewed";
   /** What signs ends soon, and nobody has renewed it. */
   readonly isEnding: boolean;
 }
@@ -74,12 +75,14 @@ class StoredAuthority implements Authority {
   readonly #options: AuthorityOptions;
   #material: CaMaterial;
   #ca: LoadedCa;
+  #bundle: TrustBundle;
   readonly #asked = new AskedIntermediate();
 
   constructor(options: AuthorityOptions, material: CaMaterial) {
     this.#options = options;
     this.#material = material;
     this.#ca = loadNow(material, options, options.now);
+    this.#bundle = bundleOf(material, options);
   }
 
   issueLeaf(request: LeafRequest): IssuedChain {
@@ -91,9 +94,7 @@ class StoredAuthority implements Authority {
   }
 
   bundle(): TrustBundle {
-    const roots = this.#ca.roots.map((root) => root.der);
-    const issuer = certificateFingerprint(this.#ca.signer.certificate.der);
-    return { trustDomain: this.#options.trustDomain, roots, issuer, retired: [] };
+    return this.#bundle;
   }
 
   expiry(): CaExpiry {
@@ -122,15 +123,17 @@ class StoredAuthority implements Authority {
       return (await keyStore.create(this.#material)) === "created" ? "restored" : "missing";
     }
     if (isSameMaterial(stored, this.#material)) return "none";
-    this.#ca = loadNow(stored, this.#options, now);
-    this.#material = stored;
-    return "taken";
+    const isRotation = (stored.rotation ?? this.#material.rotation) !== undefined;
+    this.#take(stored, this.#load(stored, now));
+    return isRotation ? "rotated" : "taken";
   }
 
   async #renew(now: number): Promise<boolean> {
     const { keyStore, trustDomain } = this.#options;
     const { place } = keyStore;
     const before = this.#material;
+    // It would take the signer out from under the rotation, which makes a new one anyhow.
+    if (before.rotation !== undefined) return false;
     const source = renewalSource(before, this.#options.intermediates);
     if (!isRenewalDue(before, { place, now, isExternal: source.isExternal })) return false;
     const request = { material: before, trustDomain, place, now };
@@ -141,9 +144,23 @@ class StoredAuthority implements Authority {
     const next = withIntermediate(before, answer);
     const ca = loadNow(next, this.#options, now);
     if ((await keyStore.replace(before, next)) === "changed") return false;
-    this.#ca = ca;
-    this.#material = next;
+    this.#take(next, ca);
     return true;
+  }
+
+  /** What signs already goes on to its end: that it is near must not keep anybody from trusting the next one. */
+  #load(stored: CaMaterial, now: number): LoadedCa {
+    const { certificatesPem, keyPem } = this.#material;
+    const isKnown = stored.certificatesPem === certificatesPem && stored.keyPem === keyPem;
+    return isKnown
+      ? loadSigner(stored, { place: this.#options.keyStore.place, now, longestLeafSeconds: 0 })
+      : loadNow(stored, this.#options, now);
+  }
+
+  #take(material: CaMaterial, ca: LoadedCa): void {
+    this.#bundle = bundleOf(material, this.#options);
+    this.#ca = ca;
+    this.#material = material;
   }
 }
 
@@ -164,9 +181,10 @@ function otherRoot(signer: string): CaError {
   );
 }
 
-function loadNow(
+/** Throws `CaError` where leaves that are issued now could not be. */
+export function loadNow(
   material: CaMaterial,
-  { keyStore, trustDomain, longestLeafSeconds }: AuthorityOptions,
+  { keyStore, trustDomain, longestLeafSeconds }: Omit<AuthorityOptions, "now">,
   now: number,
 ): LoadedCa {
   const ca = loadSigner(material, {

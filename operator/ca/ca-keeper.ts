@@ -49,8 +49,9 @@ export class CaKeeper {
     const { place, log, onChanged } = this.#options;
     if (change === "restored") log.warn({ place }, "CA was removed, and is put back");
     if (change === "taken") log.warn({ place }, "CA was exchanged, and the new one signs");
+    if (change === "rotated") log.info({ place }, "CA follows its rotation");
     if (change === "renewed") log.info({ place }, "intermediate renewed");
-    if (change === "taken" || change === "renewed") onChanged();
+    if (change === "taken" || change === "rotated" || change === "renewed") onChanged();
   }
 
   #warn(now: number): void {

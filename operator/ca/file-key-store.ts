@@ -1,5 +1,5 @@
 /**
- * The CA's key in `DIR/ca/`: `tls.crt`, `tls.key`, `ca.crt`, perhaps `root.key`; directory 0700, files 0600.
+ * The CA's key in `DIR/ca/`: the entries of `key-store.ts`; directory 0700, files 0600.
  *
  * Created by renaming a complete directory: a crash leaves all of it or nothing, and of two operators
  * that start at once one wins, since rename(2) refuses a target that is not empty. Replaced by two
@@ -9,7 +9,15 @@ import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CaError } from "./ca-error.ts";
-import { type CaMaterial, ENTRIES, isSameMaterial, type KeyStore } from "./key-store.ts";
+import {
+  type CaMaterial,
+  ENTRIES,
+  entriesOf,
+  isSameMaterial,
+  isSecret,
+  type KeyStore,
+  materialOf,
+} from "./key-store.ts";
 
 export function createFileKeyStore(directory: string): KeyStore {
   const places = {
@@ -57,34 +65,33 @@ async function readMaterial({ target, before }: Places): Promise<CaMaterial | un
 }
 
 async function readEntries(target: string): Promise<CaMaterial> {
-  const rootKeyPath = join(target, ENTRIES.rootKey);
-  const hasRootKey = (await inodeOf(rootKeyPath)) !== undefined;
-  return {
-    certificatesPem: await readEntry(join(target, ENTRIES.certificates)),
-    keyPem: await readSecret(join(target, ENTRIES.key)),
-    rootsPem: await readEntry(join(target, ENTRIES.roots)),
-    rootKeyPem: hasRootKey ? await readSecret(rootKeyPath) : undefined,
-  };
-}
-
-async function readSecret(path: string): Promise<string> {
-  const text = await readEntry(path);
-  const { mode } = await stat(path);
-  if ((mode & 0o077) === 0) return text;
-  throw new CaError("ca_key_readable", `${path} is open to others: chmod 600 ${path}`);
-}
-
-async function readEntry(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
-    throw new CaError(
-      "ca_incomplete",
-      `${path} is missing: put it there, or remove the directory and a new root is made`,
-      { cause: error },
-    );
+  const texts = new Map<string, string>();
+  for (const entry of Object.values(ENTRIES)) {
+    const text = await readEntry(join(target, entry), isSecret(entry));
+    if (text !== undefined) texts.set(entry, text);
   }
+  return materialOf({
+    required(entry) {
+      const text = texts.get(entry);
+      if (text !== undefined) return text;
+      throw new CaError(
+        "ca_incomplete",
+        `${join(target, entry)} is missing: put it there, or remove the directory and a new root is made`,
+      );
+    },
+    optional: (entry) => texts.get(entry),
+  });
+}
+
+async function readEntry(path: string, mustBeSecret: boolean): Promise<string | undefined> {
+  try {
+    const text = await readFile(path, "utf8");
+    if (!mustBeSecret || ((await stat(path)).mode & 0o077) === 0) return text;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+  throw new CaError("ca_key_readable", `${path} is open to others: chmod 600 ${path}`);
 }
 
 async function createMaterial(
@@ -129,11 +136,7 @@ async function writeDraft(directory: string, material: CaMaterial): Promise<stri
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const draft = join(directory, `.ca-${randomUUID()}`);
   await mkdir(draft, { mode: 0o700 });
-  await writeDurably(join(draft, ENTRIES.certificates), material.certificatesPem);
-  await writeDurably(join(draft, ENTRIES.key), material.keyPem);
-  await writeDurably(join(draft, ENTRIES.roots), material.rootsPem);
-  const { rootKeyPem } = material;
-  if (rootKeyPem !== undefined) await writeDurably(join(draft, ENTRIES.rootKey), rootKeyPem);
+  for (const [entry, text] of entriesOf(material)) await writeDurably(join(draft, entry), text);
   await chmod(draft, 0o700);
   await syncDirectory(draft);
   return draft;

@@ -6,11 +6,12 @@ import { CaError } from "./ca-error.ts";
 import { type CaMaterial, ENTRIES } from "./key-store.ts";
 import { isIn, isKeyOf, readCertificates, readKey } from "./read-material.ts";
 import { Signer } from "./signer.ts";
+import { readTrust } from "./trust.ts";
 import type { Validity } from "./validity.ts";
 
 export interface LoadedCa {
   readonly signer: Signer;
-  /** All that are trusted. */
+  /** All that are trusted: retired ones are not among them. */
   readonly roots: readonly Certificate[];
   /** The one that the signer leads to, or is. */
   readonly root: Certificate;
@@ -29,7 +30,7 @@ export interface LoadOptions {
 
 export function loadSigner(material: CaMaterial, options: LoadOptions): LoadedCa {
   const { place } = options;
-  const roots = readCertificates(material.rootsPem, `${place}: ${ENTRIES.roots}`);
+  const { roots, retired } = readTrust(material, place);
   const chain = readCertificates(material.certificatesPem, `${place}: ${ENTRIES.certificates}`);
   const [certificate] = chain;
   if (!certificate) throw new CaError("ca_malformed", `${place}: ${ENTRIES.certificates} is empty`);
@@ -38,7 +39,8 @@ export function loadSigner(material: CaMaterial, options: LoadOptions): LoadedCa
   checkAuthority(certificate, place);
   const above = chain.filter((one) => !isIn(roots, one));
   checkTime([certificate, ...above], options);
-  const root = findRoot(certificate, above, { ...options, roots });
+  checkNotRetired([certificate, ...above], retired, place);
+  const root = findRoot(certificate, above, { ...options, roots, retired });
   checkTime([root], options);
   const validity = commonValidity([certificate, ...above, root]);
   checkTimeLeft(validity, options);
@@ -58,6 +60,21 @@ function checkAuthority({ isCa, keyUsage }: Certificate, place: string): void {
   throw new CaError(
     "ca_not_ca",
     `${place}: ${ENTRIES.certificates} may not sign certificates: it needs CA:TRUE and keyCertSign`,
+  );
+}
+
+function checkNotRetired(
+  certificates: readonly Certificate[],
+  retired: readonly Certificate[],
+  place: string,
+): void {
+  if (certificates.some((certificate) => isIn(retired, certificate))) throw isRetired(place);
+}
+
+function isRetired(place: string): CaError {
+  return new CaError(
+    "ca_retired",
+    `${place}: a rotation took ${ENTRIES.certificates} or its root out of trust (${ENTRIES.retired}), and no node accepts it: put another CA there`,
   );
 }
 
@@ -92,16 +109,19 @@ function commonValidity(certificates: readonly Certificate[]): Validity {
 
 interface PathOptions extends LoadOptions {
   readonly roots: readonly Certificate[];
+  readonly retired: readonly Certificate[];
 }
 
 function findRoot(
   certificate: Certificate,
   above: readonly Certificate[],
-  { place, now, roots }: PathOptions,
+  { place, now, roots, retired }: PathOptions,
 ): Certificate {
   if (isIn(roots, certificate)) return certificate;
   const result = verifyParsedChain({ chain: above, roots, now });
   if (result.kind === "verified") return result.root;
+  const wasTrusted = verifyParsedChain({ chain: above, roots: retired, now });
+  if (wasTrusted.kind === "verified") throw isRetired(place);
   throw new CaError(
     "ca_unknown_root",
     `${place}: ${ENTRIES.certificates} does not lead to a root in ${ENTRIES.roots} (${result.reason})`,

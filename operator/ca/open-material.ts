@@ -75,6 +75,7 @@ async function renewed(
 ): Promise<CaMaterial | undefined> {
   const { keyStore, now } = options;
   const { place } = keyStore;
+  if (stored.rotation !== undefined) return undefined;
   const source = renewalSource(stored, options.intermediates);
   const { isExternal } = source;
   if (!isRenewalDue(stored, { place, now, isExternal })) return undefined;

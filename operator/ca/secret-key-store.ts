@@ -1,11 +1,17 @@
 /**
- * The CA's key in a Kubernetes Secret (`weft-ca`): `tls.crt`, `tls.key`, `ca.crt`, perhaps `root.key`.
+ * The CA's key in a Kubernetes Secret (`weft-ca`): the entries of `key-store.ts`.
  *
  * Creation is the API server's: of two replicas that start at once one gets "exists" and reads the
  * other's. Knows the Secret only through the functions it is handed.
  */
 import { CaError } from "./ca-error.ts";
-import { type CaMaterial, ENTRIES, isSameMaterial, type KeyStore } from "./key-store.ts";
+import {
+  type CaMaterial,
+  entriesOf,
+  isSameMaterial,
+  type KeyStore,
+  materialOf,
+} from "./key-store.ts";
 
 export interface SecretAccess {
   /** The Secret's `data`, decoded; `undefined` where there is none. */
@@ -26,33 +32,26 @@ export function createSecretKeyStore(name: string, secret: SecretAccess): KeySto
     place,
     async read() {
       const data = await secret.read();
-      return data && materialOf(data, place);
+      return data && readData(data, place);
     },
     create: (material) => secret.create(dataOf(material)),
     replace(before, next) {
-      return secret.replace(dataOf(next), (data) =>
-        isSameMaterial(materialOf(data, place), before),
-      );
+      return secret.replace(dataOf(next), (data) => isSameMaterial(readData(data, place), before));
     },
   };
 }
 
 function dataOf(material: CaMaterial): Readonly<Record<string, Uint8Array>> {
-  const { certificatesPem, keyPem, rootsPem, rootKeyPem } = material;
-  return {
-    [ENTRIES.certificates]: Buffer.from(certificatesPem),
-    [ENTRIES.key]: Buffer.from(keyPem),
-    [ENTRIES.roots]: Buffer.from(rootsPem),
-    ...(rootKeyPem !== undefined && { [ENTRIES.rootKey]: Buffer.from(rootKeyPem) }),
-  };
+  const entries = [...entriesOf(material)];
+  return Object.fromEntries(entries.map(([entry, text]) => [entry, Buffer.from(text)]));
 }
 
-function materialOf(data: Readonly<Record<string, Uint8Array>>, place: string): CaMaterial {
+function readData(data: Readonly<Record<string, Uint8Array>>, place: string): CaMaterial {
   function optional(entry: string): string | undefined {
     const value = data[entry];
     return value && value.length > 0 ? Buffer.from(value).toString("utf8") : undefined;
   }
-  function text(entry: string): string {
+  function required(entry: string): string {
     const value = optional(entry);
     if (value !== undefined) return value;
     throw new CaError(
@@ -60,10 +59,5 @@ function materialOf(data: Readonly<Record<string, Uint8Array>>, place: string): 
       `${place} has no ${entry}: put the CA's certificate, key and roots into it, or delete it and a new root is made`,
     );
   }
-  return {
-    certificatesPem: text(ENTRIES.certificates),
-    keyPem: text(ENTRIES.key),
-    rootsPem: text(ENTRIES.roots),
-    rootKeyPem: optional(ENTRIES.rootKey),
-  };
+  return materialOf({ required, optional });
 }

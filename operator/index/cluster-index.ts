@@ -11,7 +11,8 @@ import type { NodeReport } from "../../core/model/node-report.ts";
 import type { Changes, Resource } from "../../core/model/resource.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { isMeshed } from "../compile/enrolment.ts";
-import { contentVersion, createResource } from "../compile/resource-version.ts";
+import { createResource } from "../compile/resource-version.ts";
+import { compileTrustBundle } from "../compile/trust-bundle.ts";
 import { type KubeChange, objectKey } from "../resources/kube-object.ts";
 import type { DatedNodeReport } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
@@ -82,12 +83,8 @@ export class ClusterIndex {
 
   /** Also fixes the mesh's trust domain: what is issued is of this one. */
   setBundle(bundle: TrustBundle): void {
-    const { trustDomain, roots } = bundle;
-    // Their order has no meaning, so it must not make a version either.
-    const sorted = roots.toSorted((a, b) => (contentVersion(a) < contentVersion(b) ? -1 : 1));
-    const value = { ...bundle, roots: sorted };
-    this.#state.tables.global.put(createResource(trustDomain, { kind: "bundle", value }));
-    this.#state.policies.trustDomain = trustDomain;
+    this.#state.tables.global.put(compileTrustBundle(bundle));
+    this.#state.policies.trustDomain = bundle.trustDomain;
     this.#publishSettings();
     this.#arrangeDelivery();
   }
