@@ -9,6 +9,7 @@ const POLICY_KINDS = {
   authorizationpolicies: "AuthorizationPolicy",
   peerauthentications: "PeerAuthentication",
   meshconfigs: "MeshConfig",
+  trustbundles: "TrustBundle",
 };
 
 /** 0 where everything is as it should be, else 1. */

@@ -5,6 +5,7 @@ import { parse, parseAllDocuments } from "yaml";
 import { parseAuthorizationPolicy } from "../operator/resources/authorization-policy.ts";
 import { parseMeshConfig, ROOT_NAMESPACE } from "../operator/resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../operator/resources/peer-authentication.ts";
+import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
 
 const docs = readFileSync("docs/api.md", "utf8");
 const blocks = [...docs.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
@@ -25,6 +26,8 @@ function parsed(object: Record<string, unknown>) {
       return parsePeerAuthentication(object);
     case "MeshConfig":
       return parseMeshConfig(object);
+    case "TrustBundle":
+      return parseTrustBundle(object);
     default:
       throw new TypeError(`docs/api.md shows an unknown kind ${String(object["kind"])}`);
   }
@@ -51,7 +54,9 @@ test("docs/api.md: tells every label, annotation and condition that the sources 
 
 test("docs/api.md: shows each kind that users write, and has a section for every CRD", () => {
   const shown = new Set(objects.map((object) => object["kind"]));
-  expect(shown).toEqual(new Set(["AuthorizationPolicy", "MeshConfig", "PeerAuthentication"]));
+  expect(shown).toEqual(
+    new Set(["AuthorizationPolicy", "MeshConfig", "PeerAuthentication", "TrustBundle"]),
+  );
   const crds = readdirSync("crds")
     .map((file) => parse(readFileSync(`crds/${file}`, "utf8")) as Crd)
     .filter(({ kind }) => kind === "CustomResourceDefinition");

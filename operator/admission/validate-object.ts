@@ -6,6 +6,7 @@ import { parseAuthorizationPolicy } from "../resources/authorization-policy.ts";
 import type { Reason } from "../resources/fields.ts";
 import { parseMeshConfig } from "../resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../resources/peer-authentication.ts";
+import { parseTrustBundle } from "../resources/trust-bundle.ts";
 import { type AdmissionRequest, type AdmissionVerdict, ALLOWED } from "./admission-review.ts";
 
 type Parsed =
@@ -35,6 +36,8 @@ function parse(
       return parsePeerAuthentication(object);
     case "MeshConfig":
       return parseMeshConfig(object);
+    case "TrustBundle":
+      return parseTrustBundle(object);
     default:
       return undefined;
   }

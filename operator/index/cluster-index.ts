@@ -17,6 +17,7 @@ import { type KubeChange, objectKey } from "../resources/kube-object.ts";
 import type { DatedNodeReport } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
+import { listTrustBundleStates } from "./trust-bundle-state.ts";
 
 export interface IndexOptions {
   /** Policies of this namespace reach every namespace. */
@@ -66,7 +67,8 @@ export class ClusterIndex {
     const reasons = this.#state.apply(change);
     if (reasons.length > 0) this.#ignored.set(key, { object: key, reasons });
     else this.#ignored.delete(key);
-    if (change.object.kind === "MeshConfig") this.#publishSettings();
+    const { kind } = change.object;
+    if (kind === "MeshConfig" || kind === "TrustBundle") this.#publishSettings();
     this.#arrangeDelivery();
   }
 
@@ -83,8 +85,8 @@ export class ClusterIndex {
 
   /** Also fixes the mesh's trust domain: what is issued is of this one. */
   setBundle(bundle: TrustBundle): void {
-    this.#state.tables.global.put(compileTrustBundle(bundle));
     this.#state.policies.trustDomain = bundle.trustDomain;
+    this.#state.tables.global.put(compileTrustBundle(bundle));
     this.#publishSettings();
     this.#arrangeDelivery();
   }
@@ -127,10 +129,10 @@ export class ClusterIndex {
     return { node, namespace, serviceAccount, ended };
   }
 
-  /** Every AuthorizationPolicy, PeerAuthentication and MeshConfig, for their status. */
-  policies(): readonly PolicyState[] {
+  /** Every AuthorizationPolicy, PeerAuthentication, MeshConfig and TrustBundle, for their status as of `nowMs`. */
+  policies(nowMs = Date.now()): readonly PolicyState[] {
     this.#state.settle();
-    return listPolicyStates(this.#state);
+    return [...listPolicyStates(this.#state), ...listTrustBundleStates(this.#state, nowMs)];
   }
 
   /** Objects that are there but could not be understood, and so are as if they were not. */
@@ -158,7 +160,9 @@ export class ClusterIndex {
 
   #publishSettings(): void {
     const value = this.#state.policies.settings;
-    this.#state.tables.global.put(createResource("mesh", { kind: "settings", value }));
+    const { global } = this.#state.tables;
+    global.put(createResource("mesh", { kind: "settings", value }));
+    this.#state.federation.publish(global, value.trustDomain);
   }
 
   #arrangeDelivery(): void {

@@ -18,6 +18,7 @@ import { type Node, parseNode } from "../resources/node.ts";
 import { parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
+import { Federation } from "./federation.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
@@ -33,6 +34,7 @@ export class ClusterState {
   readonly nodes = new Map<string, Node>();
   readonly services = new NamespacedStore<Service>();
   readonly policies: PolicyStore;
+  readonly federation = new Federation();
   readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
   readonly tables = new NodeTables();
   readonly rootNamespace: string;
@@ -62,8 +64,10 @@ export class ClusterState {
       case "PeerAuthentication":
         return this.#setPeerAuthentication(object, isThere);
       case "MeshConfig":
-        if (isThere) this.policies.putMeshConfig(object);
-        else this.policies.dropMeshConfig(object);
+        this.policies.setMeshConfig(object, isThere);
+        return [];
+      case "TrustBundle":
+        this.federation.set(object, isThere);
         return [];
       case "NodeReport":
         return this.#setWrittenReport(object, isThere);

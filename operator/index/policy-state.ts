@@ -9,7 +9,7 @@ import type { ClusterState } from "./cluster-state.ts";
 import type { HeldAuthorization, HeldMeshConfig, HeldPeerAuthentication } from "./policy-store.ts";
 
 export interface PolicyState {
-  readonly kind: "AuthorizationPolicy" | "PeerAuthentication" | "MeshConfig";
+  readonly kind: "AuthorizationPolicy" | "PeerAuthentication" | "MeshConfig" | "TrustBundle";
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -17,6 +17,8 @@ export interface PolicyState {
   /** As the source last gave it, so that a writer can compare before it writes. */
   readonly status: unknown;
   readonly accepted: boolean;
+  /** Why it was refused where it is not simply invalid; a stable code in CamelCase. */
+  readonly refusal?: "OwnTrustDomain";
   /** `dry_run`: counts and logs what it matches and decides nothing. `after_restart`: not all of it rules yet. */
   readonly effect: "full" | "dry_run" | "after_restart";
   /** Why it was refused; [] where accepted. */
@@ -151,7 +153,6 @@ function peerAuthenticationPlaces(
 
 function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState {
   const ref: ResourceRef = { kind: "settings", name: "mesh" };
-  const version = state.tables.global.get(ref)?.version ?? "";
   const isRuling = held.parsed.kind === "accepted";
   return {
     kind: "MeshConfig",
@@ -159,22 +160,25 @@ function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState
     ...readingOf(held.parsed),
     effect: isRuling && state.policies.needsRestart ? "after_restart" : "full",
     notes: [],
-    // A node that has never reported runs no node proxy.
-    proofs: isRuling
-      ? [...state.nodes.keys()]
-          .filter((node) => state.reports.get(node) !== undefined)
-          .map((node) => ({ node, key: resourceKey(ref), version }))
-      : [],
+    proofs: isRuling ? proofsEverywhere(state, ref) : [],
     uncaptured: new Map(),
   };
 }
 
-function identityOf({ metadata, status }: KubeObject) {
+/** Of what every node holds. A node that has never reported runs no node proxy. */
+export function proofsEverywhere(state: ClusterState, ref: ResourceRef): readonly Proof[] {
+  const version = state.tables.global.get(ref)?.version ?? "";
+  return [...state.nodes.keys()]
+    .filter((node) => state.reports.get(node) !== undefined)
+    .map((node) => ({ node, key: resourceKey(ref), version }));
+}
+
+export function identityOf({ metadata, status }: KubeObject) {
   const { namespace, name, uid, generation } = metadata;
   return { namespace, name, uid, generation, status };
 }
 
-function readingOf(
+export function readingOf(
   parsed:
     | { readonly kind: "accepted"; readonly warnings: readonly Reason[] }
     | { readonly kind: "refused"; readonly reasons: readonly Reason[] },

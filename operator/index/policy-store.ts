@@ -80,13 +80,10 @@ export class PolicyStore {
     return { object, parsed, policy: parsed.kind === "accepted" ? parsed.value : parsed.present };
   }
 
-  putMeshConfig(object: KubeObject): void {
-    this.meshConfigs.put(object.metadata, { object, parsed: parseMeshConfig(object) });
-    this.#settle();
-  }
-
-  dropMeshConfig(object: KubeObject): void {
-    this.meshConfigs.drop(object.metadata);
+  setMeshConfig(object: KubeObject, isThere: boolean): void {
+    const { metadata } = object;
+    if (isThere) this.meshConfigs.put(metadata, { object, parsed: parseMeshConfig(object) });
+    else this.meshConfigs.drop(metadata);
     this.#settle();
   }
 

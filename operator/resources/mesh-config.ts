@@ -12,6 +12,7 @@ import {
   text,
 } from "./fields.ts";
 import { type Envelope, type PolicyMetadata, parseEnvelope } from "./policy-metadata.ts";
+import { parseTrustDomain } from "./trust-domain.ts";
 
 export interface MeshConfig {
   readonly metadata: PolicyMetadata;
@@ -33,7 +34,6 @@ export const DEFAULT_MESH_SETTINGS: MeshSettings = {
   outboundPolicy: "ALLOW_ANY",
 };
 
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const MIN_LIFETIME_S = 60;
 const MAX_LIFETIME_S = 30 * 24 * 3600;
 const MAX_ALIASES = 16;
@@ -85,12 +85,6 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
         defaults.outboundPolicy,
     },
   };
-}
-
-function parseTrustDomain(field: Field): string | undefined {
-  const value = text(field);
-  if (value === undefined || TRUST_DOMAIN.test(value)) return value;
-  return refuse(field, "must be of lower-case letters, digits, dots, dashes and underscores");
 }
 
 function readLifetime(spec: Field): number | undefined {

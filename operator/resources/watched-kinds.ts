@@ -33,6 +33,7 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
     plural: "peerauthentications",
     namespaced: true,
   },
+  { apiVersion: "weft.dev/v1", kind: "TrustBundle", plural: "trustbundles", namespaced: false },
   { apiVersion: "weft.dev/v1", kind: "NodeReport", plural: "nodereports", namespaced: false },
 ];
 

@@ -4,11 +4,12 @@ import type { PolicyState } from "../index/policy-state.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { Condition } from "./conditions.ts";
 
-export function acceptedCondition({ accepted, reasons, warnings, notes }: PolicyState): Condition {
+export function acceptedCondition(state: PolicyState): Condition {
+  const { accepted, refusal = "Invalid", reasons, warnings, notes } = state;
   const type = "Accepted";
   if (!accepted) {
     const message = reasons.map(format).join("; ");
-    return { type, status: "False", reason: "Invalid", message };
+    return { type, status: "False", reason: refusal, message };
   }
   const message = [...warnings.map(format), ...notes.map(noteText)].join("; ");
   return { type, status: "True", reason: "Accepted", message };

@@ -12,7 +12,7 @@ import { asList, asRecord, asText, recordsOf } from "../resources/narrow.ts";
 import type { AppliedByNode } from "./enforcement.ts";
 
 /** What status conditions ask for; the rest of what a node holds is nobody's business. */
-const TOLD = ["enrolment", "policy", "settings"] as const;
+const TOLD = ["bundle", "enrolment", "policy", "settings"] as const;
 /** Longest texts that the CRD takes. */
 const MAX_VERSION = 256;
 const MAX_MESSAGE = 1024;

@@ -1,5 +1,7 @@
 /** What a user is told of an object: refused with the field and the reason, or its conditions. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { formatCertificatesPem } from "../../core/x509/pem.ts";
+import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { createNamespace, deployEcho } from "./echo-workload.ts";
 import { installWeft } from "./install-weft.ts";
 import { enforce, type MeshObject, untilCaptured } from "./mesh-state.ts";
@@ -7,6 +9,9 @@ import { sharedCluster } from "./shared-cluster.ts";
 
 const cluster = sharedCluster();
 const NAMESPACE = "objects";
+const ROOT = createCraftedRoot("partner");
+const PEM = formatCertificatesPem([ROOT.der]);
+const KEY = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
 const UNREADABLE = { rules: [{ from: [{ source: { ipBlocks: ["10.0.0.0/99"] } }] }] };
 
 beforeAll(async () => {
@@ -40,6 +45,10 @@ test.each([
     "spec.certificates.leafLifetime: Invalid value",
   ],
   [object("MeshConfig", {}, "other"), "there is one MeshConfig, named default"],
+  [trust("Partner"), "spec.trustDomain: Invalid value"],
+  [trust("partner.example", "no PEM"), "spec.roots: Invalid value"],
+  [trust("partner.example", PEM + KEY), "must be certificates only"],
+  [trust("partner.example", PEM.slice(0, -40)), "spec.roots: must be certificates in PEM"],
 ])(
   "%j is refused, with the field and the reason",
   async (bad, reason) => {
@@ -65,6 +74,19 @@ test("an attribute of HTTP, which nothing can see yet, is named in the condition
   expect(await cluster.kubectl(read)).toContain(field);
 }, 30_000);
 
+test("a TrustBundle is Enforced on every node, its trust domain is fixed, and nobody speaks for ours", async () => {
+  await enforce(cluster, trust("partner.example"));
+  const moved = JSON.stringify(trust("other.example"));
+  const { stderr } = await cluster.tryKubectl(["apply", "-f", "-"], moved);
+  expect(stderr).toContain("is fixed");
+  await cluster.kubectl(["delete", "trustbundle", "good"]);
+  const takeover = JSON.stringify(trust("cluster.local"));
+  await cluster.kubectl(["apply", "-f", "-"], takeover);
+  const reason = `--for=jsonpath={.status.conditions[?(@.type=="Accepted")].reason}=OwnTrustDomain`;
+  await cluster.kubectl(["wait", reason, "--timeout=30s", "trustbundle", "good"]);
+  await cluster.kubectl(["delete", "trustbundle", "good"]);
+}, 60_000);
+
 test("one that got past admission is marked, and hurts nothing else", async () => {
   await cluster.kubectl(["delete", "validatingwebhookconfiguration", "weft"]);
   const unreadable = policy(UNREADABLE, "unreadable");
@@ -83,8 +105,13 @@ function policy(spec: MeshObject["spec"], name = "good"): MeshObject {
   return object("AuthorizationPolicy", spec, name);
 }
 
+function trust(trustDomain: string, roots = PEM): MeshObject {
+  return object("TrustBundle", { trustDomain, roots });
+}
+
 function object(kind: MeshObject["kind"], spec: MeshObject["spec"], name = "good"): MeshObject {
-  const metadata = kind === "MeshConfig" ? { name } : { name, namespace: NAMESPACE };
+  const isOfCluster = kind === "MeshConfig" || kind === "TrustBundle";
+  const metadata = isOfCluster ? { name } : { name, namespace: NAMESPACE };
   return { apiVersion: "weft.dev/v1", kind, metadata, spec };
 }
 

@@ -34,6 +34,8 @@ export interface AttackMesh extends AsyncDisposable {
   dial(host?: string): Socket;
   /** HTTP/2 over TLS to the tunnel port of b. */
   tunnel(attack?: TlsAttack): RawHttp2;
+  /** The same over a socket of `dial()`. */
+  tunnelOver(socket: Socket, attack: TlsAttack): RawHttp2;
   /**
    * Runs the attack, then holds: it is told with this code at b once more than before, in log and metric; the
    * application saw nothing of it; and a call of pod a is still carried. Gives what was logged.
@@ -70,6 +72,9 @@ export async function createAttackMesh(prefix: string): Promise<AttackMesh> {
   function dial(host = mesh.network.b.v4): Socket {
     return follow(startFromPod(node, host, 15_008));
   }
+  function tunnelOver(socket: Socket, attack: TlsAttack): RawHttp2 {
+    return new RawHttp2(startTls(socket, attack)).greet();
+  }
   async function stillServes(): Promise<void> {
     const before = seen.length;
     const socket = follow(await connectFromPod(mesh.network.a, mesh.network.b.v4, APP_PORT));
@@ -87,7 +92,8 @@ export async function createAttackMesh(prefix: string): Promise<AttackMesh> {
     seen,
     credentials,
     dial,
-    tunnel: (attack = credentials()) => new RawHttp2(startTls(dial(), attack)).greet(),
+    tunnel: (attack = credentials()) => tunnelOver(dial(), attack),
+    tunnelOver,
     stillServes,
     async refused(code, attack) {
       const [told, counted, known] = [mesh.b.ended.length, await failed(mesh.b, code), seen.length];
