@@ -23,6 +23,7 @@ import { NodeLine } from "./node-line.ts";
 import { OperatorMetrics } from "./operator-metrics.ts";
 import type { Platform } from "./platform.ts";
 import { createFilesPlatform } from "./platform-files.ts";
+import type { IssuerRef } from "./resources/mesh-config.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import type { SourceEvent } from "./source/source.ts";
 import { MeshStatus } from "./status/mesh-status.ts";
@@ -74,6 +75,7 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
     keyStore: parts.platform.keyStore,
     trustDomain: parts.index.meshSettings().trustDomain,
     leafLifetimeSeconds: () => parts.index.meshSettings().leafLifetimeSeconds,
+    intermediates: () => parts.platform.intermediates(),
     publish: (rootsPem) => parts.platform.publishRoots(rootsPem),
     log,
     signal: options.signal,
@@ -122,7 +124,7 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
     log,
     now: Date.now,
   });
-  const platform = await createPlatform(options, { registry, metrics, streams });
+  const platform = await createPlatform(options, { registry, index, metrics, streams });
   const status = new MeshStatus({
     policies: () => index.policies(),
     onStatus: (statuses) => platform.tellStatus(statuses),
@@ -131,16 +133,19 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   return { metrics, index, line, streams, status, platform };
 }
 
-interface PlatformParts extends Pick<Parts, "metrics" | "streams"> {
+interface PlatformParts extends Pick<Parts, "index" | "metrics" | "streams"> {
   readonly registry: Registry;
 }
 
 async function createPlatform(
   { config, log }: OperatorOptions,
-  { registry, metrics, streams }: PlatformParts,
+  { registry, index, metrics, streams }: PlatformParts,
 ): Promise<Platform> {
   const { source } = config;
-  if (source.kind === "files") return createFilesPlatform(source, log);
+  function issuerRef(): IssuerRef | undefined {
+    return index.issuerRef();
+  }
+  if (source.kind === "files") return createFilesPlatform(source, { issuerRef, log });
   // Only where it is needed: the client library takes a second to load.
   const { KubernetesPlatform } = await import("./platform-kubernetes.ts");
   return new KubernetesPlatform({
@@ -149,6 +154,8 @@ async function createPlatform(
     registry,
     metrics,
     log,
+    issuerRef,
+    leafLifetimeSeconds: () => index.meshSettings().leafLifetimeSeconds,
     onPodGone: (uid) => streams.endStreamsOf(uid),
     onOwnPod: () => streams.reviewSpeakers(),
   });

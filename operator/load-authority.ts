@@ -5,6 +5,7 @@ import { type Backoff, backoffDelayMs } from "../core/process/backoff.ts";
 import type { Log } from "../core/process/log.ts";
 import { formatCertificatesPem } from "../core/x509/pem.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
+import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { KeyStore } from "./ca/key-store.ts";
 
 export interface LoadAuthorityOptions {
@@ -12,6 +13,8 @@ export interface LoadAuthorityOptions {
   readonly trustDomain: string;
   /** By the mesh's settings of now. */
   readonly leafLifetimeSeconds: () => number;
+  /** Who makes the intermediate, by the mesh's settings of now. */
+  readonly intermediates: () => IntermediateSource;
   readonly publish: (rootsPem: string) => Promise<void>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -23,9 +26,15 @@ const RETRY: Backoff = { minMs: 500, maxMs: 15_000 };
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const { keyStore, trustDomain, leafLifetimeSeconds: longestLeafSeconds } = options;
-      const now = Date.now();
-      const authority = await createAuthority({ keyStore, trustDomain, now, longestLeafSeconds });
+      const { keyStore, trustDomain, intermediates, signal } = options;
+      const authority = await createAuthority({
+        keyStore,
+        trustDomain,
+        intermediates,
+        now: Date.now(),
+        longestLeafSeconds: options.leafLifetimeSeconds,
+        signal,
+      });
       await options.publish(formatCertificatesPem(authority.bundle().roots));
       return authority;
     } catch (error) {

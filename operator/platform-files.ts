@@ -10,16 +10,28 @@ import type { Log } from "../core/process/log.ts";
 import { formatCertificatesPem } from "../core/x509/pem.ts";
 import { CaKeeper } from "./ca/ca-keeper.ts";
 import { createFileKeyStore } from "./ca/file-key-store.ts";
+import type { IntermediateSource } from "./ca/intermediate-source.ts";
+import { LOCAL_INTERMEDIATES } from "./ca/local-intermediate.ts";
 import type { SourceConfig } from "./config.ts";
 import { createJoinTokenAuthentication } from "./distribute/authenticate.ts";
 import type { Opening, Platform } from "./platform.ts";
 import { ReportFiles } from "./report-files.ts";
+import type { IssuerRef } from "./resources/mesh-config.ts";
 import { FilesSource } from "./source/files.ts";
 import type { Source } from "./source/source.ts";
 
 type FilesConfig = Extract<SourceConfig, { readonly kind: "files" }>;
 
-export async function createFilesPlatform(config: FilesConfig, log: Log): Promise<Platform> {
+export interface FilesPlatformOptions {
+  /** Of MeshConfig. */
+  readonly issuerRef: () => IssuerRef | undefined;
+  readonly log: Log;
+}
+
+export async function createFilesPlatform(
+  config: FilesConfig,
+  { issuerRef, log }: FilesPlatformOptions,
+): Promise<Platform> {
   await createJoinToken(config.joinTokenFile);
   let caLooks: CaLooks | undefined;
   const reports = new ReportFiles({ directory: join(config.caDirectory, "reports"), log });
@@ -27,6 +39,7 @@ export async function createFilesPlatform(config: FilesConfig, log: Log): Promis
     source: afterReports(reports, new FilesSource({ directory: config.directory, log })),
     keyStore: createFileKeyStore(config.caDirectory),
     authenticate: createJoinTokenAuthentication(() => readJoinToken(config.joinTokenFile, log)),
+    intermediates: () => (issuerRef() ? NO_ISSUER : LOCAL_INTERMEDIATES),
     publishRoots: async (rootsPem) => {
       if (config.rootsFile !== "") await replaceFile(config.rootsFile, rootsPem);
     },
@@ -47,6 +60,19 @@ export async function createFilesPlatform(config: FilesConfig, log: Log): Promis
   };
   return platform;
 }
+
+/** A root of our own instead of the issuer that was asked for would be trusted by nobody who expects that. */
+const NO_ISSUER: IntermediateSource = {
+  signer: "cert-manager",
+  isExternal: true,
+  create: () =>
+    Promise.resolve({
+      kind: "refused",
+      reason: "SignerDenied",
+      message:
+        "spec.certificates.issuerRef of MeshConfig: cert-manager needs a cluster, and this operator runs on files",
+    }),
+};
 
 /** Somebody may put another CA there, and the intermediate is renewed. */
 const CA_LOOK_MS = 5000;

@@ -16,8 +16,11 @@ import { validateObject } from "./admission/validate-object.ts";
 import { validatePod } from "./admission/validate-pod.ts";
 import { WebhookServer } from "./admission/webhook-server.ts";
 import { CaKeeper } from "./ca/ca-keeper.ts";
+import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { ServerCertificate } from "./ca/issue-certificate.ts";
+import { LOCAL_INTERMEDIATES } from "./ca/local-intermediate.ts";
 import { createSecretKeyStore } from "./ca/secret-key-store.ts";
+import { createCertManagerSource } from "./cert-manager-source.ts";
 import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
 import { CA_SECRET, createSecretAccess, writeIssuers, writeRoots } from "./kube/config-objects.ts";
@@ -27,6 +30,7 @@ import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
 import type { OperatorMetrics } from "./operator-metrics.ts";
 import type { Opening, Platform } from "./platform.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
+import type { IssuerRef } from "./resources/mesh-config.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import { KubernetesSource } from "./source/kubernetes.ts";
 import { CaEvents } from "./status/ca-events.ts";
@@ -53,6 +57,9 @@ export interface KubernetesPlatformOptions {
   readonly registry: Registry;
   readonly metrics: OperatorMetrics;
   readonly log: Log;
+  /** Of MeshConfig, as are the next. */
+  readonly issuerRef: () => IssuerRef | undefined;
+  readonly leafLifetimeSeconds: () => number;
   /** A pod has gone, and its streams with it. */
   readonly onPodGone: (uid: string) => void;
   /** A pod of the operator's own namespace has changed, perhaps a node proxy's. */
@@ -64,6 +71,7 @@ export class KubernetesPlatform implements Platform {
   readonly keyStore;
   readonly authenticate;
   readonly #options: KubernetesPlatformOptions;
+  readonly #external: IntermediateSource;
   readonly #api: KubeClient;
   readonly #pods = new PodDirectory();
   readonly #nodeUids = new Map<string, string>();
@@ -96,6 +104,7 @@ export class KubernetesPlatform implements Platform {
     });
     const secret = createSecretAccess(api, namespace);
     this.keyStore = createSecretKeyStore(`${namespace}/${CA_SECRET}`, secret);
+    this.#external = createCertManagerSource(options, { api, keyStore: this.keyStore });
     const review = createTokenReviewer({
       api,
       audience: source.tokenAudience,
@@ -116,6 +125,10 @@ export class KubernetesPlatform implements Platform {
       isLeader: () => this.#election.isLeader(),
       log,
     });
+  }
+
+  intermediates(): IntermediateSource {
+    return this.#options.issuerRef() ? this.#external : LOCAL_INTERMEDIATES;
   }
 
   async publishRoots(rootsPem: string): Promise<void> {

@@ -3,6 +3,7 @@
  * between the two stands behind this; `app.ts` is the same for both.
  */
 import type { Authority } from "./ca/authority.ts";
+import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { KeyStore } from "./ca/key-store.ts";
 import type { Authenticate } from "./distribute/authenticate.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
@@ -14,6 +15,8 @@ export interface Platform {
   readonly source: Source;
   readonly keyStore: KeyStore;
   readonly authenticate: Authenticate;
+  /** Who makes the mesh's intermediate, by MeshConfig of now. */
+  intermediates(): IntermediateSource;
   /** Makes the roots known to node proxies. */
   publishRoots(rootsPem: string): Promise<void>;
   /** Every change of the source, after the index has taken it. */

@@ -86,7 +86,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "operator/compile": ["core/model", "operator/resources"],
   "operator/distribute": ["core/model", "core/process", "core/wire", "core/wire/gen/weft/v1"],
   "operator/index": ["core/model", "operator/compile", "operator/resources"],
-  "operator/kube": ["core/kube", "core/process", "operator/distribute"],
+  "operator/kube": [
+    "core/kube",
+    "core/process",
+    "operator/ca",
+    "operator/distribute",
+    "operator/resources",
+  ],
   "operator/resources": ["core/model", "core/x509"],
   "operator/source": ["core/kube", "core/process", "operator/compile", "operator/resources"],
   "operator/status": [

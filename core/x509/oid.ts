@@ -12,6 +12,8 @@ export const OID = {
   nameConstraints: "2.5.29.30",
   authorityKeyIdentifier: "2.5.29.35",
   extendedKeyUsage: "2.5.29.37",
+  /** PKCS #9, RFC 2985 5.4.2. */
+  extensionRequest: "1.2.840.113549.1.9.14",
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
 } as const;

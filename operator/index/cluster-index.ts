@@ -14,6 +14,7 @@ import { isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
 import { compileTrustBundle } from "../compile/trust-bundle.ts";
 import { type KubeChange, objectKey } from "../resources/kube-object.ts";
+import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
@@ -93,6 +94,11 @@ export class ClusterIndex {
 
   meshSettings(): MeshSettings {
     return this.#state.policies.settings;
+  }
+
+  /** Who signs the mesh's intermediate, by MeshConfig; `undefined` for the operator itself. */
+  issuerRef(): IssuerRef | undefined {
+    return this.#state.policies.issuerRef;
   }
 
   resourcesFor(node: string): ReadonlyMap<string, Resource> {

@@ -12,6 +12,7 @@ import {
 import type { KubeObject } from "../resources/kube-object.ts";
 import {
   DEFAULT_MESH_SETTINGS,
+  type IssuerRef,
   type ParsedMeshConfig,
   parseMeshConfig,
 } from "../resources/mesh-config.ts";
@@ -50,6 +51,7 @@ export class PolicyStore {
   /** As nodes are told. */
   #settings: MeshSettings = DEFAULT_MESH_SETTINGS;
   #trustDomain: string | undefined;
+  #issuerRef: IssuerRef | undefined;
 
   constructor(rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
@@ -57,6 +59,11 @@ export class PolicyStore {
 
   get settings(): MeshSettings {
     return this.#settings;
+  }
+
+  /** Who signs the mesh's intermediate; `undefined` for the operator itself. */
+  get issuerRef(): IssuerRef | undefined {
+    return this.#issuerRef;
   }
 
   /** Of the certificates that are issued. From here on another one in MeshConfig waits for a restart. */
@@ -109,6 +116,8 @@ export class PolicyStore {
   #settle(): void {
     const current = this.meshConfigs.get({ namespace: "", name: "default" });
     this.#configured = compileMeshSettings(current?.parsed, this.#configured);
+    // As with settings: a bad MeshConfig leaves the last good one in force.
+    if (current?.parsed.kind !== "refused") this.#issuerRef = current?.parsed.value.issuerRef;
     this.#settings = pinned(this.#configured, this.#trustDomain ?? this.#configured.trustDomain);
   }
 }

@@ -36,6 +36,24 @@ test("parseMeshConfig(): reads every field", () => {
   });
 });
 
+test.each([
+  [{ name: "corporate" }, { name: "corporate", kind: "Issuer", group: "cert-manager.io" }],
+  [
+    { name: "a.b", kind: "ClusterIssuer" },
+    { name: "a.b", kind: "ClusterIssuer", group: "cert-manager.io" },
+  ],
+  [
+    { name: "pca", kind: "AWSPCAClusterIssuer", group: "awspca.cert-manager.io" },
+    { name: "pca", kind: "AWSPCAClusterIssuer", group: "awspca.cert-manager.io" },
+  ],
+])("parseMeshConfig(): the issuer %j", (issuerRef, value) => {
+  expect(parse({ certificates: { issuerRef } })).toMatchObject({ value: { issuerRef: value } });
+});
+
+test("parseMeshConfig(): without an issuer the operator signs itself", () => {
+  expect(parse({ certificates: {} })).toMatchObject({ value: { issuerRef: undefined } });
+});
+
 for (const [text, seconds] of [
   ["1m", 60],
   ["90s", 90],
@@ -49,6 +67,26 @@ for (const [text, seconds] of [
 }
 
 const refused: [string, unknown, string][] = [
+  [
+    "an issuer without a name",
+    { certificates: { issuerRef: { kind: "Issuer" } } },
+    "spec.certificates.issuerRef.name",
+  ],
+  [
+    "an issuer whose name is none",
+    { certificates: { issuerRef: { name: "Corporate CA" } } },
+    "spec.certificates.issuerRef.name",
+  ],
+  [
+    "an issuer of a kind that cert-manager does not have",
+    { certificates: { issuerRef: { name: "a", kind: "Root" } } },
+    "spec.certificates.issuerRef.kind",
+  ],
+  [
+    "an unknown field of the issuer",
+    { certificates: { issuerRef: { name: "a", namespace: "b" } } },
+    "spec.certificates.issuerRef.namespace",
+  ],
   [
     "a lifetime under a minute",
     { certificates: { leafLifetime: "59s" } },

@@ -17,6 +17,15 @@ import { parseTrustDomain } from "./trust-domain.ts";
 export interface MeshConfig {
   readonly metadata: PolicyMetadata;
   readonly settings: MeshSettings;
+  /** Who signs the mesh's intermediate; `undefined`: the operator itself, under its own root. */
+  readonly issuerRef: IssuerRef | undefined;
+}
+
+/** As in cert-manager's objects. */
+export interface IssuerRef {
+  readonly name: string;
+  readonly kind: string;
+  readonly group: string;
 }
 
 export type ParsedMeshConfig =
@@ -34,6 +43,9 @@ export const DEFAULT_MESH_SETTINGS: MeshSettings = {
   outboundPolicy: "ALLOW_ANY",
 };
 
+const CERT_MANAGER_GROUP = "cert-manager.io";
+const SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const KIND = /^[A-Z][A-Za-z0-9]{0,62}$/;
 const MIN_LIFETIME_S = 60;
 const MAX_LIFETIME_S = 30 * 24 * 3600;
 const MAX_ALIASES = 16;
@@ -73,12 +85,15 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
   if (aliases.length > MAX_ALIASES) {
     reasons.push({ field: "spec.trustDomainAliases", message: `at most ${MAX_ALIASES} aliases` });
   }
+  const certificates = readCertificates(field);
   return {
     metadata,
+    issuerRef: certificates && readIssuerRef(certificates),
     settings: {
       trustDomain: (trustDomain && parseTrustDomain(trustDomain)) ?? defaults.trustDomain,
       trustDomainAliases: aliases,
-      leafLifetimeSeconds: readLifetime(field) ?? defaults.leafLifetimeSeconds,
+      leafLifetimeSeconds:
+        (certificates && readLifetime(certificates)) ?? defaults.leafLifetimeSeconds,
       accessLog: readEnabled(field) ?? defaults.accessLog,
       outboundPolicy:
         (outboundPolicy && oneOf(outboundPolicy, ["ALLOW_ANY"] as const)) ??
@@ -87,9 +102,42 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
   };
 }
 
-function readLifetime(spec: Field): number | undefined {
-  const certificates = member(spec, "certificates");
-  if (!certificates || !isObjectOf(certificates, ["leafLifetime"])) return undefined;
+function readCertificates(spec: Field): Field | undefined {
+  const field = member(spec, "certificates");
+  return field && isObjectOf(field, ["leafLifetime", "issuerRef"]) ? field : undefined;
+}
+
+function readIssuerRef(certificates: Field): IssuerRef | undefined {
+  const field = member(certificates, "issuerRef");
+  if (!field || !isObjectOf(field, ["name", "kind", "group"])) return undefined;
+  const nameField = member(field, "name");
+  if (!nameField) return refuse({ ...field, path: `${field.path}.name` }, "must be given");
+  const name = matching(nameField, SUBDOMAIN, "must be the name of an issuer");
+  const groupField = member(field, "group");
+  const group = groupField
+    ? matching(groupField, SUBDOMAIN, "must be an API group")
+    : CERT_MANAGER_GROUP;
+  const kindField = member(field, "kind");
+  const kind = kindField ? readIssuerKind(kindField, group) : "Issuer";
+  return name === undefined || group === undefined || kind === undefined
+    ? undefined
+    : { name, kind, group };
+}
+
+/** Issuers of other groups than cert-manager's own have kinds of their own. */
+function readIssuerKind(field: Field, group: string | undefined): string | undefined {
+  return group === CERT_MANAGER_GROUP
+    ? oneOf(field, ["Issuer", "ClusterIssuer"])
+    : matching(field, KIND, "must be a kind");
+}
+
+function matching(field: Field, pattern: RegExp, message: string): string | undefined {
+  const value = text(field);
+  if (value === undefined || pattern.test(value)) return value;
+  return refuse(field, message);
+}
+
+function readLifetime(certificates: Field): number | undefined {
   const field = member(certificates, "leafLifetime");
   if (!field) return undefined;
   const value = text(field);

@@ -1,6 +1,6 @@
 /**
  * A Kubernetes API server as far as single objects go: GET, POST, PUT with resourceVersion as
- * precondition, DELETE, the four patches as far as our writers use them, 404 and 409. Keeps all writes.
+ * precondition, DELETE, lists of chosen collections, the four patches as far as our writers use them, 404 and 409. Keeps all writes.
  * Watches stay open and silent.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -29,6 +29,8 @@ export class KubeObjectServer {
   onWrite: (write: SeenWrite) => void = () => undefined;
   /** Answers everything with 503. */
   isFailing = false;
+  /** Paths of collections that can be listed, by `labelSelector=a=b` too; others are not found. */
+  readonly collections = new Set<string>();
   readonly #objects = new Map<string, Json>();
   readonly #clients = new Set<KubeClient>();
   readonly #waiting = new Set<{
@@ -118,6 +120,7 @@ export class KubeObjectServer {
   #answerTo(write: SeenWrite): readonly [number, Json] {
     const { method, path, body } = write;
     if (this.isFailing) return failure(503, "ServiceUnavailable");
+    if (method === "GET" && this.collections.has(path)) return this.#list(write);
     const own = this.answer?.(method, path, body);
     if (own) return [typeof own["code"] === "number" ? own["code"] : 200, own];
     if (method === "GET") return this.#found(path);
@@ -126,6 +129,17 @@ export class KubeObjectServer {
     if (method === "PATCH") return this.#patch(write);
     if (method === "DELETE") return this.#delete(path);
     return failure(405, "MethodNotAllowed");
+  }
+
+  #list({ path, query }: SeenWrite): readonly [number, Json] {
+    const [key = "", value] = (query.get("labelSelector") ?? "").split("=");
+    const items = [...this.#objects]
+      .filter(([name]) => name.startsWith(`${path}/`))
+      .map(([, object]) => object)
+      .filter(({ metadata }) => {
+        return key === "" || recordOf(recordOf(metadata)["labels"])[key] === value;
+      });
+    return [200, { kind: "List", metadata: { resourceVersion: String(this.#version) }, items }];
   }
 
   #create(collection: string, body: Json): readonly [number, Json] {

@@ -110,8 +110,9 @@ export class OperatorProcess {
       if (port !== undefined) this.#ports.set(msg, port);
       if (msg === "ready") this.#ready.resolve();
     });
-    lines.on("close", () =>
-      this.#ready.reject(new Error("the operator ended before it was ready")),
-    );
+    lines.on("close", () => {
+      const last = this.#lines.at(-1) ?? "it said nothing";
+      this.#ready.reject(new Error(`the operator ended before it was ready: ${last}`));
+    });
   }
 }
