@@ -5,6 +5,7 @@
  * certificate is for (`check-svid.ts`).
  */
 import type { Certificate } from "./certificate.ts";
+import { checkName } from "./check-name.ts";
 import {
   childAt,
   DerError,
@@ -60,13 +61,18 @@ function readCertificate(der: Uint8Array): Certificate {
     signature,
     signatureAlgorithm: readAlgorithm(childAt(fields, 2, TAG.sequence), outerAlgorithm),
     serial: readSerial(childAt(fields, 1, TAG.integer)),
-    issuer: childAt(fields, 3, TAG.sequence).whole,
+    issuer: readName(childAt(fields, 3, TAG.sequence)),
     notBeforeMs: readTime(notBefore),
     notAfterMs: readTime(notAfter),
-    subject: childAt(fields, 5, TAG.sequence).whole,
-    publicKey: childAt(fields, 6, TAG.sequence).whole,
+    subject: readName(childAt(fields, 5, TAG.sequence)),
+    publicKey: readPublicKey(childAt(fields, 6, TAG.sequence)),
     ...parseExtensions(readDer(extensions.content, TAG.sequence).content),
   };
+}
+
+function readName(name: DerValue): Uint8Array {
+  checkName(name);
+  return name.whole;
 }
 
 function readVersion({ content }: DerValue): void {
@@ -79,7 +85,34 @@ function readAlgorithm(inner: DerValue, outer: DerValue): string {
   if (Buffer.compare(inner.whole, outer.whole) !== 0) {
     throw new DerError("signature algorithms inside and outside differ");
   }
-  return readOid(childAt(readChildren(inner.content), 0, TAG.oid));
+  return readAlgorithmId(inner);
+}
+
+/** RFC 5280 4.1.1.2: an object identifier, and parameters of its own or none: NULL, a curve's name, or values of its own. */
+function readAlgorithmId({ content }: DerValue): string {
+  const parts = readChildren(content);
+  const [, parameters] = parts;
+  if (parts.length > 2) throw new DerError("algorithm has several parameters");
+  if (parameters) checkParameters(parameters);
+  return readOid(childAt(parts, 0, TAG.oid));
+}
+
+function checkParameters(parameters: DerValue): void {
+  const { tag, content } = parameters;
+  if (tag === TAG.oid) readOid(parameters);
+  const isNull = tag === TAG.null && content.length === 0;
+  if (tag !== TAG.oid && tag !== TAG.sequence && !isNull) {
+    throw new DerError("algorithm has odd parameters");
+  }
+}
+
+/** Its form only: whether it is a key at all shows where it is used (`verify-signature.ts`). */
+function readPublicKey(value: DerValue): Uint8Array {
+  const parts = readChildren(value.content);
+  readAlgorithmId(childAt(parts, 0, TAG.sequence));
+  readBitStringOctets(childAt(parts, 1, TAG.bitString));
+  if (parts.length !== 2) throw new DerError("public key is not an algorithm and octets");
+  return value.whole;
 }
 
 /** RFC 5280 4.1.2.2: at most 20 octets, with the sign octet 21; zero is let pass, as it asks readers to. */

@@ -23,6 +23,7 @@ import {
 import { OID } from "../../core/x509/oid.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { createSerial, distinguishedName } from "../../core/x509/sign-certificate.ts";
+import { digestOf, signatureAlgorithmOf } from "./signature-algorithm.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -85,7 +86,8 @@ function build(craft: Craft, issuer: Issuer | undefined): Crafted {
   const publicKey = createPublicKey(keys.privateKey).export({ format: "der", type: "spki" });
   const subject = distinguishedName("Crafted", craft.commonName ?? "leaf");
   const hash = craft.hash ?? "sha256";
-  const algorithm = sequence(oid(hash === "sha1" ? "1.2.840.10045.4.1" : OID.ecdsaWithSha256));
+  const signer = issuer?.key ?? keys.privateKey;
+  const algorithm = signatureAlgorithmOf(signer, hash);
   const now = Date.now();
   const tbs = encodeDer(
     sequence(
@@ -96,10 +98,10 @@ function build(craft: Craft, issuer: Issuer | undefined): Crafted {
       sequence(time(craft.notBeforeMs ?? now - HOUR_MS), time(craft.notAfterMs ?? now + HOUR_MS)),
       encodedSequence(subject),
       encodedSequence(publicKey),
-      explicit(3, sequence(...extensions(craft))),
+      explicit(3, sequence(...craftedExtensions(craft))),
     ),
   );
-  const signature = sign(hash, tbs, issuer?.key ?? keys.privateKey);
+  const signature = sign(digestOf(signer, hash), tbs, signer);
   const der = encodeDer(sequence(encodedSequence(tbs), algorithm, bitString(signature)));
   const chain = issuer ? [der, ...issuer.above] : [];
   return {
@@ -112,7 +114,8 @@ function build(craft: Craft, issuer: Issuer | undefined): Crafted {
   };
 }
 
-function extensions(craft: Craft): readonly Der[] {
+/** Also what a request asks for. */
+export function craftedExtensions(craft: Craft): readonly Der[] {
   const usage = "keyUsage" in craft ? craft.keyUsage : 0b1000_0000;
   const unused = usage === undefined ? 0 : 31 - Math.clz32(usage & -usage);
   const extended =
