@@ -20,7 +20,7 @@ const NETWORK_TOOLS = {
 
 export const TIERS: readonly Tier[] = [
   { name: "unit", needsRoot: false, tools: { openssl: "openssl" }, jestOptions: [] },
-  { name: "mesh", needsRoot: false, tools: {}, jestOptions: [] },
+  { name: "mesh", needsRoot: false, tools: { openssl: "openssl" }, jestOptions: [] },
   {
     name: "netns",
     needsRoot: true,

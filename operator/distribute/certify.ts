@@ -14,6 +14,7 @@ import {
 import { type Authenticated, refusalOfCaller } from "./authenticate.ts";
 import { FairQueue, type QueueLimits } from "./fair-queue.ts";
 import { NodeRate, type RateLimits } from "./node-rate.ts";
+import type { UnreadCall } from "./unread-call.ts";
 
 /** A P-256 request is 300 bytes. */
 const MAX_CSR_BYTES = 16_384;
@@ -138,6 +139,14 @@ export class Certifier {
     }
   }
 
+  /** Counts and audits a call that the transport has refused: whose pod it was about nobody has read. */
+  refuseUnread({ caller, address }: Omit<Told, "request">, call: UnreadCall): void {
+    // A caller that is nobody stays that, whatever it sends.
+    const why =
+      caller.kind === "node" ? call : { reason: caller.reason, message: caller.detail ?? "" };
+    this.#tell({ caller, address, request: { workload: "" } }, why);
+  }
+
   /** What the node's own share takes, then what all together take. */
   #checkLimits(call: CertifyCall, node: string): void {
     const retryMs = this.#rate.take(node, performance.now());
@@ -161,11 +170,15 @@ export class Certifier {
     throw refusal(why.reason, why.message, why.retryMs);
   }
 
-  #tell({ caller, request, address }: CertifyCall, { reason, message: detail }: Why): void {
+  #tell({ caller, request, address }: Told, { reason, message: detail }: Why): void {
     const node = caller.kind === "node" ? caller.node : "";
     const { workload } = request;
     this.#options.onOutcome({ kind: "refused", reason, detail, node, workload, address });
   }
+}
+
+interface Told extends Pick<CertifyCall, "caller" | "address"> {
+  readonly request: Pick<CertifyRequest, "workload">;
 }
 
 interface Why {

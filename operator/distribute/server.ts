@@ -30,6 +30,7 @@ import {
 } from "./authenticate.ts";
 import { type Certifier, MAX_CERTIFY_BYTES } from "./certify.ts";
 import type { ConfigStreams } from "./config-streams.ts";
+import { watchUnread } from "./unread-call.ts";
 
 const MAX_MESSAGE_BYTES = 4_194_304;
 const MAX_CONNECTIONS = 16_384;
@@ -137,6 +138,7 @@ function secureContext({ chainPem, keyPem }: ServerIdentity) {
 
 function createListener({ authenticate, streams, certifier, log }: NodeServerOptions): Listener {
   const identified = new WeakMap<object, Caller>();
+  const read = new WeakSet<Caller>();
   const handle = connectNodeAdapter({
     grpcWeb: false,
     connect: false,
@@ -154,8 +156,11 @@ function createListener({ authenticate, streams, certifier, log }: NodeServerOpt
       );
       router.rpc(
         NodeService.method.certify,
-        (request, { values, signal }) =>
-          certifier.certify({ ...values.get(callerKey), request, signal }),
+        (request, { values, signal }) => {
+          const caller = values.get(callerKey);
+          read.add(caller);
+          return certifier.certify({ ...caller, request, signal });
+        },
         { readMaxBytes: MAX_CERTIFY_BYTES },
       );
     },
@@ -164,7 +169,12 @@ function createListener({ authenticate, streams, certifier, log }: NodeServerOpt
   async function carry(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     try {
       const address = request.stream.session?.socket.remoteAddress ?? "";
-      identified.set(request, { caller: await authenticate(request.headers), address });
+      const caller = { caller: await authenticate(request.headers), address };
+      identified.set(request, caller);
+      watchUnread(request, response, {
+        isRead: () => read.has(caller),
+        onUnread: (unread) => certifier.refuseUnread(caller, unread),
+      });
       handle(request, response);
     } catch (error) {
       log.error({ err: error }, "call failed before it was carried");

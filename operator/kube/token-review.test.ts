@@ -60,6 +60,7 @@ test("createTokenReviewer(): a token that names no node has that of its pod", as
 
 const REFUSED: readonly (readonly [string, object])[] = [
   ["not_authenticated", { ...GOOD, authenticated: false }],
+  ["not_authenticated: has expired", { authenticated: false, error: "has expired" }],
   ["other_audience", { ...GOOD, audiences: ["https://kubernetes.default.svc"] }],
   ["other_audience", { ...GOOD, audiences: undefined }],
   [

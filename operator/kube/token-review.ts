@@ -19,6 +19,8 @@ type Refused = { readonly kind: "refused"; readonly reason: string };
 
 interface ReviewStatus {
   readonly authenticated?: boolean;
+  /** Why not, in the API server's words. */
+  readonly error?: string;
   readonly audiences?: readonly string[];
   readonly user?: {
     readonly username?: string;
@@ -66,10 +68,11 @@ function readReview(
 }
 
 function refusalOf(
-  { authenticated, audiences, user }: ReviewStatus,
+  { authenticated, error, audiences, user }: ReviewStatus,
   { audience, namespace }: TokenReviewerOptions,
 ): string | undefined {
-  if (!authenticated) return "not_authenticated";
+  if (!authenticated)
+    return error ? `not_authenticated: ${error.slice(0, 200)}` : "not_authenticated";
   // TokenReviewStatus.audiences: an API server that knows no audiences returns none.
   if (!audiences?.includes(audience)) return "other_audience";
   const account = `system:serviceaccount:${namespace}:${SERVICE_ACCOUNT}`;

@@ -71,6 +71,11 @@ export class OperatorProcess {
     }
   }
 
+  /** Those so far. */
+  linesWith(text: string): readonly string[] {
+    return this.#lines.filter((line) => line.includes(text));
+  }
+
   async metrics(): Promise<string> {
     return (await this.#ask("/metrics")).text();
   }

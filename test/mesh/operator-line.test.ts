@@ -395,7 +395,7 @@ test("certify(): gets the chain, and the reason of a refusal; the node is the to
   ).rejects.toMatchObject({ refusal: "csr_malformed" });
   await expect(
     client.certify({ workload: "u1", csr: new Uint8Array(1_000_000), signal }),
-  ).rejects.toMatchObject({ reason: "overloaded" });
+  ).rejects.toMatchObject({ refusal: "message_too_large" });
   expect(new Set(asked)).toEqual(new Set(["node-a"]));
   expect(asked.length).toBe(3);
 });
