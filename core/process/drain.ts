@@ -1,10 +1,11 @@
 /**
  * The life of a Weft program: start, run until a signal, stop gracefully within a budget, exit.
  *
- * SIGTERM and SIGINT start the graceful stop, a second one ends it at once. An unhandled rejection is
+ * Nobody can look into it (`seal.ts`). SIGTERM and SIGINT start the graceful stop, a second one ends it at once. An unhandled rejection is
  * a bug (style.md, Errors 5): log, exit 1. Only `main.ts` files call this.
  */
 import type { Log } from "./log.ts";
+import { sealProcess } from "./seal.ts";
 
 export interface Running {
   /** Not ready, stop accepting, drain, close. Resolves once nothing is left open. */
@@ -23,6 +24,7 @@ export interface ProgramOptions {
 export async function runProgram({ log, drainBudgetMs, start }: ProgramOptions): Promise<number> {
   process.on("unhandledRejection", (error) => exitAtOnce(log, "unhandled rejection", error));
   process.on("uncaughtException", (error) => exitAtOnce(log, "uncaught exception", error));
+  sealProcess(log);
   const stop = new AbortController();
   const stopped = stopSignal(log, stop);
   try {
