@@ -4,11 +4,13 @@
  */
 import type { Changes, ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
+import { Balancers } from "./balance/balancers.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
+import { ServiceSlots } from "./outbound/service-slots.ts";
 import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
 import { Releases } from "./state/releases.ts";
@@ -58,7 +60,7 @@ class TrafficApp implements Traffic {
   readonly #current = new Current();
   readonly #contexts = createTlsContexts();
   readonly #pods = new Map<string, TrafficPod>();
-  readonly #turns = new Map<string, number>();
+  readonly #balancers = new Balancers(this.#current, Math.random);
   readonly #leafWaiters = new LeafWaiters(
     (identity) => this.#contexts.client(identity),
     LEAF_WAIT_MS,
@@ -117,7 +119,8 @@ class TrafficApp implements Traffic {
       issuers: this.#issuers,
       pool: this.#pool,
       probes: this.#probes,
-      nextTurn: (service) => this.#nextTurn(service),
+      balancers: this.#balancers,
+      slots: new ServiceSlots(),
     };
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();
   }
@@ -238,6 +241,9 @@ class TrafficApp implements Traffic {
 
   #react(touched: ReadonlySet<ResourceKind>): void {
     this.#trust.react(touched);
+    if (touched.has("service")) {
+      this.#balancers.retain((ref) => this.#current.service(ref) !== undefined);
+    }
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;
     this.#judge.refresh();
@@ -269,12 +275,6 @@ class TrafficApp implements Traffic {
     if (!pod) throw new Error(`pod ${uid} is not captured any more`);
     const family = address.includes(":") ? 6 : 4;
     return openOutboundSocket({ namespace: pod.namespace, family });
-  }
-
-  #nextTurn(service: string): number {
-    const turn = this.#turns.get(service) ?? 0;
-    this.#turns.set(service, (turn + 1) % 0x3fff_ffff);
-    return turn;
   }
 
   async #tellMetrics(id: number): Promise<void> {

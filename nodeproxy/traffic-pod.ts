@@ -5,6 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
 import type { Log } from "../core/process/log.ts";
+import type { Balancers } from "./balance/balancers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
@@ -15,6 +16,7 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
+import type { ServiceSlots } from "./outbound/service-slots.ts";
 import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
@@ -36,7 +38,8 @@ export interface TrafficParts {
   readonly issuers: TunnelIssuers;
   readonly pool: TunnelPool;
   readonly probes: ProbePerformer;
-  readonly nextTurn: (service: string) => number;
+  readonly balancers: Balancers;
+  readonly slots: ServiceSlots;
 }
 
 /** Listening sockets of one family, taken over. */
@@ -160,13 +163,15 @@ export class TrafficPod {
   }
 
   #outbound(): OutboundPod {
-    const { current, connections, node, nextTurn, parties, pool } = this.#parts;
+    const { current, connections, node, balancers, slots, parties, pool } = this.#parts;
     return {
       uid: this.uid,
       node,
       view: current,
       connections,
-      nextTurn,
+      balancers,
+      slots,
+      zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],
       party: () => this.#party(),
       partyOf: (workload) => parties.of(workload),

@@ -11,6 +11,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nodeproxy: [
     "core/model",
     "core/process",
+    "nodeproxy/balance",
     "nodeproxy/capture",
     "nodeproxy/channel",
     "nodeproxy/control",

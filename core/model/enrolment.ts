@@ -21,6 +21,8 @@ export interface Enrolment {
   readonly exclusions: CaptureExclusions;
   /** For telemetry, as in Workload. */
   readonly owner: string;
+  /** Zone of the pod's node; "" where it is not known. */
+  readonly zone: string;
 }
 
 export type Probe =

@@ -1,7 +1,22 @@
 /** A Kubernetes Service and its EndpointSlices, as the outbound side balances over them. */
+import type { TrafficSettings } from "./traffic-settings.ts";
 
-/** `random` is uniform; `least_connections` counts what this node proxy itself has open. */
-export type BalanceAlgorithm = "round_robin" | "random" | "least_connections";
+/**
+ * `round_robin` in order; `least_recently_used` by the time of the last use, so that a new endpoint is next;
+ * `random` uniform; `weighted_round_robin` by the workloads' weights; `least_connections` the emptier of two
+ * drawn, counting what this node proxy itself has open; `ring_hash` and `maglev` by the caller's address.
+ */
+export type BalanceAlgorithm =
+  | "round_robin"
+  | "least_recently_used"
+  | "random"
+  | "weighted_round_robin"
+  | "least_connections"
+  | "ring_hash"
+  | "maglev";
+
+/** What callers prefer while there is such an endpoint; `same_node` falls back to the zone. */
+export type TrafficDistribution = "anywhere" | "same_zone" | "same_node";
 
 export interface Service {
   readonly namespace: string;
@@ -12,6 +27,11 @@ export interface Service {
   readonly algorithm: BalanceAlgorithm;
   /** `internalTrafficPolicy: Local`: only endpoints on the caller's node. */
   readonly localOnly: boolean;
+  readonly distribution: TrafficDistribution;
+  /** `sessionAffinity: ClientIP`: how long after its last connection a caller returns to the same endpoint; 0: none. */
+  readonly affinitySeconds: number;
+  /** What the Service's TrafficPolicy says; `undefined` without one. */
+  readonly traffic: TrafficSettings | undefined;
 }
 
 export interface ServicePort {
@@ -37,6 +57,13 @@ export interface Endpoint {
   /** UID of the pod behind it; "" for an address that is no pod. */
   readonly workload: string;
   readonly node: string;
-  /** Only ready endpoints are chosen (EndpointSlice `conditions.ready`, absent means true). */
+  /** EndpointSlice `conditions.ready`, absent means true; with `publishNotReadyAddresses` Kubernetes says true of every one. */
   readonly ready: boolean;
+  /** Ends and still answers (`serving` and `terminating`): chosen only where none is ready. */
+  readonly draining: boolean;
+  /** "" where it is not known. */
+  readonly zone: string;
+  /** Topology hints: zones and nodes that Kubernetes gave the endpoint to; empty without hints. */
+  readonly forZones: readonly string[];
+  readonly forNodes: readonly string[];
 }

@@ -1,6 +1,8 @@
 /** One pod (or machine) as every node proxy of the mesh knows it: who lives behind an address. */
 import type { MtlsModes } from "./mtls-modes.ts";
 
+export const MAX_WEIGHT = 1000;
+
 export interface Workload {
   /** The pod's UID. Pools, caches and metrics are keyed by it, since addresses get reused. */
   readonly uid: string;
@@ -18,4 +20,6 @@ export interface Workload {
   readonly modes: MtlsModes;
   /** For telemetry: the name of the Deployment, StatefulSet, … or of the pod itself. */
   readonly owner: string;
+  /** Its part in weighted round robin, 1 to MAX_WEIGHT. */
+  readonly weight: number;
 }

@@ -14,12 +14,12 @@ import {
   resourceName,
 } from "../model/resource.ts";
 import type { Revocation } from "../model/revocation.ts";
-import type { EndpointSlice, Service } from "../model/service.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
-import type { Workload } from "../model/workload.ts";
+import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
-import { BALANCE_ALGORITHMS, enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import { decodeService, decodeSlice } from "./decode-service.ts";
+import { enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -90,6 +90,7 @@ function decodeWorkload(workload: wire.Workload, findings: Findings): Workload {
     tunnel: workload.tunnel,
     modes: decodeModes(workload.modes, findings),
     owner: findings.text("owner", workload.owner),
+    weight: Math.max(1, findings.integer("weight", workload.weight, [0, MAX_WEIGHT])),
   };
 }
 
@@ -103,39 +104,6 @@ function decodeModes(modes: wire.MtlsModes | undefined, findings: Findings): Mtl
     ports: modes.ports.map(({ port, mode }) => ({
       port: findings.port("modes.ports.port", port),
       mode: findings.member("modes.ports.mode", MTLS_MODES, mode),
-    })),
-  };
-}
-
-function decodeService(service: wire.Service, findings: Findings): Service {
-  return {
-    namespace: findings.name("namespace", service.namespace),
-    name: findings.name("name", service.name),
-    addresses: findings.ips("addresses", service.addresses),
-    ports: service.ports.map(({ port, name, appProtocol }) => ({
-      port: findings.port("ports.port", port),
-      name: findings.optionalName("ports.name", name),
-      appProtocol: findings.text("ports.appProtocol", appProtocol),
-    })),
-    algorithm: findings.member("algorithm", BALANCE_ALGORITHMS, service.algorithm),
-    localOnly: service.localOnly,
-  };
-}
-
-function decodeSlice(slice: wire.EndpointSlice, findings: Findings): EndpointSlice {
-  return {
-    namespace: findings.name("namespace", slice.namespace),
-    name: findings.name("name", slice.name),
-    service: findings.name("service", slice.service),
-    ports: slice.ports.map(({ name, port }) => ({
-      name: findings.optionalName("ports.name", name),
-      port: findings.port("ports.port", port),
-    })),
-    endpoints: slice.endpoints.map(({ address, workload, node, ready }) => ({
-      address: findings.ip("endpoints.address", address),
-      workload: findings.optionalName("endpoints.workload", workload),
-      node: findings.optionalName("endpoints.node", node),
-      ready,
     })),
   };
 }
@@ -156,6 +124,7 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
     exclusions: decodeExclusions(enrolment.exclusions, findings),
     owner: findings.text("owner", enrolment.owner),
+    zone: findings.optionalName("zone", enrolment.zone),
   };
 }
 

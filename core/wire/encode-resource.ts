@@ -3,10 +3,10 @@ import { create } from "@bufbuild/protobuf";
 import type { Enrolment, Probe } from "../model/enrolment.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
 import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
-import type { EndpointSlice, Service } from "../model/service.ts";
 import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
-import { BALANCE_ALGORITHMS, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import { encodeService, encodeSlice } from "./encode-service.ts";
+import { MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export function encodeResource(resource: Resource): wire.Resource {
@@ -63,31 +63,8 @@ function encodeModes(modes: MtlsModes): wire.MtlsModes {
   });
 }
 
-function encodeService(service: Service): wire.Service {
-  const { namespace, name, localOnly } = service;
-  return create(wire.ServiceSchema, {
-    namespace,
-    name,
-    localOnly,
-    addresses: [...service.addresses],
-    ports: service.ports.map((port) => create(wire.ServicePortSchema, port)),
-    algorithm: BALANCE_ALGORITHMS[service.algorithm],
-  });
-}
-
-function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
-  const { namespace, name, service } = slice;
-  return create(wire.EndpointSliceSchema, {
-    namespace,
-    name,
-    service,
-    ports: slice.ports.map((port) => create(wire.EndpointPortSchema, port)),
-    endpoints: slice.endpoints.map((endpoint) => create(wire.EndpointSchema, endpoint)),
-  });
-}
-
 function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
-  const { uid, namespace, name, serviceAccount, netnsPath, owner, exclusions } = enrolment;
+  const { uid, namespace, name, serviceAccount, netnsPath, owner, exclusions, zone } = enrolment;
   return create(wire.EnrolmentSchema, {
     uid,
     namespace,
@@ -95,6 +72,7 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
     serviceAccount,
     netnsPath,
     owner,
+    zone,
     addresses: [...enrolment.addresses],
     policies: [...enrolment.policies],
     modes: encodeModes(enrolment.modes),

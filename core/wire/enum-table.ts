@@ -8,7 +8,7 @@ import type { PolicyAction } from "../model/authorization-policy.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
 import type { ResourceKind } from "../model/resource.ts";
-import type { BalanceAlgorithm } from "../model/service.ts";
+import type { BalanceAlgorithm, TrafficDistribution } from "../model/service.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export type EnumTable<T extends string, N extends number = number> = Readonly<Record<T, N>>;
@@ -34,6 +34,16 @@ export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorit
   round_robin: wire.BalanceAlgorithm.ROUND_ROBIN,
   random: wire.BalanceAlgorithm.RANDOM,
   least_connections: wire.BalanceAlgorithm.LEAST_CONNECTIONS,
+  least_recently_used: wire.BalanceAlgorithm.LEAST_RECENTLY_USED,
+  weighted_round_robin: wire.BalanceAlgorithm.WEIGHTED_ROUND_ROBIN,
+  ring_hash: wire.BalanceAlgorithm.RING_HASH,
+  maglev: wire.BalanceAlgorithm.MAGLEV,
+};
+
+export const TRAFFIC_DISTRIBUTIONS: EnumTable<TrafficDistribution, wire.TrafficDistribution> = {
+  anywhere: wire.TrafficDistribution.UNSPECIFIED,
+  same_zone: wire.TrafficDistribution.SAME_ZONE,
+  same_node: wire.TrafficDistribution.SAME_NODE,
 };
 
 export const POLICY_ACTIONS: EnumTable<PolicyAction, wire.PolicyAction> = {

@@ -29,10 +29,18 @@ export interface ConnectionFacts {
   /** `namespace/name` of the Service called, else "". */
   readonly service: string;
   readonly tunnelled: boolean;
+  /** Ended when for so long no byte came from either side; 0 or absent: never. */
+  readonly idleTimeoutMs?: number;
+  /** Outbound only: what the connection takes up of limits, given back at its end. */
+  readonly lease?: Lease;
   /** Inbound only: what was decided on, and will be again when policies change. */
   readonly attempt?: Attempt;
   /** Inbound only, and only where policies watched: what they made of it as it began. */
   readonly watched?: Watched;
+}
+
+export interface Lease {
+  end(): void;
 }
 
 /** What policies that never decide said of an attempt: AUDIT, and those in dry run. */

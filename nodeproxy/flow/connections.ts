@@ -6,6 +6,7 @@ import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
 import type { OpenConnection } from "../channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
+import { IdleWatch, type Watchable } from "./idle-watch.ts";
 import { Splice, type SpliceEnd, type SpliceEnds, type SpliceOwner } from "./splice.ts";
 
 /** Told of each connection once it is carried, and once more at its end. */
@@ -21,8 +22,8 @@ export type Recheck = (facts: ConnectionFacts) => Denial | undefined;
 export class Connections {
   readonly #observer: ConnectionObserver;
   readonly #open = new Set<Flow>();
-  readonly #byEndpoint = new Map<string, number>();
   readonly #waiting: (() => void)[] = [];
+  readonly #idle = new IdleWatch();
   #dialling = 0;
   #nextId = 1;
   #changes = 0;
@@ -46,23 +47,18 @@ export class Connections {
     this.#nextId += 1;
     this.#changes += 1;
     this.#open.add(flow);
-    this.#count(facts, 1);
     this.#observer.onConnectionOpened(facts);
     flow.start(permit, ends);
+    if (flow.idleTimeoutMs > 0) this.#idle.add(flow);
   }
 
-  /**
-   * The application of the other end is being reached: stopping waits for it, and least connections counts
-   * it under its endpoint `address:port` ("" for inbound). `dialEnded` follows `carry` or `report`.
-   */
-  dialBegun(endpoint: string): void {
+  /** The application of the other end is being reached: stopping waits for it. `dialEnded` follows `carry` or `report`. */
+  dialBegun(): void {
     this.#dialling += 1;
-    this.#countTo(endpoint, 1);
   }
 
-  dialEnded(endpoint: string): void {
+  dialEnded(): void {
     this.#dialling -= 1;
-    this.#countTo(endpoint, -1);
     this.#wakeIfDrained();
   }
 
@@ -70,11 +66,6 @@ export class Connections {
   report(facts: ConnectionFacts, outcome: Refusal): void {
     const nothing = { carried: false, bytesSent: 0, bytesReceived: 0 };
     this.#observer.onConnectionEnded(facts, { ...outcome, ...nothing });
-  }
-
-  /** Outbound connections open or being opened to an endpoint `address:port`. */
-  openTo(endpoint: string): number {
-    return this.#byEndpoint.get(endpoint) ?? 0;
   }
 
   /** Ends every inbound connection that would be refused now. Returns how many. */
@@ -119,7 +110,8 @@ export class Connections {
   ended(flow: Flow, outcome: ConnectionOutcome): void {
     this.#open.delete(flow);
     this.#changes += 1;
-    this.#count(flow.facts, -1);
+    if (flow.idleTimeoutMs > 0) this.#idle.delete(flow);
+    flow.facts.lease?.end();
     this.#observer.onConnectionEnded(flow.facts, outcome);
     this.#wakeIfDrained();
   }
@@ -131,17 +123,6 @@ export class Connections {
   #wakeIfDrained(): void {
     if (this.#isDrained()) for (const resolve of this.#waiting.splice(0)) resolve();
   }
-
-  #count({ direction, upstreamAddress }: ConnectionFacts, by: 1 | -1): void {
-    this.#countTo(direction === "outbound" ? upstreamAddress : "", by);
-  }
-
-  #countTo(endpoint: string, by: 1 | -1): void {
-    if (endpoint === "") return;
-    const count = (this.#byEndpoint.get(endpoint) ?? 0) + by;
-    if (count === 0) this.#byEndpoint.delete(endpoint);
-    else this.#byEndpoint.set(endpoint, count);
-  }
 }
 
 export type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
@@ -152,7 +133,7 @@ interface Cut {
   readonly rule?: number;
 }
 
-class Flow implements SpliceOwner {
+class Flow implements SpliceOwner, Watchable {
   readonly #id: number;
   readonly facts: ConnectionFacts;
   readonly #connections: Connections;
@@ -172,6 +153,18 @@ class Flow implements SpliceOwner {
   cut(reason: Cut): void {
     this.#cut ??= reason;
     this.#splice?.cut();
+  }
+
+  get idleTimeoutMs(): number {
+    return this.facts.idleTimeoutMs ?? 0;
+  }
+
+  get bytes(): number {
+    return (this.#splice?.bytesForth ?? 0) + (this.#splice?.bytesBack ?? 0);
+  }
+
+  endIdle(): void {
+    this.cut({ reason: "idle_timeout" });
   }
 
   onSpliceEnd(end: SpliceEnd): void {

@@ -109,13 +109,13 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     return;
   }
   let isSettled = false;
-  pod.connections.dialBegun("");
+  pod.connections.dialBegun();
   function fail(code: string): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(timeout);
     pod.connections.report(facts, { code });
-    pod.connections.dialEnded("");
+    pod.connections.dialEnded();
     back.destroy();
     if (!front.destroyed) call.refuse("unreachable");
   }
@@ -138,14 +138,14 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
     if (denial?.kind === "deny") {
       pod.connections.report(facts, refusalOf(denial));
-      pod.connections.dialEnded("");
+      pod.connections.dialEnded();
       back.destroy();
       call.refuse("denied");
       return;
     }
     call.answer();
     pod.connections.carry(permit, { front, back }, facts);
-    pod.connections.dialEnded("");
+    pod.connections.dialEnded();
   });
 }
 

@@ -4,13 +4,14 @@
  *
  * To a workload that takes the tunnel never a plaintext byte: what fails is closed.
  */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
+import type { Service } from "../../core/model/service.ts";
+import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { permitOutbound } from "../authz/decide.ts";
 import { type ConnectionFacts, NO_PARTY } from "../flow/connection-facts.ts";
-import { resetSide, type Side } from "../flow/side.ts";
+import { resetSide } from "../flow/side.ts";
 import { answerGate } from "../gate/answer.ts";
 import { isGateDestination } from "../gate/gate-protocol.ts";
-import { TunnelError } from "../tunnel/tunnel-error.ts";
 import {
   chooseUpstream,
   type Destination,
@@ -18,11 +19,9 @@ import {
   type Route,
   type Upstream,
 } from "./choose-upstream.ts";
+import { Holding } from "./holding.ts";
+import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
-
-const CONNECT_TIMEOUT_MS = 10_000;
-/** Endpoints tried for one connection. */
-const MAX_ENDPOINTS = 3;
 
 /** For a server's "connection": never throws, never waits. The socket is half-open-capable and paused. */
 export function takeOutbound(pod: OutboundPod, socket: Socket): void {
@@ -49,11 +48,27 @@ export function takeOutbound(pod: OutboundPod, socket: Socket): void {
 
 async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
   // Over all attempts together: between two of them stopping must not take the connection for ended.
-  pod.connections.dialBegun("");
+  pod.connections.dialBegun();
   try {
-    await carryToFirst(pod, socket, to);
+    const service = pod.view.serviceAt(to.address);
+    if (!service) {
+      await carryToFirst(pod, socket, { to, tried: [] });
+      return;
+    }
+    const ref = `${service.namespace}/${service.name}`;
+    const { limits } = service.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+    if (!pod.slots.tryTake(ref, limits)) {
+      const end = await pod.slots.wait(ref, limits);
+      if (end !== "taken") {
+        refuse(pod, socket, { to, route: { kind: "none", reason: end, service } });
+        return;
+      }
+    }
+    const holding = new Holding(pod.slots, ref);
+    const isCarried = await carryToFirst(pod, socket, { to, tried: [], holding });
+    if (!isCarried) holding.end();
   } finally {
-    pod.connections.dialEnded("");
+    pod.connections.dialEnded();
   }
 }
 
@@ -69,94 +84,105 @@ function isLoopback(address: string): boolean {
   );
 }
 
-async function carryToFirst(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
-  const tried: string[] = [];
+interface Trying {
+  readonly to: Destination;
+  /** Endpoints tried in vain. */
+  readonly tried: string[];
+  /** Of a connection to a Service. */
+  readonly holding?: Holding;
+}
+
+/** False where the connection came to nothing; that is reported then. */
+async function carryToFirst(pod: OutboundPod, socket: Socket, trying: Trying): Promise<boolean> {
+  const { to, tried, holding } = trying;
   let code = "";
   let route = routeOf(pod, to, tried);
   while (route.kind === "upstream") {
-    const { upstream, service } = route;
-    const facts = factsOf(pod, socket, { to, route });
-    const { upstreamAddress } = facts;
-    pod.connections.dialBegun(upstreamAddress);
-    try {
-      const back = await open(pod, upstream);
-      if (socket.destroyed) {
-        resetSide(back);
-        pod.connections.report(facts, { code: "caller_gone" });
-        return;
-      }
-      pod.connections.carry(permitOutbound(), { front: socket, back }, facts);
-      return;
-    } catch (error) {
-      code = codeOf(error);
-      tried.push(upstreamAddress);
-      const mayTryAnother = service && tried.length < MAX_ENDPOINTS && !isVerdict(code);
-      if (!mayTryAnother || socket.destroyed) break;
-      route = routeOf(pod, to, tried);
-    } finally {
-      pod.connections.dialEnded(upstreamAddress);
-    }
+    const facts = factsOf(pod, socket, { to, route, holding });
+    code = await attempt(pod, route, { socket, facts, holding });
+    if (code === "") return true;
+    if (code === "caller_gone") return false;
+    tried.push(facts.upstreamAddress);
+    if (socket.destroyed || !mayTryAnother(route.service, code, tried.length)) break;
+    route = routeOf(pod, to, tried);
   }
+  refuse(pod, socket, { to, route, code });
+  return false;
+}
+
+function mayTryAnother(service: Service | undefined, code: string, tried: number): boolean {
+  const { retries } = service?.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+  return service !== undefined && tried <= retries && !isVerdict(code);
+}
+
+interface Attempting {
+  readonly socket: Socket;
+  readonly facts: ConnectionFacts;
+  readonly holding: Holding | undefined;
+}
+
+/** One endpoint, told how it went. Returns the code of the failure, "" for none: then it is carried. */
+async function attempt(
+  pod: OutboundPod,
+  { upstream, service, balanced }: Extract<Route, { readonly kind: "upstream" }>,
+  { socket, facts, holding }: Attempting,
+): Promise<string> {
+  const { connectTimeoutMs } = service?.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+  if (balanced) holding?.moveTo(balanced.member);
+  try {
+    const isForTunnels = service?.traffic !== undefined;
+    const back = await openUpstream(pod, upstream, { connectTimeoutMs, isForTunnels });
+    balanced?.balancer.succeeded(balanced.member);
+    if (socket.destroyed) {
+      resetSide(back);
+      pod.connections.report(facts, { code: "caller_gone" });
+      return "caller_gone";
+    }
+    pod.connections.carry(permitOutbound(), { front: socket, back }, facts);
+    return "";
+  } catch (error) {
+    const code = openFailureCode(error);
+    if (isEndpointFault(code)) balanced?.balancer.failed(balanced.member, Date.now());
+    return code;
+  }
+}
+
+function refuse(
+  pod: OutboundPod,
+  socket: Socket,
+  { to, route, code = "" }: Way & { readonly route: Route | Refused; readonly code?: string },
+): void {
   const reason = code === "" && route.kind === "none" ? route.reason : code;
   pod.connections.report(factsOf(pod, socket, { to, route }), { code: reason });
   resetSide(socket);
 }
 
-/** The peer decided; another endpoint of the service must not be asked until one says yes. */
-function isVerdict(code: string): boolean {
-  return code === "denied_by_peer" || code === "malformed_by_peer" || code === "no_leaf";
-}
-
 function routeOf(pod: OutboundPod, to: Destination, tried: readonly string[]): Route {
-  const service = pod.view.serviceAt(to.address);
   return chooseUpstream(pod.view, to, {
+    balancers: pod.balancers,
     node: pod.node,
+    zone: pod.zone(),
+    address: pod.addresses()[0] ?? "",
     tried,
-    turn: service ? pod.nextTurn(`${service.namespace}/${service.name}`) : 0,
-    random: Math.random(),
-    openTo: (endpoint) => pod.connections.openTo(endpoint),
+    nowMs: Date.now(),
   });
 }
 
-function open(pod: OutboundPod, upstream: Upstream): Promise<Side> {
-  switch (upstream.kind) {
-    case "tunnel":
-      return pod.openStream(upstream.workload, upstream.to);
-    case "plaintext":
-      return dial(pod, upstream.to);
-  }
-}
-
-function dial(pod: OutboundPod, { address, port }: Destination): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const fd = pod.openSocket(address.includes(":") ? 6 : 4);
-    const back = new Socket({ fd, allowHalfOpen: true });
-    const timeout = setTimeout(() => {
-      reject(new Error("timed out", { cause: "connect_timeout" }));
-      back.destroy();
-    }, CONNECT_TIMEOUT_MS);
-    back.on("error", (error) => {
-      clearTimeout(timeout);
-      reject(error);
-    });
-    back.setNoDelay(true);
-    back.connect({ host: address, port }, () => {
-      clearTimeout(timeout);
-      resolve(back);
-    });
-  });
+/** A connection to a Service that got no slot. */
+interface Refused {
+  readonly kind: "none";
+  readonly reason: string;
+  readonly service: Service;
 }
 
 interface Way {
   readonly to: Destination;
-  readonly route?: Route;
+  readonly route?: Route | Refused;
+  readonly holding?: Holding | undefined;
 }
 
-function factsOf(pod: OutboundPod, socket: Socket, { to, route }: Way): ConnectionFacts {
-  const upstream = route?.kind === "upstream" ? route.upstream : undefined;
+function factsOf(pod: OutboundPod, socket: Socket, { to, route, holding }: Way): ConnectionFacts {
   const service = route?.service;
-  const isTunnel = upstream?.kind === "tunnel";
-  const destination = upstream ? pod.partyOf(upstream.workload) : NO_PARTY;
   return {
     direction: "outbound",
     sinceMs: Date.now(),
@@ -166,27 +192,26 @@ function factsOf(pod: OutboundPod, socket: Socket, { to, route }: Way): Connecti
       address: socket.remoteAddress ?? "",
       port: socket.remotePort ?? 0,
     }),
-    destination: isTunnel ? destination : { ...destination, identity: "" },
+    ...farSideOf(pod, route?.kind === "upstream" ? route.upstream : undefined),
     destinationAddress: endpointKey(to),
-    upstreamAddress: upstream ? endpointKey(upstream.to) : "",
     service: service ? `${service.namespace}/${service.name}` : "",
-    tunnelled: isTunnel,
+    idleTimeoutMs: service?.traffic?.idleTimeoutMs ?? 0,
+    ...(holding ? { lease: holding } : {}),
   };
 }
 
-function codeOf(error: unknown): string {
-  if (error instanceof TunnelError) return error.reason;
-  switch ((error as NodeJS.ErrnoException).code ?? "") {
-    case "ECONNREFUSED":
-      return "connect_refused";
-    case "ETIMEDOUT":
-      return "connect_timeout";
-    case "EMFILE":
-    case "ENFILE":
-      return "too_many_descriptors";
-    default:
-      return (error as Error).cause === "connect_timeout" ? "connect_timeout" : "connect_failed";
-  }
+function farSideOf(
+  pod: OutboundPod,
+  upstream: Upstream | undefined,
+): Pick<ConnectionFacts, "destination" | "upstreamAddress" | "tunnelled"> {
+  if (!upstream) return { destination: NO_PARTY, upstreamAddress: "", tunnelled: false };
+  const tunnelled = upstream.kind === "tunnel";
+  const party = pod.partyOf(upstream.workload);
+  return {
+    destination: tunnelled ? party : { ...party, identity: "" },
+    upstreamAddress: endpointKey(upstream.to),
+    tunnelled,
+  };
 }
 
 function ignore(): void {}

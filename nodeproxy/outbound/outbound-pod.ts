@@ -2,9 +2,11 @@
 import type { ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Workload } from "../../core/model/workload.ts";
+import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
+import type { ServiceSlots } from "./service-slots.ts";
 
 export interface OutboundPod {
   readonly uid: string;
@@ -16,8 +18,10 @@ export interface OutboundPod {
   /** The pod itself as source. */
   party(): Party;
   partyOf(workload: Workload | undefined): Party;
-  /** Next turn of a service for round robin. */
-  nextTurn(service: string): number;
+  readonly balancers: Balancers;
+  readonly slots: ServiceSlots;
+  /** Zone of the node; "" where it is not known. */
+  zone(): string;
   /** Where the connection was going before the redirect. Throws `SysError`. */
   destinationOf(socket: Socket): Destination;
   /** Marked socket in the pod's namespace. Throws `SysError`. */

@@ -41,6 +41,7 @@ export class Current {
   readonly #bundles = new Map<string, TrustBundle>();
   readonly #revocations = new Map<string, Revocation>();
   #settings: MeshSettings | undefined;
+  #weightsVersion = 0;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
   readonly #servicesByAddress = new MultiIndex<Service>();
   readonly #slicesByService = new MultiIndex<EndpointSlice>();
@@ -55,6 +56,9 @@ export class Current {
       touched.add(kind);
     }
     for (const { name, body } of changes.upserts) {
+      if (body.kind === "workload" && body.value.weight !== this.weightOf(name)) {
+        this.#weightsVersion += 1;
+      }
       this.#remove(body.kind, name);
       this.#put(name, body);
       touched.add(body.kind);
@@ -80,6 +84,21 @@ export class Current {
 
   serviceAt(address: string): Service | undefined {
     return this.#servicesByAddress.last(address);
+  }
+
+  /** By `namespace/name`. */
+  service(ref: string): Service | undefined {
+    return this.#services.get(ref);
+  }
+
+  /** Of a workload that is not known yet: 1. */
+  weightOf(uid: string): number {
+    return this.#workloads.get(uid)?.weight ?? 1;
+  }
+
+  /** Changes whenever the weight of any workload does. */
+  get weightsVersion(): number {
+    return this.#weightsVersion;
   }
 
   slicesOf(service: Service): readonly EndpointSlice[] {

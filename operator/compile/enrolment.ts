@@ -18,6 +18,7 @@ export interface EnrolmentFacts {
   /** `namespace/name` of the policies that select the pod, in any order. */
   readonly policies: readonly string[];
   readonly nodeAddresses: readonly string[];
+  readonly zone: string;
 }
 
 /** `undefined` for a pod that is not, not yet or no longer to be captured. */
@@ -38,5 +39,6 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
     nodeAddresses: facts.nodeAddresses,
     exclusions,
     owner,
+    zone: facts.zone,
   };
 }

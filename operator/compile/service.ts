@@ -3,6 +3,6 @@ import type { Service } from "../../core/model/service.ts";
 import type { Service as ServiceResource } from "../resources/service.ts";
 
 export function compileService(service: ServiceResource): Service {
-  const { namespace, name, addresses, ports, algorithm, localOnly } = service;
-  return { namespace, name, addresses, ports, algorithm, localOnly };
+  const { selector: _selector, targets: _targets, ...rest } = service;
+  return { ...rest, traffic: undefined };
 }

@@ -12,6 +12,6 @@ export interface WorkloadFacts {
 /** `undefined` for a pod without an address of its own, and for one that ended: another may have its address. */
 export function compileWorkload(pod: Pod, { modes, tunnel }: WorkloadFacts): Workload | undefined {
   if (pod.ended || pod.hostNetwork || pod.addresses.length === 0) return undefined;
-  const { uid, namespace, name, serviceAccount, node, addresses, owner } = pod;
-  return { uid, namespace, name, serviceAccount, node, addresses, tunnel, modes, owner };
+  const { uid, namespace, name, serviceAccount, node, addresses, owner, weight } = pod;
+  return { uid, namespace, name, serviceAccount, node, addresses, tunnel, modes, owner, weight };
 }

@@ -129,10 +129,10 @@ export class ClusterState {
 
   #setNode(object: KubeObject, isThere: boolean): Reasons {
     const node = parseNode(object);
-    const before = this.nodes.get(node.name)?.addresses.join();
+    const before = factsOf(this.nodes.get(node.name));
     if (isThere) this.nodes.set(node.name, node);
     else this.nodes.delete(node.name);
-    if (before !== node.addresses.join() || !isThere) this.#mark(this.pods.onNode(node.name));
+    if (before !== factsOf(node) || !isThere) this.#mark(this.pods.onNode(node.name));
     return [];
   }
 
@@ -229,6 +229,7 @@ export class ClusterState {
       modes,
       policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.#selectable(pod)) : [],
       nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
+      zone: this.nodes.get(pod.node)?.zone ?? "",
     });
     if (enrolment) {
       const body = { kind: "enrolment", value: enrolment } as const;
@@ -262,4 +263,9 @@ export class ClusterState {
       .inNamespace(namespace)
       .some(({ compiled }) => compiled?.scope.kind === "services");
   }
+}
+
+/** What the enrolments of a node's pods say of it. */
+function factsOf(node: Node | undefined): string | undefined {
+  return node && `${node.zone} ${node.addresses.join()}`;
 }

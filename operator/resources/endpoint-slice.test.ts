@@ -10,6 +10,8 @@ function slice(fields: object, labels: object = { "kubernetes.io/service-name": 
   return parseEndpointSlice(parsed.value satisfies KubeObject);
 }
 
+const plain = { ready: true, draining: false, zone: "", forZones: [], forNodes: [] };
+
 test("parseEndpointSlice(): the first address of each endpoint, with its pod and node", () => {
   const endpoints = [
     {
@@ -21,8 +23,8 @@ test("parseEndpointSlice(): the first address of each endpoint, with its pod and
     { addresses: ["::ffff:10.0.0.2"], targetRef: { kind: "Node", uid: "n" } },
   ];
   expect(slice({ endpoints })?.endpoints).toEqual([
-    { address: "10.0.0.1", workload: "u", node: "a", ready: true },
-    { address: "10.0.0.2", workload: "", node: "", ready: true },
+    { address: "10.0.0.1", workload: "u", node: "a", ...plain },
+    { address: "10.0.0.2", workload: "", node: "", ...plain },
   ]);
 });
 
@@ -59,4 +61,23 @@ test("parseEndpointSlice(): what is no address and what is no TCP port falls out
 test("parseEndpointSlice(): a slice of names, or of no service, is none of the mesh's", () => {
   expect(slice({ addressType: "FQDN", endpoints: [] })).toBeUndefined();
   expect(slice({ endpoints: [] }, {})).toBeUndefined();
+});
+
+test("parseEndpointSlice(): conditions, zone and hints, absent conditions as Kubernetes reads them", () => {
+  const conditions = { ready: false, serving: true, terminating: true };
+  const endpoints = [
+    {
+      addresses: ["10.0.0.1"],
+      conditions,
+      zone: "eu-1a",
+      hints: { forZones: [{ name: "eu-1a" }], forNodes: [{ name: "n1" }, {}] },
+    },
+    { addresses: ["10.0.0.2"], conditions: { ready: false, terminating: true } },
+    { addresses: ["10.0.0.3"], conditions: { ready: null, serving: null, terminating: null } },
+  ];
+  expect(slice({ endpoints })?.endpoints).toMatchObject([
+    { ready: false, draining: true, zone: "eu-1a", forZones: ["eu-1a"], forNodes: ["n1"] },
+    { ready: false, draining: false, zone: "" },
+    { ready: true, draining: false },
+  ]);
 });

@@ -31,13 +31,26 @@ function parseEndpoint(raw: RawRecord): readonly Endpoint[] {
   const address = typeof first === "string" ? canonicalIp(first) : undefined;
   if (address === undefined) return [];
   const target = asRecord(raw["targetRef"]);
+  const hints = asRecord(raw["hints"]) ?? {};
   return [
     {
       address,
       workload: target?.["kind"] === "Pod" ? (asText(target["uid"]) ?? "") : "",
       node: asText(raw["nodeName"]) ?? "",
-      // discovery/v1: "A nil value should be interpreted as 'true'."
-      ready: asRecord(raw["conditions"])?.["ready"] !== false,
+      ...readConditions(asRecord(raw["conditions"]) ?? {}),
+      zone: asText(raw["zone"]) ?? "",
+      forZones: namesOf(hints["forZones"]),
+      forNodes: namesOf(hints["forNodes"]),
     },
   ];
+}
+
+// discovery/v1: a nil `ready` "should be interpreted as 'true'", a nil `serving` as `ready`, a nil `terminating` as false.
+function readConditions(raw: RawRecord): Pick<Endpoint, "ready" | "draining"> {
+  const serving = (raw["serving"] ?? raw["ready"]) !== false;
+  return { ready: raw["ready"] !== false, draining: serving && raw["terminating"] === true };
+}
+
+function namesOf(value: unknown): readonly string[] {
+  return recordsOf(value).flatMap(({ name }) => asText(name) ?? []);
 }

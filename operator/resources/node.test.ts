@@ -30,3 +30,10 @@ test.each([
 ])("parseNode(): the gateway of %j", (spec, gateways) => {
   expect(addressesOf(spec)).toEqual(gateways);
 });
+
+test("parseNode(): its zone is that of the well-known label", () => {
+  const labels = { "topology.kubernetes.io/zone": "eu-1a" };
+  const object = { apiVersion: "v1", kind: "Node", metadata: { name: "n", labels } };
+  const parsed = parseKubeObject(object);
+  expect(parsed.kind === "accepted" && parseNode(parsed.value).zone).toBe("eu-1a");
+});

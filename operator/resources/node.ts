@@ -1,4 +1,4 @@
-/** A node: from which addresses does its kubelet probe the pods on it? */
+/** A node: from which addresses does its kubelet probe the pods on it, and in which zone is it? */
 import { formatIp, parseCidr } from "../../core/model/ip.ts";
 import { canonicalAddresses } from "./addresses.ts";
 import type { KubeObject } from "./kube-object.ts";
@@ -11,7 +11,11 @@ export interface Node {
    * gateway on the pod network has it, and a kubelet's probe arrives from there.
    */
   readonly addresses: readonly string[];
+  /** Label `topology.kubernetes.io/zone`; "" without it. */
+  readonly zone: string;
 }
+
+const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 export function parseNode({ metadata, spec, status }: KubeObject): Node {
   const internal = recordsOf(asRecord(status)?.["addresses"])
@@ -19,7 +23,11 @@ export function parseNode({ metadata, spec, status }: KubeObject): Node {
     .map((entry) => entry["address"]);
   const blocks = asList(asRecord(spec)?.["podCIDRs"]) ?? [asRecord(spec)?.["podCIDR"]];
   const gateways = blocks.map(firstAddress);
-  return { name: metadata.name, addresses: canonicalAddresses([...internal, ...gateways]) };
+  return {
+    name: metadata.name,
+    addresses: canonicalAddresses([...internal, ...gateways]),
+    zone: metadata.labels[ZONE_LABEL] ?? "",
+  };
 }
 
 /** `10.244.1.0/24` → `10.244.1.1`. A block of a single address has no gateway in it. */

@@ -100,3 +100,15 @@ test.each([
   });
   expect(object.kind === "accepted" && parseNode(object.value).addresses).toEqual(addresses);
 });
+
+test.each([
+  ["7", 7],
+  ["1000", 1000],
+  ["1001", 1000],
+  ["0", 1],
+  ["-3", 1],
+  ["heavy", 1],
+])("parsePod(): annotation weft.dev/weight %s is the weight %d", (text, weight) => {
+  const annotations = { "weft.dev/weight": text };
+  expect(readPod({ annotations }, {})).toMatchObject({ weight });
+});

@@ -6,6 +6,7 @@
 import type { CaptureExclusions } from "../../core/model/capture-exclusions.ts";
 import type { Probe } from "../../core/model/enrolment.ts";
 import { isSpiffeId } from "../../core/model/spiffe-id.ts";
+import { MAX_WEIGHT } from "../../core/model/workload.ts";
 import { canonicalAddresses } from "./addresses.ts";
 import { readExclusions } from "./capture-exclusions.ts";
 import { type KubeObject, type ObjectMeta, type Parsed, refused } from "./kube-object.ts";
@@ -33,8 +34,11 @@ export interface Pod {
   readonly owner: string;
   readonly probes: readonly Probe[];
   readonly exclusions: CaptureExclusions;
+  /** Annotation `weft.dev/weight`; 1 without it or where it is no weight. */
+  readonly weight: number;
 }
 
+const WEIGHT_ANNOTATION = "weft.dev/weight";
 const NETNS_ANNOTATION = "weft.dev/netns";
 // A UID stands in resource keys and file names: no space, no slash.
 const UID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -67,6 +71,7 @@ export function parsePod({ metadata, ...object }: KubeObject): Parsed<Pod> {
       owner: ownerName(metadata),
       probes: parseProbes(spec, addresses),
       exclusions: readExclusions(metadata.annotations).exclusions,
+      weight: parseWeight(metadata.annotations[WEIGHT_ANNOTATION]),
     },
   };
 }
@@ -84,4 +89,9 @@ function ownerName({ name, labels, ownerReferences }: ObjectMeta): string {
   return controller.kind === "ReplicaSet" && suffix.length > 1 && controller.name.endsWith(suffix)
     ? controller.name.slice(0, -suffix.length)
     : controller.name;
+}
+
+function parseWeight(text: string | undefined): number {
+  const weight = /^[1-9][0-9]{0,3}$/.test(text ?? "") ? Number(text) : 1;
+  return Math.min(weight, MAX_WEIGHT);
 }

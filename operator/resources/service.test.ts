@@ -58,3 +58,29 @@ test("parseService(): ExternalName is none of the mesh's; internalTrafficPolicy 
   expect(service({ type: "ExternalName", externalName: "example.org" })).toBeUndefined();
   expect(service({ internalTrafficPolicy: "Local" })?.localOnly).toBe(true);
 });
+
+test.each([
+  ["PreferClose", "same_zone"],
+  ["PreferSameZone", "same_zone"],
+  ["PreferSameNode", "same_node"],
+  ["PreferTheMoon", "anywhere"],
+  [undefined, "anywhere"],
+])("parseService(): trafficDistribution %s", (trafficDistribution, distribution) => {
+  expect(service({ trafficDistribution })?.distribution).toBe(distribution);
+});
+
+test.each([
+  [{}, 0],
+  [{ sessionAffinity: "ClientIP" }, 10_800],
+  [
+    { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } },
+    60,
+  ],
+  [
+    { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: -1 } } },
+    10_800,
+  ],
+  [{ sessionAffinity: "None", sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } }, 0],
+])("parseService(): session affinity of %j", (spec, seconds) => {
+  expect(service(spec)?.affinitySeconds).toBe(seconds);
+});

@@ -3,10 +3,14 @@
  *
  * Ports other than TCP are left out: the mesh does not touch them, and a DNS service has port 53 twice.
  */
-import type { BalanceAlgorithm, ServicePort } from "../../core/model/service.ts";
+import type {
+  BalanceAlgorithm,
+  ServicePort,
+  TrafficDistribution,
+} from "../../core/model/service.ts";
 import { canonicalAddresses } from "./addresses.ts";
 import type { KubeObject } from "./kube-object.ts";
-import { asList, asPort, asRecord, asText, asTexts, recordsOf } from "./narrow.ts";
+import { asList, asPort, asRecord, asText, asTexts, type RawRecord, recordsOf } from "./narrow.ts";
 
 export interface Service {
   readonly namespace: string;
@@ -17,6 +21,8 @@ export interface Service {
   readonly targets: readonly PortPair[];
   readonly algorithm: BalanceAlgorithm;
   readonly localOnly: boolean;
+  readonly distribution: TrafficDistribution;
+  readonly affinitySeconds: number;
   /** `undefined`: no selector, so it picks no pod (its slices are made by hand). */
   readonly selector: Readonly<Record<string, string>> | undefined;
 }
@@ -43,6 +49,8 @@ export function parseService({ metadata, spec }: KubeObject): Service | undefine
     targets: recordsOf(raw["ports"]).flatMap((port) => parseTarget(port)),
     algorithm: parseAlgorithm(metadata.annotations[BALANCE_ANNOTATION]),
     localOnly: raw["internalTrafficPolicy"] === "Local",
+    distribution: parseDistribution(raw["trafficDistribution"]),
+    affinitySeconds: parseAffinity(raw),
     selector: selector && Object.keys(selector).length > 0 ? selector : undefined,
   };
 }
@@ -63,4 +71,19 @@ function parseTarget(raw: Readonly<Record<string, unknown>>): readonly PortPair[
 /** An annotation with a typing error must not stop a service, so it means the default. */
 function parseAlgorithm(text: string | undefined): BalanceAlgorithm {
   return text === "random" || text === "least_connections" ? text : "round_robin";
+}
+
+// core/v1: "PreferSameZone … PreferClose … is an alias"; a value that is not known has no effect.
+function parseDistribution(value: unknown): TrafficDistribution {
+  if (value === "PreferSameNode") return "same_node";
+  return value === "PreferClose" || value === "PreferSameZone" ? "same_zone" : "anywhere";
+}
+
+// core/v1 ClientIPConfig.timeoutSeconds: "must be >0 && <=86400(for 1 day) … Default value is 10800(for 3 hours)."
+function parseAffinity(raw: RawRecord): number {
+  if (raw["sessionAffinity"] !== "ClientIP") return 0;
+  const config = asRecord(asRecord(raw["sessionAffinityConfig"])?.["clientIP"]);
+  const seconds = config?.["timeoutSeconds"];
+  const isValid = typeof seconds === "number" && Number.isInteger(seconds) && seconds > 0;
+  return isValid ? Math.min(seconds, 86_400) : 10_800;
 }

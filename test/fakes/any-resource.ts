@@ -13,6 +13,7 @@ import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import type { Resource } from "../../core/model/resource.ts";
+import type { TrafficSettings } from "../../core/model/traffic-settings.ts";
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
 const port = fc.integer({ min: 1, max: 65_535 });
@@ -135,6 +136,45 @@ const enrolment: fc.Arbitrary<Enrolment> = fc.record({
   nodeAddresses: ips,
   exclusions: fc.record({ inboundPorts: ports, outboundPorts: ports, outboundBlocks: cidrs }),
   owner: label,
+  zone: fc.constantFrom("", "eu-1a"),
+});
+
+const ms = fc.integer({ min: 1, max: 86_400_000 });
+const count = fc.integer({ min: 1, max: 1000 });
+const percent = fc.integer({ min: 1, max: 100 });
+
+const traffic: fc.Arbitrary<TrafficSettings> = fc.record({
+  policy: label.map((name) => `shop/${name}`),
+  connectTimeoutMs: ms,
+  retries: fc.nat(10),
+  idleTimeoutMs: ms,
+  limits: fc.record({
+    maxConnections: fc.nat(1000),
+    maxConnectionsPerEndpoint: fc.nat(1000),
+    maxPending: fc.nat(1000),
+    pendingTimeoutMs: ms,
+  }),
+  warmupMs: ms,
+  warmupMinimumPercent: percent,
+  maglevTableSize: fc.constantFrom(251, 65_537),
+  outliers: fc.option(
+    fc.record({
+      consecutiveFailures: count,
+      baseEjectionMs: ms,
+      maxEjectionPercent: percent,
+      minHealthPercent: percent,
+    }),
+    { nil: undefined },
+  ),
+  tcpCheck: fc.option(
+    fc.record({
+      intervalMs: ms,
+      timeoutMs: ms,
+      healthyThreshold: count,
+      unhealthyThreshold: count,
+    }),
+    { nil: undefined },
+  ),
 });
 
 const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
@@ -149,6 +189,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       tunnel: fc.boolean(),
       modes,
       owner: label,
+      weight: fc.integer({ min: 1, max: 1000 }),
     })
     .map((value) => ({ name: value.uid, body: { kind: "workload" as const, value } })),
   fc
@@ -157,8 +198,19 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       name: label,
       addresses: ips,
       ports: fc.array(fc.record({ port, name: label, appProtocol: label }), { maxLength: 3 }),
-      algorithm: fc.constantFrom("round_robin", "random", "least_connections"),
+      algorithm: fc.constantFrom(
+        "round_robin",
+        "least_recently_used",
+        "random",
+        "weighted_round_robin",
+        "least_connections",
+        "ring_hash",
+        "maglev",
+      ),
       localOnly: fc.boolean(),
+      distribution: fc.constantFrom("anywhere", "same_zone", "same_node"),
+      affinitySeconds: fc.nat(86_400),
+      traffic: fc.option(traffic, { nil: undefined }),
     })
     .map((value) => ({
       name: `${value.namespace}/${value.name}`,
@@ -171,7 +223,16 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       service: label,
       ports: fc.array(fc.record({ name: label, port }), { maxLength: 3 }),
       endpoints: fc.array(
-        fc.record({ address: ip, workload: fc.uuid(), node: label, ready: fc.boolean() }),
+        fc.record({
+          address: ip,
+          workload: fc.uuid(),
+          node: label,
+          ready: fc.boolean(),
+          draining: fc.boolean(),
+          zone: fc.constantFrom("", "eu-1a"),
+          forZones: fc.array(label, { maxLength: 2 }),
+          forNodes: fc.array(label, { maxLength: 2 }),
+        }),
         { maxLength: 5 },
       ),
     })

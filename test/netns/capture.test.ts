@@ -62,6 +62,7 @@ function enrolment(): Enrolment {
     nodeAddresses: [],
     exclusions: NOTHING_EXCLUDED,
     owner: "web",
+    zone: "",
   };
 }
 

@@ -116,6 +116,7 @@ export function workload(pod: TestPod, name: string, part: Partial<Workload>): R
     tunnel: true,
     modes: { default: "STRICT" as const, ports: [] },
     owner: name,
+    weight: 1,
     ...part,
   };
   return { kind: "workload", value };
@@ -135,6 +136,7 @@ export function enrolment(pod: TestPod, name: string, part: Partial<Enrolment>):
     nodeAddresses: [],
     exclusions: NOTHING_EXCLUDED,
     owner: name,
+    zone: "",
     ...part,
   };
   return { kind: "enrolment", value };

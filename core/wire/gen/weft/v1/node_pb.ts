@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLwAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IAEIGCgRib2R5IlEKCU10bHNNb2RlcxIiCgdkZWZhdWx0GAEgASgOMhEud2VmdC52MS5NdGxzTW9kZRIgCgVwb3J0cxgCIAMoCzIRLndlZnQudjEuUG9ydE1vZGUiOQoIUG9ydE1vZGUSDAoEcG9ydBgBIAEoDRIfCgRtb2RlGAIgASgOMhEud2VmdC52MS5NdGxzTW9kZSK0AQoIV29ya2xvYWQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIMCgRub2RlGAUgASgJEhEKCWFkZHJlc3NlcxgGIAMoCRIOCgZ0dW5uZWwYByABKAgSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxINCgVvd25lchgJIAEoCSKkAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSJKCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgJEhAKCHdvcmtsb2FkGAIgASgJEgwKBG5vZGUYAyABKAkSDQoFcmVhZHkYBCABKAgipQIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucyJqChFDYXB0dXJlRXhjbHVzaW9ucxIVCg1pbmJvdW5kX3BvcnRzGAEgAygNEhYKDm91dGJvdW5kX3BvcnRzGAIgAygNEiYKD291dGJvdW5kX2Jsb2NrcxgDIAMoCzINLndlZnQudjEuQ2lkciKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIm8KBlBvbGljeRIlCgZhY3Rpb24YASABKA4yFS53ZWZ0LnYxLlBvbGljeUFjdGlvbhIPCgdkcnlfcnVuGAIgASgIEg8KB2ludmFsaWQYAyABKAgSHAoFcnVsZXMYBCADKAsyDS53ZWZ0LnYxLlJ1bGUidgoEUnVsZRINCgVpbmRleBgBIAEoDRIdCgRmcm9tGAIgAygLMg8ud2VmdC52MS5Tb3VyY2USHgoCdG8YAyADKAsyEi53ZWZ0LnYxLk9wZXJhdGlvbhIgCgR3aGVuGAQgAygLMhIud2VmdC52MS5Db25kaXRpb24izgMKBlNvdXJjZRIoCgpwcmluY2lwYWxzGAEgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfcHJpbmNpcGFscxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKAoKbmFtZXNwYWNlcxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X25hbWVzcGFjZXMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAYgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIrCg10cnVzdF9kb21haW5zGAcgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIvChFub3RfdHJ1c3RfZG9tYWlucxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIAoJaXBfYmxvY2tzGAkgAygLMg0ud2VmdC52MS5DaWRyEiQKDW5vdF9pcF9ibG9ja3MYCiADKAsyDS53ZWZ0LnYxLkNpZHIiLQoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDSK+AgoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDSJdCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIjQKEVNlcnZpY2VBY2NvdW50UmVmEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIi4KBENpZHISDwoHYWRkcmVzcxgBIAEoDBIVCg1wcmVmaXhfbGVuZ3RoGAIgASgNIk4KBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSDQoFcm9vdHMYAiADKAwSDgoGaXNzdWVyGAMgASgJEg8KB3JldGlyZWQYBCADKAkiKwoKUmV2b2NhdGlvbhIMCgRub2RlGAEgASgJEg8KB3NlcmlhbHMYAiADKAkicQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwqkQIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyqfAQoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAyqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLwAgoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IAEIGCgRib2R5IlEKCU10bHNNb2RlcxIiCgdkZWZhdWx0GAEgASgOMhEud2VmdC52MS5NdGxzTW9kZRIgCgVwb3J0cxgCIAMoCzIRLndlZnQudjEuUG9ydE1vZGUiOQoIUG9ydE1vZGUSDAoEcG9ydBgBIAEoDRIfCgRtb2RlGAIgASgOMhEud2VmdC52MS5NdGxzTW9kZSLEAQoIV29ya2xvYWQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIMCgRub2RlGAUgASgJEhEKCWFkZHJlc3NlcxgGIAMoCRIOCgZ0dW5uZWwYByABKAgSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxINCgVvd25lchgJIAEoCRIOCgZ3ZWlnaHQYCiABKA0ilQIKB1NlcnZpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJYWRkcmVzc2VzGAMgAygJEiMKBXBvcnRzGAQgAygLMhQud2VmdC52MS5TZXJ2aWNlUG9ydBIsCglhbGdvcml0aG0YBSABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0SEgoKbG9jYWxfb25seRgGIAEoCBIyCgxkaXN0cmlidXRpb24YByABKA4yHC53ZWZ0LnYxLlRyYWZmaWNEaXN0cmlidXRpb24SGAoQYWZmaW5pdHlfc2Vjb25kcxgIIAEoDRIhCgd0cmFmZmljGAkgASgLMhAud2VmdC52MS5UcmFmZmljIugCCgdUcmFmZmljEg4KBnBvbGljeRgBIAEoCRIaChJjb25uZWN0X3RpbWVvdXRfbXMYAiABKA0SDwoHcmV0cmllcxgDIAEoDRIXCg9pZGxlX3RpbWVvdXRfbXMYBCABKA0SFwoPbWF4X2Nvbm5lY3Rpb25zGAUgASgNEiQKHG1heF9jb25uZWN0aW9uc19wZXJfZW5kcG9pbnQYBiABKA0SEwoLbWF4X3BlbmRpbmcYByABKA0SGgoScGVuZGluZ190aW1lb3V0X21zGAggASgNEhEKCXdhcm11cF9tcxgJIAEoDRIeChZ3YXJtdXBfbWluaW11bV9wZXJjZW50GAogASgNEhkKEW1hZ2xldl90YWJsZV9zaXplGAsgASgNEiMKCG91dGxpZXJzGAwgASgLMhEud2VmdC52MS5PdXRsaWVycxIkCgl0Y3BfY2hlY2sYDSABKAsyES53ZWZ0LnYxLlRjcENoZWNrInwKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEhgKEGJhc2VfZWplY3Rpb25fbXMYAiABKA0SHAoUbWF4X2VqZWN0aW9uX3BlcmNlbnQYAyABKA0SGgoSbWluX2hlYWx0aF9wZXJjZW50GAQgASgNImsKCFRjcENoZWNrEhMKC2ludGVydmFsX21zGAEgASgNEhIKCnRpbWVvdXRfbXMYAiABKA0SGQoRaGVhbHRoeV90aHJlc2hvbGQYAyABKA0SGwoTdW5oZWFsdGh5X3RocmVzaG9sZBgEIAEoDSI/CgtTZXJ2aWNlUG9ydBIMCgRwb3J0GAEgASgNEgwKBG5hbWUYAiABKAkSFAoMYXBwX3Byb3RvY29sGAMgASgJIo0BCg1FbmRwb2ludFNsaWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3NlcnZpY2UYAyABKAkSJAoFcG9ydHMYBCADKAsyFS53ZWZ0LnYxLkVuZHBvaW50UG9ydBIkCgllbmRwb2ludHMYBSADKAsyES53ZWZ0LnYxLkVuZHBvaW50IioKDEVuZHBvaW50UG9ydBIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0ikAEKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAkSEAoId29ya2xvYWQYAiABKAkSDAoEbm9kZRgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghkcmFpbmluZxgFIAEoCBIMCgR6b25lGAYgASgJEhEKCWZvcl96b25lcxgHIAMoCRIRCglmb3Jfbm9kZXMYCCADKAkiswIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucxIMCgR6b25lGA0gASgJIngKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEgwKBHpvbmUYDSABKAkimwEKBVByb2JlEgwKBHBvcnQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIiCgRodHRwGAMgASgLMhIud2VmdC52MS5IdHRwUHJvYmVIABIgCgN0Y3AYBCABKAsyES53ZWZ0LnYxLlRjcFByb2JlSAASIgoEZ3JwYxgFIAEoCzISLndlZnQudjEuR3JwY1Byb2JlSABCBgoEa2luZCJOCglIdHRwUHJvYmUSDQoFaHR0cHMYASABKAgSDAoEcGF0aBgCIAEoCRIkCgdoZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyIikKCkh0dHBIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIKCghUY3BQcm9iZSIcCglHcnBjUHJvYmUSDwoHc2VydmljZRgBIAEoCSJvCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIs4DCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyIi0KCU9wZXJhdGlvbhINCgVwb3J0cxgBIAMoDRIRCglub3RfcG9ydHMYAiADKA0ivgIKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSJQoHc3RyaW5ncxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKQoLbm90X3N0cmluZ3MYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBCADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIdCgZibG9ja3MYBiADKAsyDS53ZWZ0LnYxLkNpZHISIQoKbm90X2Jsb2NrcxgHIAMoCzINLndlZnQudjEuQ2lkchINCgVwb3J0cxgIIAMoDRIRCglub3RfcG9ydHMYCSADKA0iXQoLU3RyaW5nTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIQCgZzdWZmaXgYAyABKAlIABIRCgdwcmVzZW50GAQgASgISABCBgoEa2luZCI0ChFTZXJ2aWNlQWNjb3VudFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIuCgRDaWRyEg8KB2FkZHJlc3MYASABKAwSFQoNcHJlZml4X2xlbmd0aBgCIAEoDSJOCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg0KBXJvb3RzGAIgAygMEg4KBmlzc3VlchgDIAEoCRIPCgdyZXRpcmVkGAQgAygJIisKClJldm9jYXRpb24SDAoEbm9kZRgBIAEoCRIPCgdzZXJpYWxzGAIgAygJInEKCFNldHRpbmdzEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgCIAMoCRIdChVsZWFmX2xpZmV0aW1lX3NlY29uZHMYAyABKA0SEgoKYWNjZXNzX2xvZxgEIAEoCCK+AQoGUmVwb3J0Eg8KB3ZlcnNpb24YASABKAkSKAoIY2FwdHVyZXMYAiADKAsyFi53ZWZ0LnYxLkNhcHR1cmVSZXBvcnQSIwoGbGVhdmVzGAMgAygLMhMud2VmdC52MS5MZWFmUmVwb3J0EiYKB2J1bmRsZXMYBCADKAsyFS53ZWZ0LnYxLkJ1bmRsZVJlcG9ydBIsCg1vbGRlcl90dW5uZWxzGAUgAygLMhUud2VmdC52MS5PbGRlclR1bm5lbHMigAEKDUNhcHR1cmVSZXBvcnQSCwoDdWlkGAEgASgJEiQKBXN0YXRlGAIgASgOMhUud2VmdC52MS5DYXB0dXJlU3RhdGUSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSGwoTY29ubmVjdGlvbnNfb3V0c2lkZRgFIAEoDSJrCgpMZWFmUmVwb3J0EhAKCGlkZW50aXR5GAEgASgJEg4KBmlzc3VlchgCIAEoCRIUCgxub3RfYWZ0ZXJfbXMYAyABKAMSDgoGc2VyaWFsGAQgASgJEhUKDW5vdF9iZWZvcmVfbXMYBSABKAMiLQoMT2xkZXJUdW5uZWxzEg4KBmlzc3VlchgBIAEoCRINCgVjb3VudBgCIAEoDSI1CgxCdW5kbGVSZXBvcnQSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg8KB3ZlcnNpb24YAiABKAkiMAoIU25hcHNob3QSJAoJcmVzb3VyY2VzGAEgAygLMhEud2VmdC52MS5SZXNvdXJjZSIvCg5DZXJ0aWZ5UmVxdWVzdBILCgNjc3IYASABKAwSEAoId29ya2xvYWQYAiABKAkiIAoPQ2VydGlmeVJlc3BvbnNlEg0KBWNoYWluGAEgAygMKpECCgxSZXNvdXJjZUtpbmQSHQoZUkVTT1VSQ0VfS0lORF9VTlNQRUNJRklFRBAAEhoKFlJFU09VUkNFX0tJTkRfV09SS0xPQUQQARIZChVSRVNPVVJDRV9LSU5EX1NFUlZJQ0UQAhIgChxSRVNPVVJDRV9LSU5EX0VORFBPSU5UX1NMSUNFEAMSGwoXUkVTT1VSQ0VfS0lORF9FTlJPTE1FTlQQBBIYChRSRVNPVVJDRV9LSU5EX1BPTElDWRAFEhgKFFJFU09VUkNFX0tJTkRfQlVORExFEAYSGgoWUkVTT1VSQ0VfS0lORF9TRVRUSU5HUxAHEhwKGFJFU09VUkNFX0tJTkRfUkVWT0NBVElPThAIKmwKCE10bHNNb2RlEhkKFU1UTFNfTU9ERV9VTlNQRUNJRklFRBAAEhQKEE1UTFNfTU9ERV9TVFJJQ1QQARIYChRNVExTX01PREVfUEVSTUlTU0lWRRACEhUKEU1UTFNfTU9ERV9ESVNBQkxFEAMqtQIKEEJhbGFuY2VBbGdvcml0aG0SIQodQkFMQU5DRV9BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIhCh1CQUxBTkNFX0FMR09SSVRITV9ST1VORF9ST0JJThABEhwKGEJBTEFOQ0VfQUxHT1JJVEhNX1JBTkRPTRACEicKI0JBTEFOQ0VfQUxHT1JJVEhNX0xFQVNUX0NPTk5FQ1RJT05TEAMSKQolQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfUkVDRU5UTFlfVVNFRBAEEioKJkJBTEFOQ0VfQUxHT1JJVEhNX1dFSUdIVEVEX1JPVU5EX1JPQklOEAUSHwobQkFMQU5DRV9BTEdPUklUSE1fUklOR19IQVNIEAYSHAoYQkFMQU5DRV9BTEdPUklUSE1fTUFHTEVWEAcqgwEKE1RyYWZmaWNEaXN0cmlidXRpb24SJAogVFJBRkZJQ19ESVNUUklCVVRJT05fVU5TUEVDSUZJRUQQABIiCh5UUkFGRklDX0RJU1RSSUJVVElPTl9TQU1FX1pPTkUQARIiCh5UUkFGRklDX0RJU1RSSUJVVElPTl9TQU1FX05PREUQAiqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -424,6 +424,13 @@ export type Workload = Message<"weft.v1.Workload"> & {
    * @generated from field: string owner = 9;
    */
   owner: string;
+
+  /**
+   * Share in weighted round robin; 0 from an older operator: 1.
+   *
+   * @generated from field: uint32 weight = 10;
+   */
+  weight: number;
 };
 
 /**
@@ -466,6 +473,25 @@ export type Service = Message<"weft.v1.Service"> & {
    * @generated from field: bool local_only = 6;
    */
   localOnly: boolean;
+
+  /**
+   * @generated from field: weft.v1.TrafficDistribution distribution = 7;
+   */
+  distribution: TrafficDistribution;
+
+  /**
+   * 0: no session affinity.
+   *
+   * @generated from field: uint32 affinity_seconds = 8;
+   */
+  affinitySeconds: number;
+
+  /**
+   * Of the TrafficPolicy, if there is one.
+   *
+   * @generated from field: weft.v1.Traffic traffic = 9;
+   */
+  traffic?: Traffic | undefined;
 };
 
 /**
@@ -474,6 +500,151 @@ export type Service = Message<"weft.v1.Service"> & {
  */
 export const ServiceSchema: GenMessage<Service> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 12);
+
+/**
+ * @generated from message weft.v1.Traffic
+ */
+export type Traffic = Message<"weft.v1.Traffic"> & {
+  /**
+   * @generated from field: string policy = 1;
+   */
+  policy: string;
+
+  /**
+   * @generated from field: uint32 connect_timeout_ms = 2;
+   */
+  connectTimeoutMs: number;
+
+  /**
+   * @generated from field: uint32 retries = 3;
+   */
+  retries: number;
+
+  /**
+   * 0: never.
+   *
+   * @generated from field: uint32 idle_timeout_ms = 4;
+   */
+  idleTimeoutMs: number;
+
+  /**
+   * 0: no limit.
+   *
+   * @generated from field: uint32 max_connections = 5;
+   */
+  maxConnections: number;
+
+  /**
+   * @generated from field: uint32 max_connections_per_endpoint = 6;
+   */
+  maxConnectionsPerEndpoint: number;
+
+  /**
+   * @generated from field: uint32 max_pending = 7;
+   */
+  maxPending: number;
+
+  /**
+   * @generated from field: uint32 pending_timeout_ms = 8;
+   */
+  pendingTimeoutMs: number;
+
+  /**
+   * @generated from field: uint32 warmup_ms = 9;
+   */
+  warmupMs: number;
+
+  /**
+   * @generated from field: uint32 warmup_minimum_percent = 10;
+   */
+  warmupMinimumPercent: number;
+
+  /**
+   * @generated from field: uint32 maglev_table_size = 11;
+   */
+  maglevTableSize: number;
+
+  /**
+   * @generated from field: weft.v1.Outliers outliers = 12;
+   */
+  outliers?: Outliers | undefined;
+
+  /**
+   * @generated from field: weft.v1.TcpCheck tcp_check = 13;
+   */
+  tcpCheck?: TcpCheck | undefined;
+};
+
+/**
+ * Describes the message weft.v1.Traffic.
+ * Use `create(TrafficSchema)` to create a new message.
+ */
+export const TrafficSchema: GenMessage<Traffic> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 13);
+
+/**
+ * @generated from message weft.v1.Outliers
+ */
+export type Outliers = Message<"weft.v1.Outliers"> & {
+  /**
+   * @generated from field: uint32 consecutive_failures = 1;
+   */
+  consecutiveFailures: number;
+
+  /**
+   * @generated from field: uint32 base_ejection_ms = 2;
+   */
+  baseEjectionMs: number;
+
+  /**
+   * @generated from field: uint32 max_ejection_percent = 3;
+   */
+  maxEjectionPercent: number;
+
+  /**
+   * @generated from field: uint32 min_health_percent = 4;
+   */
+  minHealthPercent: number;
+};
+
+/**
+ * Describes the message weft.v1.Outliers.
+ * Use `create(OutliersSchema)` to create a new message.
+ */
+export const OutliersSchema: GenMessage<Outliers> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 14);
+
+/**
+ * @generated from message weft.v1.TcpCheck
+ */
+export type TcpCheck = Message<"weft.v1.TcpCheck"> & {
+  /**
+   * @generated from field: uint32 interval_ms = 1;
+   */
+  intervalMs: number;
+
+  /**
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: uint32 healthy_threshold = 3;
+   */
+  healthyThreshold: number;
+
+  /**
+   * @generated from field: uint32 unhealthy_threshold = 4;
+   */
+  unhealthyThreshold: number;
+};
+
+/**
+ * Describes the message weft.v1.TcpCheck.
+ * Use `create(TcpCheckSchema)` to create a new message.
+ */
+export const TcpCheckSchema: GenMessage<TcpCheck> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 15);
 
 /**
  * @generated from message weft.v1.ServicePort
@@ -500,7 +671,7 @@ export type ServicePort = Message<"weft.v1.ServicePort"> & {
  * Use `create(ServicePortSchema)` to create a new message.
  */
 export const ServicePortSchema: GenMessage<ServicePort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 13);
+  messageDesc(file_weft_v1_node, 16);
 
 /**
  * @generated from message weft.v1.EndpointSlice
@@ -537,7 +708,7 @@ export type EndpointSlice = Message<"weft.v1.EndpointSlice"> & {
  * Use `create(EndpointSliceSchema)` to create a new message.
  */
 export const EndpointSliceSchema: GenMessage<EndpointSlice> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 14);
+  messageDesc(file_weft_v1_node, 17);
 
 /**
  * @generated from message weft.v1.EndpointPort
@@ -559,7 +730,7 @@ export type EndpointPort = Message<"weft.v1.EndpointPort"> & {
  * Use `create(EndpointPortSchema)` to create a new message.
  */
 export const EndpointPortSchema: GenMessage<EndpointPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 15);
+  messageDesc(file_weft_v1_node, 18);
 
 /**
  * @generated from message weft.v1.Endpoint
@@ -584,6 +755,28 @@ export type Endpoint = Message<"weft.v1.Endpoint"> & {
    * @generated from field: bool ready = 4;
    */
   ready: boolean;
+
+  /**
+   * It ends and still answers: chosen only where none is ready.
+   *
+   * @generated from field: bool draining = 5;
+   */
+  draining: boolean;
+
+  /**
+   * @generated from field: string zone = 6;
+   */
+  zone: string;
+
+  /**
+   * @generated from field: repeated string for_zones = 7;
+   */
+  forZones: string[];
+
+  /**
+   * @generated from field: repeated string for_nodes = 8;
+   */
+  forNodes: string[];
 };
 
 /**
@@ -591,7 +784,7 @@ export type Endpoint = Message<"weft.v1.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 16);
+  messageDesc(file_weft_v1_node, 19);
 
 /**
  * @generated from message weft.v1.Enrolment
@@ -656,6 +849,13 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
    * @generated from field: weft.v1.CaptureExclusions exclusions = 12;
    */
   exclusions?: CaptureExclusions | undefined;
+
+  /**
+   * Of the node; empty where it is not known.
+   *
+   * @generated from field: string zone = 13;
+   */
+  zone: string;
 };
 
 /**
@@ -663,7 +863,7 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
  * Use `create(EnrolmentSchema)` to create a new message.
  */
 export const EnrolmentSchema: GenMessage<Enrolment> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 17);
+  messageDesc(file_weft_v1_node, 20);
 
 /**
  * What of the pod's traffic is not captured, because its owner asked for it.
@@ -685,6 +885,13 @@ export type CaptureExclusions = Message<"weft.v1.CaptureExclusions"> & {
    * @generated from field: repeated weft.v1.Cidr outbound_blocks = 3;
    */
   outboundBlocks: Cidr[];
+
+  /**
+   * Of the node; empty where it is not known.
+   *
+   * @generated from field: string zone = 13;
+   */
+  zone: string;
 };
 
 /**
@@ -692,7 +899,7 @@ export type CaptureExclusions = Message<"weft.v1.CaptureExclusions"> & {
  * Use `create(CaptureExclusionsSchema)` to create a new message.
  */
 export const CaptureExclusionsSchema: GenMessage<CaptureExclusions> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 18);
+  messageDesc(file_weft_v1_node, 21);
 
 /**
  * @generated from message weft.v1.Probe
@@ -737,7 +944,7 @@ export type Probe = Message<"weft.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 19);
+  messageDesc(file_weft_v1_node, 22);
 
 /**
  * @generated from message weft.v1.HttpProbe
@@ -764,7 +971,7 @@ export type HttpProbe = Message<"weft.v1.HttpProbe"> & {
  * Use `create(HttpProbeSchema)` to create a new message.
  */
 export const HttpProbeSchema: GenMessage<HttpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 20);
+  messageDesc(file_weft_v1_node, 23);
 
 /**
  * @generated from message weft.v1.HttpHeader
@@ -786,7 +993,7 @@ export type HttpHeader = Message<"weft.v1.HttpHeader"> & {
  * Use `create(HttpHeaderSchema)` to create a new message.
  */
 export const HttpHeaderSchema: GenMessage<HttpHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 21);
+  messageDesc(file_weft_v1_node, 24);
 
 /**
  * @generated from message weft.v1.TcpProbe
@@ -799,7 +1006,7 @@ export type TcpProbe = Message<"weft.v1.TcpProbe"> & {
  * Use `create(TcpProbeSchema)` to create a new message.
  */
 export const TcpProbeSchema: GenMessage<TcpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 22);
+  messageDesc(file_weft_v1_node, 25);
 
 /**
  * @generated from message weft.v1.GrpcProbe
@@ -816,7 +1023,7 @@ export type GrpcProbe = Message<"weft.v1.GrpcProbe"> & {
  * Use `create(GrpcProbeSchema)` to create a new message.
  */
 export const GrpcProbeSchema: GenMessage<GrpcProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 23);
+  messageDesc(file_weft_v1_node, 26);
 
 /**
  * A compiled AuthorizationPolicy; its name is Resource.name.
@@ -850,7 +1057,7 @@ export type Policy = Message<"weft.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 24);
+  messageDesc(file_weft_v1_node, 27);
 
 /**
  * @generated from message weft.v1.Rule
@@ -882,7 +1089,7 @@ export type Rule = Message<"weft.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 25);
+  messageDesc(file_weft_v1_node, 28);
 
 /**
  * @generated from message weft.v1.Source
@@ -944,7 +1151,7 @@ export type Source = Message<"weft.v1.Source"> & {
  * Use `create(SourceSchema)` to create a new message.
  */
 export const SourceSchema: GenMessage<Source> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 26);
+  messageDesc(file_weft_v1_node, 29);
 
 /**
  * @generated from message weft.v1.Operation
@@ -966,7 +1173,7 @@ export type Operation = Message<"weft.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 27);
+  messageDesc(file_weft_v1_node, 30);
 
 /**
  * `key` is the condition's Istio name; exactly the pair of lists that fits the key is set.
@@ -1025,7 +1232,7 @@ export type Condition = Message<"weft.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 28);
+  messageDesc(file_weft_v1_node, 31);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1066,7 +1273,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 29);
+  messageDesc(file_weft_v1_node, 32);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1088,7 +1295,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 30);
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1110,7 +1317,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 31);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1146,7 +1353,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1172,7 +1379,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 36);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1204,7 +1411,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * Whole: replaces the node's report before.
@@ -1243,7 +1450,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1280,7 +1487,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1319,7 +1526,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -1345,7 +1552,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -1367,7 +1574,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -1386,7 +1593,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 43);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -1412,7 +1619,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 44);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -1431,7 +1638,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 42);
+  messageDesc(file_weft_v1_node, 45);
 
 /**
  * @generated from enum weft.v1.ResourceKind
@@ -1553,6 +1760,26 @@ export const BalanceAlgorithm = {
    * @generated from enum value: BALANCE_ALGORITHM_LEAST_CONNECTIONS = 3;
    */
   LEAST_CONNECTIONS: 3,
+
+  /**
+   * @generated from enum value: BALANCE_ALGORITHM_LEAST_RECENTLY_USED = 4;
+   */
+  LEAST_RECENTLY_USED: 4,
+
+  /**
+   * @generated from enum value: BALANCE_ALGORITHM_WEIGHTED_ROUND_ROBIN = 5;
+   */
+  WEIGHTED_ROUND_ROBIN: 5,
+
+  /**
+   * @generated from enum value: BALANCE_ALGORITHM_RING_HASH = 6;
+   */
+  RING_HASH: 6,
+
+  /**
+   * @generated from enum value: BALANCE_ALGORITHM_MAGLEV = 7;
+   */
+  MAGLEV: 7,
 } as const;
 
 /**
@@ -1565,6 +1792,41 @@ export type BalanceAlgorithm = (typeof BalanceAlgorithm)[keyof typeof BalanceAlg
  */
 export const BalanceAlgorithmSchema: GenEnum<BalanceAlgorithm> = /*@__PURE__*/
   enumDesc(file_weft_v1_node, 2);
+
+/**
+ * Anywhere where it is not said.
+ *
+ * @generated from enum weft.v1.TrafficDistribution
+ */
+export const TrafficDistribution = {
+  /**
+   * @generated from enum value: TRAFFIC_DISTRIBUTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: TRAFFIC_DISTRIBUTION_SAME_ZONE = 1;
+   */
+  SAME_ZONE: 1,
+
+  /**
+   * @generated from enum value: TRAFFIC_DISTRIBUTION_SAME_NODE = 2;
+   */
+  SAME_NODE: 2,
+} as const;
+
+/**
+ * Anywhere where it is not said.
+ *
+ * @generated from enum weft.v1.TrafficDistribution
+ */
+export type TrafficDistribution = (typeof TrafficDistribution)[keyof typeof TrafficDistribution] | UnknownEnum;
+
+/**
+ * Describes the enum weft.v1.TrafficDistribution.
+ */
+export const TrafficDistributionSchema: GenEnum<TrafficDistribution> = /*@__PURE__*/
+  enumDesc(file_weft_v1_node, 3);
 
 /**
  * @generated from enum weft.v1.PolicyAction
@@ -1605,7 +1867,7 @@ export type PolicyAction = (typeof PolicyAction)[keyof typeof PolicyAction] | Un
  * Describes the enum weft.v1.PolicyAction.
  */
 export const PolicyActionSchema: GenEnum<PolicyAction> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 3);
+  enumDesc(file_weft_v1_node, 4);
 
 /**
  * @generated from enum weft.v1.CaptureState
@@ -1646,7 +1908,7 @@ export type CaptureState = (typeof CaptureState)[keyof typeof CaptureState] | Un
  * Describes the enum weft.v1.CaptureState.
  */
 export const CaptureStateSchema: GenEnum<CaptureState> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 4);
+  enumDesc(file_weft_v1_node, 5);
 
 /**
  * Every call carries `authorization: Bearer <token>`: a projected service-account token that the

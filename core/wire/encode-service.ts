@@ -1,0 +1,47 @@
+/** Services and their EndpointSlices as protobuf. */
+import { create } from "@bufbuild/protobuf";
+import type { EndpointSlice, Service } from "../model/service.ts";
+import type { TrafficSettings } from "../model/traffic-settings.ts";
+import { BALANCE_ALGORITHMS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
+import * as wire from "./gen/weft/v1/node_pb.ts";
+
+export function encodeService(service: Service): wire.Service {
+  const { namespace, name, localOnly, affinitySeconds, traffic } = service;
+  return create(wire.ServiceSchema, {
+    namespace,
+    name,
+    localOnly,
+    affinitySeconds,
+    addresses: [...service.addresses],
+    ports: service.ports.map((port) => create(wire.ServicePortSchema, port)),
+    algorithm: BALANCE_ALGORITHMS[service.algorithm],
+    distribution: TRAFFIC_DISTRIBUTIONS[service.distribution],
+    ...(traffic ? { traffic: encodeTraffic(traffic) } : {}),
+  });
+}
+
+export function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
+  const { namespace, name, service } = slice;
+  return create(wire.EndpointSliceSchema, {
+    namespace,
+    name,
+    service,
+    ports: slice.ports.map((port) => create(wire.EndpointPortSchema, port)),
+    endpoints: slice.endpoints.map(({ forZones, forNodes, ...rest }) =>
+      create(wire.EndpointSchema, {
+        ...rest,
+        forZones: [...forZones],
+        forNodes: [...forNodes],
+      }),
+    ),
+  });
+}
+
+function encodeTraffic({ limits, outliers, tcpCheck, ...rest }: TrafficSettings): wire.Traffic {
+  return create(wire.TrafficSchema, {
+    ...rest,
+    ...limits,
+    ...(outliers ? { outliers: create(wire.OutliersSchema, outliers) } : {}),
+    ...(tcpCheck ? { tcpCheck: create(wire.TcpCheckSchema, tcpCheck) } : {}),
+  });
+}

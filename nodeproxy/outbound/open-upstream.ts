@@ -1,0 +1,104 @@
+/** Opens the far side of an outbound connection, by tunnel or plainly, within a time; and names why it could not. */
+import { Socket } from "node:net";
+import { resetSide, type Side } from "../flow/side.ts";
+import { TunnelError } from "../tunnel/tunnel-error.ts";
+import type { Destination, Upstream } from "./choose-upstream.ts";
+import type { OutboundPod } from "./outbound-pod.ts";
+
+export interface OpenTimes {
+  readonly connectTimeoutMs: number;
+  /** Holds for tunnels too; else these have times of their own. */
+  readonly isForTunnels: boolean;
+}
+
+export function openUpstream(
+  pod: OutboundPod,
+  upstream: Upstream,
+  { connectTimeoutMs, isForTunnels }: OpenTimes,
+): Promise<Side> {
+  switch (upstream.kind) {
+    case "tunnel": {
+      const opened = pod.openStream(upstream.workload, upstream.to);
+      return isForTunnels ? within(opened, connectTimeoutMs) : opened;
+    }
+    case "plaintext":
+      return dial(pod, upstream.to, connectTimeoutMs);
+  }
+}
+
+/** What comes too late is reset. */
+function within(opened: Promise<Side>, timeoutMs: number): Promise<Side> {
+  return new Promise((resolve, reject) => {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      reject(timedOut());
+    }, timeoutMs);
+    opened.then(
+      (side) => {
+        clearTimeout(timer);
+        if (isLate) resetSide(side.on("error", ignore));
+        else resolve(side);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+function dial(
+  pod: OutboundPod,
+  { address, port }: Destination,
+  timeoutMs: number,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const fd = pod.openSocket(address.includes(":") ? 6 : 4);
+    const back = new Socket({ fd, allowHalfOpen: true });
+    const timeout = setTimeout(() => {
+      reject(timedOut());
+      back.destroy();
+    }, timeoutMs);
+    back.on("error", (error) => {
+      clearTimeout(timeout);
+      reject(error);
+    });
+    back.setNoDelay(true);
+    back.connect({ host: address, port }, () => {
+      clearTimeout(timeout);
+      resolve(back);
+    });
+  });
+}
+
+function timedOut(): Error {
+  return new Error("timed out", { cause: "connect_timeout" });
+}
+
+export function openFailureCode(error: unknown): string {
+  if (error instanceof TunnelError) return error.reason;
+  switch ((error as NodeJS.ErrnoException).code ?? "") {
+    case "ECONNREFUSED":
+      return "connect_refused";
+    case "ETIMEDOUT":
+      return "connect_timeout";
+    case "EMFILE":
+    case "ENFILE":
+      return "too_many_descriptors";
+    default:
+      return (error as Error).cause === "connect_timeout" ? "connect_timeout" : "connect_failed";
+  }
+}
+
+/** The peer decided; another endpoint of the service must not be asked until one says yes. */
+export function isVerdict(code: string): boolean {
+  return code === "denied_by_peer" || code === "malformed_by_peer" || code === "no_leaf";
+}
+
+/** It says something about the endpoint, and not about this node or the caller. */
+export function isEndpointFault(code: string): boolean {
+  return !isVerdict(code) && code !== "too_many_descriptors";
+}
+
+function ignore(): void {}
