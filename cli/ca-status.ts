@@ -1,48 +1,40 @@
-/** `weftctl ca status`: every certificate of the mesh, how long it still holds, and who issued it. Changes nothing. */
+/**
+ * `weftctl ca status`: every certificate of the mesh, how long it still holds, who renews it and when it was
+ * issued last. Changes nothing.
+ */
 import type { KubeApi } from "../core/kube/kube-api.ts";
+import { KubeError } from "../core/kube/kube-error.ts";
+import { describeCa } from "./ca-tables.ts";
 import type { Command } from "./command.ts";
-import { formatDuration } from "./format-duration.ts";
 import { type CaView, viewCa } from "./mesh/ca-view.ts";
 import { getObject, listObjects } from "./mesh/cluster-objects.ts";
-import { print, table } from "./print.ts";
+import { print } from "./print.ts";
+import { scrapeOperators } from "./server-metrics.ts";
 
-/** 0 where nothing has ended, is missing or is late, else 1. */
+/** 0 where all is well, 1 where somebody must look, 2 where it could not be found out. */
 export async function runCaStatus(api: KubeApi, command: Command): Promise<number> {
-  const [roots, meshConfig, reports, pods] = await Promise.all([
-    getObject(api, `/api/v1/namespaces/${command.namespace}/configmaps/weft-roots`),
+  let view: CaView;
+  try {
+    view = await readCa(api, command.namespace);
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    process.stderr.write(`weftctl: ${error.message}\n`);
+    return 2;
+  }
+  print({ value: view, text: () => describeCa(view, Date.now()) }, command.output);
+  if (!view.healthy) return 1;
+  return view.unknown.length === 0 ? 0 : 2;
+}
+
+async function readCa(api: KubeApi, namespace: string): Promise<CaView> {
+  const [roots, meshConfig, rotations, reports, pods] = await Promise.all([
+    getObject(api, `/api/v1/namespaces/${namespace}/configmaps/weft-roots`),
     getObject(api, "/apis/weft.dev/v1/meshconfigs/default"),
+    listObjects(api, "/apis/weft.dev/v1/carotations"),
     listObjects(api, "/apis/weft.dev/v1/nodereports"),
     listObjects(api, "/api/v1/pods"),
   ]);
-  const view = viewCa({ roots, meshConfig, reports, pods, now: Date.now() });
-  print({ value: view, text: () => describe(view) }, command.output);
-  return view.healthy ? 0 : 1;
-}
-
-function describe({ rootsProblem, roots, leaves }: CaView): string {
-  const parts: string[] = [];
-  if (rootsProblem !== "") parts.push(`${rootsProblem}: is weft installed in this namespace?`);
-  if (roots.length > 0) {
-    const rows = roots.map(({ subject, fingerprint, secondsLeft, state }) => [
-      subject,
-      shortened(fingerprint),
-      formatDuration(secondsLeft),
-      state,
-    ]);
-    parts.push(table(["root", "fingerprint", "left", "state"], rows));
-  }
-  if (leaves.length === 0) return [...parts, "no node serves a certificate"].join("\n\n");
-  const rows = leaves.map(({ node, identity, secondsLeft, issuer, state }) => [
-    node,
-    identity,
-    state === "missing" ? "-" : formatDuration(secondsLeft),
-    issuer === "" ? "-" : shortened(issuer),
-    state,
-  ]);
-  return [...parts, table(["node", "identity", "left", "issuer", "state"], rows)].join("\n\n");
-}
-
-/** Enough to tell them apart; `--json` has all of it. */
-function shortened(fingerprint: string): string {
-  return fingerprint.slice(0, 12);
+  const scrapes = await scrapeOperators(api, pods, namespace);
+  const now = Date.now();
+  return viewCa({ roots, meshConfig, rotations, reports, pods, scrapes, now });
 }

@@ -48,16 +48,17 @@ roots, what signs, the servers of each operator replica, what each node serves. 
 that is under way. Changes nothing.
 
 The operator's own certificates are read from its metrics through the API server. That needs the
-right to get pods/proxy in the mesh's namespace; without it their rows say so.
+right to get pods/proxy in the mesh's namespace; without it their rows say so, and the exit code
+does not count them.
 
 flags:
 ${COMMON_FLAGS}
 
 exit codes:
   0  every certificate holds, and none is late
-  1  one has ended, is missing, or is in the last quarter of its life without a successor; or a
-     rotation is held up
-  2  it could not find out: the API server or a replica did not answer, or a right is missing; or
+  1  one has ended, is missing, or is in the last quarter of its life without a successor; no
+     operator runs; or a node has held up a rotation for 15 minutes
+  2  it could not find out, because the API server or a replica did not answer or said no; or
      wrong use`;
 
 const CA_ROTATE = `usage: weftctl ca rotate root|intermediate [--dry-run] [--waive NODE ...] [--timeout DURATION]

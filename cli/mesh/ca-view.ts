@@ -1,35 +1,47 @@
 /**
- * The mesh's certificates as its objects tell them: which roots are trusted, which leaves the nodes serve,
- * how long each still holds, and whether somebody must look.
+ * The mesh's certificates as its objects tell them: which roots are trusted, what signs, what the operator
+ * and the nodes serve, how long each still holds, who renews it, and whether somebody must look.
  *
  * Over objects already read; asks nobody, and never sees a key.
  */
 import type { X509Certificate } from "node:crypto";
-import { fingerprintOf, readCertificates, subjectOf } from "./ca-roots.ts";
+import { fingerprintOf, isOperatorRoot, readCertificates, subjectOf } from "./ca-roots.ts";
 import type { ClusterObject } from "./cluster-objects.ts";
-import { capturesOf } from "./mesh-view.ts";
+import { type LeafObjects, type LeafView, viewLeaves } from "./leaf-view.ts";
+import { chooseUnderWay, type RotationView } from "./rotation-view.ts";
+import { type Scrape, type ServerView, viewServers } from "./server-view.ts";
 
-export interface CaObjects {
+export interface CaObjects extends LeafObjects {
   /** ConfigMap `weft-roots`. */
   readonly roots: ClusterObject | undefined;
-  /** MeshConfig `default`. */
-  readonly meshConfig: ClusterObject | undefined;
-  readonly reports: readonly ClusterObject[];
-  readonly pods: readonly ClusterObject[];
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  readonly rotations: readonly ClusterObject[];
+  /** One for each operator replica. */
+  readonly scrapes: readonly Scrape[];
 }
 
 export interface CaView {
-  /** Nothing has ended or is missing, and nothing is in the last quarter of its life without a successor. */
+  /**
+   * Nothing has ended or is missing, nothing is in the last quarter of its life without a successor, an
+   * operator runs, and no rotation is held up. What could not be found out is no trouble here.
+   */
   readonly healthy: boolean;
+  /** What could not be found out; a missing right of who asks is none. */
+  readonly unknown: readonly string[];
   /** "" where the roots could be read. */
   readonly rootsProblem: string;
   readonly roots: readonly RootView[];
+  /** What signs leaves first, then those above it but the root. Empty where the root itself signs. */
+  readonly intermediates: readonly IntermediateView[];
   readonly issuers: readonly IssuerView[];
+  readonly servers: readonly ServerView[];
   /** The most urgent first. */
   readonly leaves: readonly LeafView[];
+  /** The one under way. */
+  readonly rotation: RotationView | null;
 }
+
+/** `cert-manager` where MeshConfig names an issuer; `owner`: whoever brought the CA. */
+export type RenewedBy = "operator" | "weftctl ca rotate" | "cert-manager" | "owner";
 
 /**
  * `ending`: less than a quarter of its life is left and no younger root is trusted beside it. `replaced`: one is.
@@ -40,64 +52,120 @@ export interface RootView {
   /** Hex SHA-256. */
   readonly fingerprint: string;
   readonly subject: string;
+  readonly notBefore: string;
   readonly notAfter: string;
   readonly secondsLeft: number;
+  readonly renewedBy: RenewedBy;
   readonly state: RootState;
+}
+
+export interface IntermediateView extends Omit<RootView, "state"> {
+  /** `ending`: less than a quarter of its life, or 90 days, is left, and nobody has renewed it. */
+  readonly state: "valid" | "ending" | "expired";
 }
 
 export interface IssuerView {
   /** Hex SHA-256. */
   readonly fingerprint: string;
-  /** Of the root; "" where it is none, so an intermediate or a root that is not trusted any more. */
+  /** Of the root or the intermediate; "" where it is neither, so one that does not sign any more. */
   readonly subject: string;
   readonly leaves: number;
 }
 
-/**
- * `renewal_late`: a node renews at half of the life, so with less than a quarter left it has failed to.
- * `missing`: the node has captured a pod of this identity and serves nothing for it.
- */
-export type LeafState = "valid" | "renewal_late" | "expired" | "missing";
-
-export interface LeafView {
-  readonly node: string;
-  readonly identity: string;
-  /** Hex SHA-256; "" where the leaf is missing. */
-  readonly issuer: string;
-  readonly notAfter: string;
-  readonly secondsLeft: number;
-  readonly state: LeafState;
-}
-
-const DEFAULT_LIFETIME_SECONDS = 24 * 3600;
-const DEFAULT_TRUST_DOMAIN = "cluster.local";
+const MAX_WARNING_MS = 90 * 86_400_000;
+/** As long as the alert of deploy/alerts.yaml waits. */
+const HELD_UP_MS = 15 * 60_000;
 
 export function viewCa(objects: CaObjects): CaView {
   const { certificates, problem } = readCertificates(objects.roots, "roots.pem");
-  const roots = certificates.map((root) => viewRoot(root, certificates, objects.now));
-  const served = objects.reports.flatMap((report) => leavesOf(report, objects));
-  const missing = objects.reports.flatMap((report) => missingOf(report, served, objects));
-  const leaves = [...served, ...missing].toSorted((a, b) => a.secondsLeft - b.secondsLeft);
+  const roots = certificates.map((root) => viewRoot(root, certificates, objects));
+  const signing = readIntermediates(objects, problem);
+  const intermediates = signing.certificates.map((each) => viewIntermediate(each, roots, objects));
+  const leaves = viewLeaves(objects);
+  const servers = objects.scrapes.flatMap((scrape) => viewServers(scrape, objects.now));
+  const rotation = chooseUnderWay(objects.rotations) ?? null;
   return {
     healthy:
       problem === "" &&
       roots.every(({ state }) => state === "valid" || state === "replaced") &&
-      leaves.every(({ state }) => state === "valid"),
+      intermediates.every(({ state }) => state === "valid") &&
+      servers.length > 0 &&
+      servers.every(({ state }) => state !== "expired" && state !== "renewal_late") &&
+      leaves.every(({ state }) => state === "valid") &&
+      !isHeldUp(rotation, objects.now),
+    unknown: [...signing.unknown, ...unanswered(servers)],
     rootsProblem: problem,
     roots,
-    issuers: viewIssuers(served, roots),
+    intermediates,
+    issuers: viewIssuers(leaves, [...roots, ...intermediates]),
+    servers,
     leaves,
+    rotation,
   };
 }
 
-function viewRoot(root: X509Certificate, all: readonly X509Certificate[], now: number): RootView {
-  const { validToDate } = root;
+interface ReadIntermediates {
+  readonly certificates: readonly X509Certificate[];
+  readonly unknown: readonly string[];
+}
+
+/** Without roots nothing is installed, and there is no more to say. */
+function readIntermediates({ roots }: CaObjects, rootsProblem: string): ReadIntermediates {
+  const data = roots?.["data"] as Readonly<Record<string, unknown>> | undefined;
+  if (rootsProblem !== "" || data?.["issuers.pem"] === "") return { certificates: [], unknown: [] };
+  const { certificates, problem } = readCertificates(roots, "issuers.pem");
+  return { certificates, unknown: problem === "" ? [] : [problem] };
+}
+
+function unanswered(servers: readonly ServerView[]): readonly string[] {
+  const lines = servers
+    .filter(({ state }) => state === "unanswered")
+    .map(({ pod, problem }) => `${pod}: ${problem}`);
+  return [...new Set(lines)];
+}
+
+function isHeldUp(rotation: RotationView | null, now: number): boolean {
+  if (!rotation?.nodes.some(({ state }) => state === "Waiting")) return false;
+  return now - Date.parse(rotation.phaseSince) >= HELD_UP_MS;
+}
+
+function viewRoot(
+  root: X509Certificate,
+  all: readonly X509Certificate[],
+  { meshConfig, now }: CaObjects,
+): RootView {
+  const owner = isOperatorRoot(root) ? "weftctl ca rotate" : "owner";
   return {
-    fingerprint: fingerprintOf(root),
-    subject: subjectOf(root),
-    notAfter: validToDate.toISOString(),
-    secondsLeft: secondsUntil(validToDate.getTime(), now),
+    ...validityOf(root, now),
+    renewedBy: hasSigner(meshConfig) ? "cert-manager" : owner,
     state: stateOfRoot(root, all, now),
+  };
+}
+
+function viewIntermediate(
+  certificate: X509Certificate,
+  roots: readonly RootView[],
+  { meshConfig, now }: CaObjects,
+): IntermediateView {
+  const leftMs = certificate.validToDate.getTime() - now;
+  const isEnding = leftMs < Math.min(MAX_WARNING_MS, lifeMsOf(certificate) / 4);
+  const isOwn = roots.some(({ renewedBy }) => renewedBy === "weftctl ca rotate");
+  const owner = isOwn ? "operator" : "owner";
+  return {
+    ...validityOf(certificate, now),
+    renewedBy: hasSigner(meshConfig) ? "cert-manager" : owner,
+    state: leftMs <= 0 ? "expired" : isEnding ? "ending" : "valid",
+  };
+}
+
+function validityOf(certificate: X509Certificate, now: number) {
+  const { validFromDate, validToDate } = certificate;
+  return {
+    fingerprint: fingerprintOf(certificate),
+    subject: subjectOf(certificate),
+    notBefore: validFromDate.toISOString(),
+    notAfter: validToDate.toISOString(),
+    secondsLeft: Math.floor((validToDate.getTime() - now) / 1000),
   };
 }
 
@@ -111,97 +179,29 @@ function stateOfRoot(
   return all.some((other) => !isInLastQuarter(other, now)) ? "replaced" : "ending";
 }
 
-function isInLastQuarter({ validFromDate, validToDate }: X509Certificate, now: number): boolean {
-  const lifeMs = validToDate.getTime() - validFromDate.getTime();
-  return validToDate.getTime() - now < lifeMs / 4;
+function isInLastQuarter(certificate: X509Certificate, now: number): boolean {
+  return certificate.validToDate.getTime() - now < lifeMsOf(certificate) / 4;
 }
 
-function leavesOf(report: ClusterObject, objects: CaObjects): readonly LeafView[] {
-  const lifeSeconds = lifetimeOf(objects.meshConfig);
-  return reportedLeaves(report).map(({ identity, issuer, notAfter }) => {
-    const secondsLeft = secondsUntil(Date.parse(notAfter), objects.now);
-    const state = stateOfLeaf(secondsLeft, lifeSeconds);
-    return { node: report.metadata.name, identity, issuer, notAfter, secondsLeft, state };
-  });
-}
-
-/** `secondsLeft` is NaN where the end cannot be read. */
-function stateOfLeaf(secondsLeft: number, lifeSeconds: number): LeafState {
-  if (!(secondsLeft > 0)) return "expired";
-  return secondsLeft < lifeSeconds / 4 ? "renewal_late" : "valid";
-}
-
-/** A node forgets a leaf that has ended, so what it does not serve must be told by what it has captured. */
-function missingOf(
-  report: ClusterObject,
-  served: readonly LeafView[],
-  { pods, meshConfig }: CaObjects,
-): readonly LeafView[] {
-  const node = report.metadata.name;
-  const captured = new Set(
-    capturesOf(report)
-      .filter(({ state }) => state === "captured")
-      .map(({ uid }) => uid),
-  );
-  const accounts = pods
-    .filter(({ metadata }) => captured.has(metadata.uid ?? ""))
-    .map(({ metadata, spec }) => {
-      const account = spec?.["serviceAccountName"];
-      const name = typeof account === "string" ? account : "default";
-      return `/ns/${metadata.namespace ?? ""}/sa/${name}`;
-    });
-  const own = served.filter((leaf) => leaf.node === node);
-  return [...new Set(accounts)]
-    .filter((account) => !own.some(({ identity }) => identity.endsWith(account)))
-    .map((account) => ({
-      node,
-      identity: `spiffe://${trustDomainOf(meshConfig)}${account}`,
-      issuer: "",
-      notAfter: "",
-      secondsLeft: 0,
-      state: "missing",
-    }));
-}
-
-interface ReportedLeaf {
-  readonly identity: string;
-  readonly issuer: string;
-  readonly notAfter: string;
-}
-
-function reportedLeaves({ status }: ClusterObject): readonly ReportedLeaf[] {
-  return (status?.["leaves"] ?? []) as readonly ReportedLeaf[];
+function lifeMsOf({ validFromDate, validToDate }: X509Certificate): number {
+  return validToDate.getTime() - validFromDate.getTime();
 }
 
 function viewIssuers(
   leaves: readonly LeafView[],
-  roots: readonly RootView[],
+  known: readonly Pick<RootView, "fingerprint" | "subject">[],
 ): readonly IssuerView[] {
   const counts = new Map<string, number>();
-  for (const { issuer } of leaves) counts.set(issuer, (counts.get(issuer) ?? 0) + 1);
+  for (const { issuer, state } of leaves) {
+    if (state !== "missing") counts.set(issuer, (counts.get(issuer) ?? 0) + 1);
+  }
   return [...counts].map(([fingerprint, count]) => {
-    const root = roots.find((each) => each.fingerprint === fingerprint);
-    return { fingerprint, subject: root?.subject ?? "", leaves: count };
+    const found = known.find((each) => each.fingerprint === fingerprint);
+    return { fingerprint, subject: found?.subject ?? "", leaves: count };
   });
 }
 
-function secondsUntil(endMs: number, now: number): number {
-  return Math.floor((endMs - now) / 1000);
-}
-
-/** As the operator reads it: what it does not accept leaves the default. */
-function lifetimeOf(meshConfig: ClusterObject | undefined): number {
-  const certificates = meshConfig?.spec?.["certificates"] as
-    | Readonly<Record<string, unknown>>
-    | undefined;
-  const text = certificates?.["leafLifetime"];
-  if (typeof text !== "string") return DEFAULT_LIFETIME_SECONDS;
-  const [, h = 0, m = 0, s = 0] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
-  const seconds = Number(h) * 3600 + Number(m) * 60 + Number(s);
-  return seconds > 0 ? seconds : DEFAULT_LIFETIME_SECONDS;
-}
-
-function trustDomainOf(meshConfig: ClusterObject | undefined): string {
-  const domain = meshConfig?.spec?.["trustDomain"];
-  return typeof domain === "string" ? domain : DEFAULT_TRUST_DOMAIN;
+function hasSigner(meshConfig: ClusterObject | undefined): boolean {
+  const certificates = meshConfig?.spec?.["certificates"];
+  return typeof certificates === "object" && certificates !== null && "issuerRef" in certificates;
 }

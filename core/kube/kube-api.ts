@@ -25,6 +25,8 @@ export interface KubeCall {
   readonly body?: unknown;
   /** Needed with PATCH. */
   readonly patch?: PatchKind;
+  /** How the answer is read; `json` by default. */
+  readonly answer?: "json" | "text";
   /** Default 10 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -62,7 +64,9 @@ export class KubeClient implements KubeApi {
     const response = await this.#send(call);
     const text = (await buffer(response)).toString("utf8");
     const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return text === "" ? undefined : JSON.parse(text);
+    const isGood = status >= 200 && status < 300;
+    if (isGood && call.answer === "text") return text;
+    if (isGood) return text === "" ? undefined : JSON.parse(text);
     const told = statusOf(text);
     const message = `${call.method} ${call.path} answered ${status}: ${told.message}`;
     const reason = kubeErrorReason(status, told.reason);
@@ -91,7 +95,14 @@ export class KubeClient implements KubeApi {
     });
   }
 
-  async #options({ method, patch, body, timeoutMs, signal }: KubeCall): Promise<RequestOptions> {
+  async #options({
+    method,
+    patch,
+    body,
+    answer,
+    timeoutMs,
+    signal,
+  }: KubeCall): Promise<RequestOptions> {
     const headers: OutgoingHttpHeaders = {};
     const options: RequestOptions = { headers };
     await this.#config.applyToHTTPSOptions(options);
@@ -104,7 +115,7 @@ export class KubeClient implements KubeApi {
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       headers: {
         ...headers,
-        accept: "application/json",
+        accept: answer === "text" ? "text/plain" : "application/json",
         ...(body === undefined ? {} : { "content-type": contentType }),
       },
     };

@@ -25,6 +25,8 @@ export class KubeObjectServer {
   readonly writes: SeenWrite[] = [];
   /** Calls that look like this get that answer instead of their own. */
   answer: ((method: string, path: string, body: Json) => Json | undefined) | undefined;
+  /** Path → what is answered there as it is, and no object. */
+  readonly pages = new Map<string, string>();
   /** Called with every write that succeeded, before it is answered. */
   onWrite: (write: SeenWrite) => void = () => undefined;
   /** Answers everything with 503. */
@@ -99,10 +101,7 @@ export class KubeObjectServer {
     const path = url.pathname;
     const contentType = request.headers["content-type"] ?? "";
     const authorization = request.headers.authorization ?? "";
-    if (url.searchParams.get("watch") === "true" && !this.isFailing) {
-      response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
-      return;
-    }
+    if (!this.isFailing && this.#isTold(url, response)) return;
     const write = { method, path, contentType, query: url.searchParams, body, authorization };
     const [status, answer] = this.#answerTo(write);
     const isWritten = method !== "GET" && status < 300;
@@ -115,6 +114,16 @@ export class KubeObjectServer {
       this.#waiting.delete(waiter);
       waiter.resolve(write);
     }
+  }
+
+  /** What is no object: a watch, a page. */
+  #isTold({ pathname, searchParams }: URL, response: ServerResponse): boolean {
+    const page = this.pages.get(pathname);
+    if (searchParams.get("watch") === "true") {
+      response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
+    } else if (page === undefined) return false;
+    else response.writeHead(200, { "content-type": "text/plain" }).end(page);
+    return true;
   }
 
   #answerTo(write: SeenWrite): readonly [number, Json] {

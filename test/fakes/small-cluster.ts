@@ -10,6 +10,7 @@ import { RotatingOperator } from "./rotating-operator.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 const PODS = "/api/v1/pods";
+const METRICS = "/api/v1/namespaces/weft-system/pods/op-1:15014/proxy/metrics";
 const NAMESPACES = "/api/v1/namespaces";
 const REPORTS = "/apis/weft.dev/v1/nodereports";
 const WORKLOADS = "/apis/apps/v1/namespaces/weft-system";
@@ -46,6 +47,7 @@ export class SmallCluster {
   readonly #server = new KubeObjectServer();
   readonly #lists = new Map<string, Json[]>();
   readonly #installed = new Set<string>();
+  #metricsCode = 503;
   #isLabelled = true;
   #asked = 0;
 
@@ -82,11 +84,28 @@ export class SmallCluster {
     this.#lists.set(list, [...(this.#lists.get(list) ?? []), object]);
   }
 
-  putRoots(pem: string): void {
+  /** By default of a root that signs itself. */
+  putRoots(pem: string, issuersPem = ""): void {
     this.#server.put("/api/v1/namespaces/weft-system/configmaps/weft-roots", {
       metadata: { name: "weft-roots", namespace: "weft-system" },
-      data: { "roots.pem": pem },
+      data: { "roots.pem": pem, "issuers.pem": issuersPem },
     });
+  }
+
+  /** What the replica of the operator says of its own certificates. */
+  tellMetrics(hoursLeft: { readonly grpc: number; readonly webhook: number }): void {
+    const lines = Object.entries(hoursLeft).map(
+      ([certificate, hours]) =>
+        `weft_operator_certificate_expiry_seconds{certificate="${certificate}"} ${hours * 3600}\n` +
+        `weft_operator_certificate_issued_timestamp_seconds{certificate="${certificate}"} ${Date.now() / 1000}\n`,
+    );
+    this.#server.pages.set(METRICS, lines.join(""));
+  }
+
+  /** The API server answers so instead of passing it on. */
+  refuseMetrics(code: 403 | 503): void {
+    this.#server.pages.delete(METRICS);
+    this.#metricsCode = code;
   }
 
   /** The mesh, a namespace in it, a captured pod, and one that waits for a node. */
@@ -116,6 +135,12 @@ export class SmallCluster {
       status: { phase: "Pending" },
     });
     this.put(REPORTS, { metadata: { name: "node-a" } });
+    this.tellMetrics({ grpc: 20, webhook: 20 });
+    this.put(PODS, {
+      metadata: { name: "op-1", namespace: "weft-system", labels: { app: "weft-operator" } },
+      spec: { nodeName: "node-a" },
+      status: { phase: "Running" },
+    });
   }
 
   /** What the manifests put there and nobody has deleted: what is in a namespace goes with it. */
@@ -124,6 +149,7 @@ export class SmallCluster {
   }
 
   #answer(method: string, path: string, body: Json): Json | undefined {
+    if (path === METRICS) return { kind: "Status", code: this.#metricsCode };
     const rotation = this.operator.answer(method, path, body);
     if (rotation) return rotation;
     const [collection = "", name = ""] = path.split("/").slice(-2);

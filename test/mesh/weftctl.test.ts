@@ -205,6 +205,56 @@ test("weftctl ca status: a renewal that is late, and a pod without a certificate
   });
 });
 
+test("weftctl ca status: what signs, what the operator serves, and the rotation under way", async () => {
+  cluster.install();
+  const notAfterMs = Date.now() + 9 * HOUR_MS;
+  const root = createCraftedRoot("mesh root", { notAfterMs });
+  const signer = root.issue({ commonName: "signer", isCa: true, notAfterMs });
+  cluster.putRoots(formatCertificatesPem([root.der]), formatCertificatesPem(signer.chain));
+  const issuer = certificateFingerprint(signer.der);
+  cluster.leaves = [{ identity: IDENTITY, issuer, notAfter: inHours(20) }];
+  cluster.operator.put("root-1", { authority: "root" }, "Add");
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 0,
+    json: {
+      healthy: true,
+      unknown: [],
+      intermediates: [{ fingerprint: issuer, subject: "O=Crafted, CN=signer", state: "valid" }],
+      issuers: [{ fingerprint: issuer, subject: "O=Crafted, CN=signer", leaves: 1 }],
+      servers: [
+        { pod: "op-1", certificate: "grpc", state: "valid", renewedBy: "operator" },
+        { pod: "op-1", certificate: "webhook", state: "valid" },
+      ],
+      rotation: { name: "root-1", phase: "Add", nodesProven: "0/2" },
+    },
+  });
+  cluster.tellMetrics({ grpc: 2, webhook: 20 });
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 1,
+    json: { servers: [{ certificate: "grpc", state: "renewal_late" }, {}] },
+  });
+});
+
+test("weftctl ca status: 0 without the right to see the operator's metrics, 2 where nobody answers", async () => {
+  cluster.install();
+  const root = createCraftedRoot("mesh root", { notAfterMs: Date.now() + 9 * HOUR_MS });
+  cluster.putRoots(formatCertificatesPem([root.der]));
+  cluster.leaves = [{ identity: IDENTITY, issuer: "ab", notAfter: inHours(20) }];
+  cluster.refuseMetrics(403);
+  const shown = await run(["ca", "status"]);
+  expect(shown.code).toBe(0);
+  expect(shown.shown).toContain("not_seen: needs the right to get pods/proxy in weft-system");
+  cluster.refuseMetrics(503);
+  expect(await weftctl("ca", "status")).toMatchObject({
+    code: 2,
+    json: { healthy: true, servers: [{ state: "unanswered" }, { state: "unanswered" }] },
+  });
+  const away = join(directory, "away");
+  const server = "http://127.0.0.1:1";
+  writeFileSync(away, cluster.kubeconfig().replace(/http:\/\/127\.0\.0\.1:\d+/, server));
+  expect(await exitCode("ca", "status", "--kubeconfig", away)).toBe(2);
+});
+
 test("weftctl ca status: for people, tables with the time left in two units", async () => {
   cluster.install();
   const root = createCraftedRoot("mesh root", { notAfterMs: Date.now() + 9 * HOUR_MS });
@@ -212,8 +262,11 @@ test("weftctl ca status: for people, tables with the time left in two units", as
   const notAfter = inHours(20.51);
   cluster.leaves = [{ identity: IDENTITY, issuer: "0123456789abcdef", notAfter }];
   const shown = await printed("ca", "status");
-  expect(shown).toMatch(/^ROOT +FINGERPRINT +LEFT +STATE\nO=Crafted, CN=mesh root +\w{12} +8h 59m/);
-  expect(shown).toMatch(/^node-a +spiffe:\S+ +20h 30m +0123456789ab +valid$/m);
+  expect(shown).toMatch(
+    /^ROOT +FINGERPRINT +LEFT +RENEWED BY +BEGAN +STATE\nO=Crafted, CN=mesh root +\w{12} +8h 59m +owner +1h.* ago +valid$/m,
+  );
+  expect(shown).toMatch(/^op-1 +webhook +20h +operator +\d+s ago +valid$/m);
+  expect(shown).toMatch(/^node-a +spiffe:\S+ +20h 30m +0123456789ab +node-proxy +- +valid$/m);
 });
 
 test("weftctl check --before: a cluster that can run the mesh passes without it", async () => {
