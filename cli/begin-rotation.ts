@@ -4,7 +4,14 @@
  */
 import type { KubeApi } from "../core/kube/kube-api.ts";
 import { chooseUnderWay, type RotationView, viewRotation } from "./mesh/rotation-view.ts";
-import { abortRotation, createRotation, listRotations, waiveNodes } from "./mesh/rotations.ts";
+import {
+  abortRotation,
+  createRotation,
+  listRotations,
+  RotationError,
+  waiveNodes,
+  withdrawRotation,
+} from "./mesh/rotations.ts";
 import type { RotateFlags } from "./rotate-flags.ts";
 import { refuseWaiver } from "./waiver.ts";
 
@@ -53,8 +60,27 @@ export async function beginRotation(api: KubeApi, flags: RotateFlags): Promise<B
   }
   if (waive.length > 0) sayWaiver(waive);
   const view = viewRotation(await createRotation(api, { authority, waivedNodes: waive }));
+  return (await giveWay(api, view)) ?? asked(view);
+}
+
+function asked(view: RotationView): UnderWay {
   say(`${view.name} is asked for`);
   return { kind: "under_way", view, created: true };
+}
+
+/** Of two people who ask at once one rotation will do: the later one is taken back, and follows the first. */
+async function giveWay(api: KubeApi, own: RotationView): Promise<UnderWay | undefined> {
+  const first = chooseUnderWay(await listRotations(api));
+  if (!first || first.name === own.name || first.authority !== own.authority) return undefined;
+  try {
+    await withdrawRotation(api, own.name);
+  } catch (error) {
+    // It waits for its turn then, and rotates once more.
+    if (error instanceof RotationError && error.reason === "forbidden") return undefined;
+    throw error;
+  }
+  say(`${first.name} is under way: following it`);
+  return { kind: "under_way", view: first, created: false };
 }
 
 async function comeBack(

@@ -24,11 +24,13 @@ const RUNNING = view({
 class Screen {
   readonly isTTY: boolean;
   readonly columns: number;
+  readonly rows: number;
   text = "";
 
-  constructor(isTTY: boolean, columns = 200) {
+  constructor(isTTY: boolean, columns = 200, rows = 24) {
     this.isTTY = isTTY;
     this.columns = columns;
+    this.rows = rows;
   }
 
   write(text: string): void {
@@ -39,16 +41,16 @@ class Screen {
 test("drawRotation(): phase, and of each node its state, lack, since when and last report", () => {
   expect(drawRotation(RUNNING, now).split("\n")).toEqual([
     "root-1: Reissue for 12s, 1/2 nodes",
-    "NODE    STATE    LACKS                                    FOR  LAST REPORT",
-    "node-a  Proven                                                 3s",
-    "node-b  Waiting  serves certificates of the other issuer  12s  5s",
+    "NODE    STATE    FOR  LAST REPORT  LACKS",
+    "node-b  Waiting  12s  5s           serves certificates of the other issuer",
+    "node-a  Proven        3s",
   ]);
 });
 
 test("drawRotation(): a node that holds it up is named after 30 s with what goes on without it", () => {
   const status = { phase: "Add", phaseSince: ago(31), nodes: [{ ...WAITING, lastReportAt: "" }] };
   const way = "weftctl ca rotate root --waive node-b";
-  const held = `node-b holds it up (it never reported); to go on without it: ${way}`;
+  const held = `node-b holds it up (it never reported)\nto go on without it: ${way}\nNODE`;
   expect(drawRotation(view(status), now)).toContain(held);
   expect(drawRotation(view({ ...status, phaseSince: ago(29) }), now)).not.toContain("holds it up");
 });
@@ -62,6 +64,19 @@ test("RotationDisplay: a terminal's table is redrawn in place, no line longer th
   screen.text = "";
   display.show(RUNNING, now);
   expect(screen.text.startsWith("\u001b[4A\u001b[0J")).toBe(true);
+});
+
+test("RotationDisplay: of thousands of nodes those that have not followed, and never more than the terminal has lines", () => {
+  const proven = Array.from({ length: 3000 }, (_, i) => ({ ...PROVEN, name: `n${i}` }));
+  const many = view({ phase: "Add", phaseSince: ago(40), nodes: [...proven, WAITING] });
+  const drawn = drawRotation(many, now).split("\n");
+  expect(drawn[4]).toMatch(/^node-b +Waiting/);
+  expect(drawn.at(-1)).toBe("… and 2981 more");
+  const screen = new Screen(true, 80, 10);
+  const display = new RotationDisplay(screen);
+  display.show(many, now);
+  expect(screen.text.trimEnd().split("\n")).toHaveLength(9);
+  expect(screen.text).toContain("--waive node-b");
 });
 
 test("RotationDisplay: a line of trouble above is not drawn over", () => {

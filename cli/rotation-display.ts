@@ -9,9 +9,15 @@ import { table } from "./print.ts";
 /** A node that has not followed for so long is named, with the command that goes on without it. */
 const HELD_UP_MS = 30_000;
 
+/** A mesh may have thousands of nodes; those that have not followed come first. */
+const MAX_NODES = 20;
+/** Of a terminal: fewer lines show nothing of use. */
+const MIN_ROWS = 6;
+
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -52,7 +58,12 @@ export class RotationDisplay {
   #redraw(text: string): void {
     // A line that the terminal breaks in two would make the count of lines wrong.
     const width = Math.max(20, this.#screen.columns ?? 80);
-    const lines = text.split("\n").map((line) => line.slice(0, width - 1));
+    // Nor can it be redrawn where it is higher than the terminal.
+    const height = Math.max(MIN_ROWS, this.#screen.rows ?? 24) - 1;
+    const lines = text
+      .split("\n")
+      .slice(0, height)
+      .map((line) => line.slice(0, width - 1));
     const back = this.#drawn === 0 ? "" : `\u001b[${this.#drawn}A\u001b[0J`;
     this.#screen.write(`${back}${lines.join("\n")}\n`);
     this.#drawn = lines.length;
@@ -61,17 +72,22 @@ export class RotationDisplay {
 
 /** The whole picture, for a terminal. */
 export function drawRotation(view: RotationView, nowMs: number): string {
-  const rows = view.nodes.map((node) => [
-    node.name,
-    node.state,
-    node.state === "Waiting" ? lackOf(node) : "",
-    node.state === "Waiting" ? ageOf(view.phaseSince, nowMs) : "",
-    ageOf(node.lastReportAt, nowMs),
-  ]);
-  const heads = ["node", "state", "lacks", "for", "last report"];
+  const nodes = urgentFirst(view.nodes);
+  const rows = nodes
+    .slice(0, MAX_NODES)
+    .map((node) => [
+      node.name,
+      node.state,
+      node.state === "Waiting" ? ageOf(view.phaseSince, nowMs) : "",
+      ageOf(node.lastReportAt, nowMs),
+      node.state === "Waiting" ? lackOf(node) : "",
+    ]);
+  const heads = ["node", "state", "for", "last report", "lacks"];
   const parts = [headline(view, nowMs)];
+  const [held] = heldUpBy(view, nowMs);
+  if (held) parts.push(...heldUpWords(held, view, nowMs));
   if (rows.length > 0) parts.push(table(heads, rows));
-  parts.push(...heldUpBy(view, nowMs).map((node) => heldUpLine(node, view, nowMs)));
+  if (nodes.length > MAX_NODES) parts.push(`… and ${nodes.length - MAX_NODES} more`);
   return parts.join("\n");
 }
 
@@ -101,7 +117,8 @@ function linesOf(view: RotationView, nowMs: number): readonly Line[] {
   const told = message === "" ? "" : `: ${message}`;
   const head = `${name}: ${aborting ? "turning back, " : ""}${phase}${proven}${told}`;
   const lines: Line[] = [{ about: "", key: head, text: head }];
-  for (const node of view.nodes.filter(({ state }) => state !== "Proven")) {
+  const behind = urgentFirst(view.nodes).filter(({ state }) => state !== "Proven");
+  for (const node of behind.slice(0, MAX_NODES)) {
     const lack = node.state === "Waiting" ? `: ${lackOf(node)}` : "";
     const text = `  ${phase}: ${node.name} ${node.state}${lack}`;
     lines.push({ about: `node ${node.name}`, key: text, text });
@@ -109,7 +126,8 @@ function linesOf(view: RotationView, nowMs: number): readonly Line[] {
   for (const node of heldUpBy(view, nowMs)) {
     // Its age grows with every look.
     const key = `${phase} ${node.missing}`;
-    lines.push({ about: `held ${node.name}`, key, text: heldUpLine(node, view, nowMs) });
+    const text = heldUpWords(node, view, nowMs).join("; ");
+    lines.push({ about: `held ${node.name}`, key, text });
   }
   return lines;
 }
@@ -117,14 +135,28 @@ function linesOf(view: RotationView, nowMs: number): readonly Line[] {
 function heldUpBy(view: RotationView, nowMs: number): readonly RotatingNode[] {
   const sinceMs = Date.parse(view.phaseSince);
   if (!(nowMs - sinceMs >= HELD_UP_MS)) return [];
-  return view.nodes.filter(({ state }) => state === "Waiting");
+  return view.nodes.filter(({ state }) => state === "Waiting").slice(0, MAX_NODES);
 }
 
-function heldUpLine(node: RotatingNode, { authority }: RotationView, nowMs: number): string {
+/** Who, and what goes on without it. */
+function heldUpWords(
+  node: RotatingNode,
+  { authority }: RotationView,
+  nowMs: number,
+): readonly string[] {
   const age = ageOf(node.lastReportAt, nowMs);
   const report = age === "-" ? "it never reported" : `its last report is ${age} old`;
   const way = `weftctl ca rotate ${authority} --waive ${node.name}`;
-  return `${node.name} holds it up (${report}); to go on without it: ${way}`;
+  return [`${node.name} holds it up (${report})`, `to go on without it: ${way}`];
+}
+
+function urgentFirst(nodes: readonly RotatingNode[]): readonly RotatingNode[] {
+  const order = ["Waiting", "Waived"];
+  function rankOf({ state }: RotatingNode): number {
+    const rank = order.indexOf(state);
+    return rank === -1 ? order.length : rank;
+  }
+  return nodes.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
 function ageOf(at: string, nowMs: number): string {

@@ -84,13 +84,16 @@ export function isOver({ phase }: RotationView): boolean {
 
 /**
  * The one that is under way. One that has begun goes before one that waits for its turn, then the older
- * before the younger, as the operator takes them.
+ * before the younger, as the operator takes them; every caller chooses the same.
  */
 export function chooseUnderWay(objects: readonly ClusterObject[]): RotationView | undefined {
   const [first] = objects
     .map((object) => ({ view: viewRotation(object), at: object.metadata.creationTimestamp ?? "" }))
     .filter(({ view }) => !isOver(view))
-    .toSorted((a, b) => rankOf(a.view) - rankOf(b.view) || compare(a.at, b.at));
+    .toSorted(
+      (a, b) =>
+        rankOf(a.view) - rankOf(b.view) || compare(a.at, b.at) || compare(a.view.name, b.view.name),
+    );
   return first?.view;
 }
 

@@ -89,6 +89,11 @@ export async function abortRotation(api: KubeApi, name: string): Promise<void> {
   await call(api, { method: "PATCH", path: pathOf(name), patch: "merge", body });
 }
 
+/** One that has not begun: another came first. */
+export async function withdrawRotation(api: KubeApi, name: string): Promise<void> {
+  await call(api, { method: "DELETE", path: pathOf(name) });
+}
+
 function pathOf(name: string): string {
   return `${COLLECTION}/${encodeURIComponent(name)}`;
 }

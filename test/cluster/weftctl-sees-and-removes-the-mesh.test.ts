@@ -54,6 +54,43 @@ test("check finds nothing wrong, and names pods that a NetworkPolicy keeps from 
   await cluster.kubectl(["-n", NAMESPACE, "delete", "networkpolicy", "http-only"]);
 }, 60_000);
 
+test("ca status tells of every certificate: roots, what signs, both operators' and this namespace's", async () => {
+  const { stdout } = await weftctl("ca", "status", "-o", "json");
+  const status = JSON.parse(stdout) as {
+    readonly servers: readonly { readonly pod: string }[];
+    readonly leaves: readonly { readonly identity: string }[];
+  };
+  const valid = { state: "valid" };
+  expect(status).toMatchObject({ unknown: [], rootsProblem: "", roots: [valid] });
+  expect(status).toMatchObject({ intermediates: [{ ...valid, renewedBy: "operator" }] });
+  expect(status.servers).toEqual(
+    ["grpc", "webhook", "grpc", "webhook"].map((certificate) =>
+      expect.objectContaining({ certificate, ...valid, problem: "" }),
+    ),
+  );
+  expect(new Set(status.servers.map(({ pod }) => pod)).size).toBe(2);
+  const own = status.leaves.filter(({ identity }) => identity.includes(`/ns/${NAMESPACE}/`));
+  expect(own).toHaveLength(2);
+  for (const leaf of own) {
+    expect(leaf).toMatchObject({ ...valid, serial: expect.stringMatching(/^[0-9a-f]+$/) });
+  }
+}, 30_000);
+
+test("ca rotate --dry-run in a healthy mesh finds nothing in the way, and writes nothing", async () => {
+  const { code, stdout } = await weftctl("ca", "rotate", "root", "--dry-run", "-o", "json");
+  expect({ code, plan: JSON.parse(stdout) }).toMatchObject({
+    code: 0,
+    plan: {
+      ready: true,
+      refusals: [],
+      heldUpBy: [],
+      underWay: null,
+      phases: [{ nodes: 2 }, {}, {}],
+    },
+  });
+  expect(await cluster.kubectl(["get", "carotations", "-o", "name"])).toBe("");
+}, 30_000);
+
 test("uninstall leaves every pod working, and of weft nothing", async () => {
   const { code, stdout, stderr } = await weftctl("uninstall", "-o", "json");
   expect({ code, stderr }).toMatchObject({ code: 0 });

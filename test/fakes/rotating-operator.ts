@@ -39,6 +39,8 @@ export class RotatingOperator {
   failing = 0;
   /** Called with the phase before each look of somebody. */
   onLook: (phase: string) => void = () => undefined;
+  /** Called before a new one is there. */
+  onCreate: () => void = () => undefined;
   /** Since when the phases last; by default since they began. */
   phaseSince: string | undefined;
   readonly #rotations = new Map<string, Rotation>();
@@ -69,6 +71,7 @@ export class RotatingOperator {
     const rotation = this.#rotations.get(path.slice(COLLECTION.length + 1));
     if (!rotation) return failure(404);
     if (method === "PATCH") return this.#patch(rotation, body);
+    if (method === "DELETE") return this.#delete(rotation);
     this.onLook(rotation.phase);
     if (!this.isAway) this.#advance(rotation);
     return this.#rotations.has(rotation.name) ? this.#show(rotation) : failure(404);
@@ -78,6 +81,7 @@ export class RotatingOperator {
     const spec = body["spec"] as Spec;
     const { generateName } = body["metadata"] as { readonly generateName: string };
     this.writes.push(`create ${JSON.stringify(spec)}`);
+    this.onCreate();
     const name = `${generateName}${this.#rotations.size + 1}`;
     this.put(name, spec, "");
     const made = this.#rotations.get(name);
@@ -93,6 +97,12 @@ export class RotatingOperator {
     rotation.spec = { ...rotation.spec, ...(body["spec"] as Partial<Spec>) };
     rotation.version += 1;
     return this.#show(rotation);
+  }
+
+  #delete({ name }: Rotation): Json {
+    this.writes.push(`delete ${name}`);
+    this.remove(name);
+    return { kind: "Status", status: "Success" };
   }
 
   #advance(rotation: Rotation): void {

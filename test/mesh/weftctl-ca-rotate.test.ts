@@ -80,6 +80,14 @@ test("weftctl ca rotate: one of the same authority that is under way is followed
   expect(cluster.operator.writes).toEqual([]);
 });
 
+test("weftctl ca rotate: of two who ask at the same time the later gives way, and both follow one", async () => {
+  cluster.operator.onCreate = () => cluster.operator.put("root-0", { authority: "root" }, "Add");
+  const { code, json } = await rotateJson("root");
+  expect([code, json["created"]]).toEqual([0, false]);
+  expect(json["rotation"]).toMatchObject({ name: "root-0", phase: "Complete" });
+  expect(cluster.operator.writes).toEqual(['create {"authority":"root"}', "delete root-2"]);
+});
+
 test("weftctl ca rotate: while another authority is rotated it refuses, and names that one", async () => {
   cluster.operator.put("root-3", { authority: "root" }, "Add");
   const { code, json } = await rotateJson("intermediate");
