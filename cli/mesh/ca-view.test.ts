@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
-import { createRoot } from "../../operator/ca/root.ts";
+import { createHierarchy } from "../../operator/ca/intermediate.ts";
 import { createCraftedRoot } from "../../test/fakes/crafted-ca.ts";
 import { type CaObjects, viewCa } from "./ca-view.ts";
 import type { ClusterObject } from "./cluster-objects.ts";
@@ -214,10 +214,13 @@ test("viewCa(): who renews: the owner of a brought CA, cert-manager where MeshCo
   }
   expect(renewedBy(undefined)).toEqual(["owner", "owner"]);
   expect(renewedBy(signed)).toEqual(["cert-manager", "cert-manager"]);
-  const own = createRoot("cluster.local", now).rootsPem;
-  const data = { "roots.pem": own, "issuers.pem": "" };
-  const { roots: seen } = view({ roots: { metadata: { name: "r" }, data } });
-  expect(seen[0]?.renewedBy).toBe("weftctl ca rotate");
+  const own = createHierarchy({ trustDomain: "cluster.local", place: "here", now });
+  const data = { "roots.pem": own.rootsPem, "issuers.pem": own.certificatesPem };
+  for (const config of [undefined, signed]) {
+    const seen = view({ roots: { metadata: { name: "r" }, data }, meshConfig: config });
+    expect(seen.roots).toMatchObject([{ renewedBy: "weftctl ca rotate", state: "valid" }]);
+    expect(seen.intermediates).toMatchObject([{ renewedBy: "operator", state: "valid" }]);
+  }
 });
 
 test("viewCa(): an operator that does not publish what signs is something not known, not trouble", () => {

@@ -80,7 +80,9 @@ export function viewCa(objects: CaObjects): CaView {
   const { certificates, problem } = readCertificates(objects.roots, "roots.pem");
   const roots = certificates.map((root) => viewRoot(root, certificates, objects));
   const signing = readIntermediates(objects, problem);
-  const intermediates = signing.certificates.map((each) => viewIntermediate(each, roots, objects));
+  const intermediates = signing.certificates.map((each) =>
+    viewIntermediate(each, certificates, objects),
+  );
   const leaves = viewLeaves(objects);
   const servers = objects.scrapes.flatMap((scrape) => viewServers(scrape, objects.now));
   const rotation = chooseUnderWay(objects.rotations) ?? null;
@@ -134,26 +136,25 @@ function viewRoot(
   all: readonly X509Certificate[],
   { meshConfig, now }: CaObjects,
 ): RootView {
-  const owner = isOperatorRoot(root) ? "weftctl ca rotate" : "owner";
   return {
     ...validityOf(root, now),
-    renewedBy: hasSigner(meshConfig) ? "cert-manager" : owner,
+    renewedBy: isOperatorRoot(root) ? "weftctl ca rotate" : strangerOf(meshConfig),
     state: stateOfRoot(root, all, now),
   };
 }
 
 function viewIntermediate(
   certificate: X509Certificate,
-  roots: readonly RootView[],
+  roots: readonly X509Certificate[],
   { meshConfig, now }: CaObjects,
 ): IntermediateView {
   const leftMs = certificate.validToDate.getTime() - now;
   const isEnding = leftMs < Math.min(MAX_WARNING_MS, lifeMsOf(certificate) / 4);
-  const isOwn = roots.some(({ renewedBy }) => renewedBy === "weftctl ca rotate");
-  const owner = isOwn ? "operator" : "owner";
+  // Under its own root also where MeshConfig names an issuer by now: until that root is exchanged.
+  const isOwn = roots.some((root) => isOperatorRoot(root) && certificate.checkIssued(root));
   return {
     ...validityOf(certificate, now),
-    renewedBy: hasSigner(meshConfig) ? "cert-manager" : owner,
+    renewedBy: isOwn ? "operator" : strangerOf(meshConfig),
     state: leftMs <= 0 ? "expired" : isEnding ? "ending" : "valid",
   };
 }
@@ -201,7 +202,10 @@ function viewIssuers(
   });
 }
 
-function hasSigner(meshConfig: ClusterObject | undefined): boolean {
+/** Who renews what the operator did not make. */
+function strangerOf(meshConfig: ClusterObject | undefined): RenewedBy {
   const certificates = meshConfig?.spec?.["certificates"];
-  return typeof certificates === "object" && certificates !== null && "issuerRef" in certificates;
+  const hasSigner =
+    typeof certificates === "object" && certificates !== null && "issuerRef" in certificates;
+  return hasSigner ? "cert-manager" : "owner";
 }
