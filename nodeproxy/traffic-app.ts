@@ -7,6 +7,7 @@ import type { Log } from "../core/process/log.ts";
 import { Balancers } from "./balance/balancers.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
+import { GoneWorkloads } from "./gone-workloads.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
@@ -58,7 +59,7 @@ export function createTraffic(options: TrafficOptions): Traffic {
 class TrafficApp implements Traffic {
   readonly #options: TrafficOptions;
   readonly #current = new Current();
-  readonly #contexts = createTlsContexts();
+  readonly #contexts = createTlsContexts((serial) => this.#current.isRevoked(serial));
   readonly #pods = new Map<string, TrafficPod>();
   readonly #balancers = new Balancers(this.#current, Math.random);
   readonly #leafWaiters = new LeafWaiters(
@@ -72,6 +73,7 @@ class TrafficApp implements Traffic {
   readonly #connections: Connections;
   readonly #pool: TunnelPool;
   readonly #trust: TrafficTrust;
+  readonly #gone: GoneWorkloads;
   readonly #parts: TrafficParts;
   readonly #reporting: NodeJS.Timeout;
   #reported = -1;
@@ -108,12 +110,20 @@ class TrafficApp implements Traffic {
       pods: () => this.#pods.values(),
       send: options.send,
     });
+    const parties = new Parties(() => this.#current.settings()?.trustDomain);
+    this.#gone = new GoneWorkloads({
+      current: this.#current,
+      parties,
+      pool: this.#pool,
+      pods: this.#pods,
+    });
     this.#parts = {
       node,
       log,
       current: this.#current,
       connections: this.#connections,
-      parties: new Parties(() => this.#current.settings()?.trustDomain),
+      parties,
+      isGone: (uid) => this.#gone.has(uid),
       judge: this.#judge,
       contexts: this.#contexts,
       issuers: this.#issuers,
@@ -215,6 +225,7 @@ class TrafficApp implements Traffic {
     this.#pods.delete(uid);
     // They hold sockets of its namespace, which the pod's next one under this UID must not meet.
     this.#pool.drainWorkload(uid);
+    this.#gone.forget(uid);
     const { removals } = this.#releases.ended(uid);
     if (removals.length > 0) this.#change({ upserts: [], removals });
   }
@@ -226,15 +237,11 @@ class TrafficApp implements Traffic {
   }
 
   #change(changes: Changes): void {
-    const before = this.#addressesBefore(changes);
-    const applied = this.#current.apply(changes);
+    const applied = this.#gone.during(changes, () => this.#current.apply(changes));
     if (applied.kind === "refused") {
       // Control has checked them before; half of them must not rule.
       this.#options.log.error({ errors: applied.errors }, "changes refused");
       return;
-    }
-    for (const [uid, addresses] of before) {
-      if (addresses !== this.#addressesOf(uid)) this.#pool.drainWorkload(uid);
     }
     this.#react(applied.touched);
   }
@@ -252,22 +259,6 @@ class TrafficApp implements Traffic {
       return verdict?.kind === "deny" ? verdict : undefined;
     });
     if (ended > 0) this.#options.log.info({ ended }, "connections ended by a change of policy");
-  }
-
-  /** Of workloads that the changes remove or replace: tunnels to them may lead to another pod soon. */
-  #addressesBefore({ upserts, removals }: Changes): ReadonlyMap<string, string> {
-    const before = new Map<string, string>();
-    for (const { kind, name } of removals) {
-      if (kind === "workload") before.set(name, this.#addressesOf(name));
-    }
-    for (const { name, body } of upserts) {
-      if (body.kind === "workload") before.set(name, this.#addressesOf(name));
-    }
-    return before;
-  }
-
-  #addressesOf(uid: string): string {
-    return this.#current.workload(uid)?.addresses.join() ?? "";
   }
 
   #openSocket(uid: string, address: string): number {

@@ -11,6 +11,7 @@ import type { Connections } from "./flow/connections.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
 import type { Judge } from "./inbound/judge.ts";
+import type { GoneCaller } from "./inbound/open-tunnels.ts";
 import type { ProbePerformer } from "./inbound/perform-probe.ts";
 import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
@@ -24,6 +25,7 @@ import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
+import type { IsRevoked } from "./tunnel/revoked-end.ts";
 import { TunnelError } from "./tunnel/tunnel-error.ts";
 import type { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
@@ -38,6 +40,8 @@ export interface TrafficParts {
   readonly issuers: TunnelIssuers;
   readonly pool: TunnelPool;
   readonly probes: ProbePerformer;
+  /** A pod that is gone has no identity any more. */
+  readonly isGone: (uid: string) => boolean;
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
 }
@@ -79,7 +83,9 @@ export class TrafficPod {
     );
   }
 
+  /** `undefined` where it is not known, and for a pod that is gone though some process of it lives on. */
   identity(): string | undefined {
+    if (this.#parts.isGone(this.uid)) return undefined;
     const { identity } = this.#party();
     return identity === "" ? undefined : identity;
   }
@@ -91,13 +97,26 @@ export class TrafficPod {
   /** Of inbound tunnels; the pool does it for those of the other direction. */
   leaveOlderIssuers(): void {
     const issuer = this.#parts.contexts.own(this.identity() ?? "")?.issuer ?? "";
-    if (issuer !== "") for (const tunnel of this.#tunnels) tunnel.leaveOlderIssuers(issuer);
+    if (issuer !== "") for (const tunnel of this.#tunnels) tunnel.open.leaveOlderIssuers(issuer);
+  }
+
+  endRevoked(isRevoked: IsRevoked): void {
+    for (const { open } of this.#tunnels) open.endRevoked(isRevoked);
+  }
+
+  endFrom(gone: GoneCaller): void {
+    for (const { open } of this.#tunnels) open.endFrom(gone);
+  }
+
+  /** Those to this pod; the pool has those from it. */
+  endTunnels(): void {
+    for (const { open } of this.#tunnels) open.endAll();
   }
 
   /** Accepts nothing more; open connections go on. */
   stopListening(): void {
     for (const server of this.#servers.splice(0)) server.close();
-    for (const tunnel of this.#tunnels) tunnel.drain();
+    for (const tunnel of this.#tunnels) tunnel.open.drain();
   }
 
   /** Also lets the namespace go. Sockets that are open in it stay. */
@@ -157,6 +176,9 @@ export class TrafficPod {
       enrolment: () => this.#enrolment(),
       party: () => this.#party(),
       partyAt: (address) => parties.of(current.workloadAt(address)),
+      callerUid: (address, identity) =>
+        current.workloadsAt(address).findLast((known) => parties.of(known).identity === identity)
+          ?.uid ?? "",
       openSocket: (family, source) =>
         openTransparentSocket({ namespace: this.namespace, family }, source),
     };

@@ -39,12 +39,19 @@ export class TrafficTrust {
 
   /** After changes of these kinds have been applied. */
   react(touched: ReadonlySet<ResourceKind>): void {
+    if (touched.has("revocation")) this.#endRevoked();
     const isRenamed = touched.has("settings") && this.#rename();
     if (!isRenamed && !touched.has("bundle")) return;
     const { current, contexts, leafWaiters } = this.#parts;
     contexts.setBundles(vouchersOf([...current.bundles()], current.settings()));
     leafWaiters.wake();
     this.endUntrusted();
+  }
+
+  #endRevoked(): void {
+    const { contexts, pool, pods } = this.#parts;
+    pool.endRevoked(contexts.isRevoked);
+    for (const pod of pods()) pod.endRevoked(contexts.isRevoked);
   }
 
   /** Ends tunnels, at once, one of whose ends is not trusted any more. */

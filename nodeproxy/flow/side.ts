@@ -8,6 +8,14 @@ import { Socket } from "node:net";
 /** What a duplex must be able to do to be spliced: a socket as accepted or connected, or a CONNECT stream. */
 export type Side = Socket | Http2Stream;
 
+/** Of whole tunnels, by us. */
+const OWN_ENDS = [
+  "trust_withdrawn",
+  "own_certificate_revoked",
+  "peer_certificate_revoked",
+  "workload_gone",
+] as const;
+
 /** Ends both directions at once, so that the far peer sees a reset and not an orderly end. */
 export function resetSide(side: Side): void {
   if (side.destroyed) return;
@@ -26,10 +34,10 @@ export function wasReset(side: Side): boolean {
 }
 
 /** Why we ended the tunnel under it ourselves; `undefined` for whatever a peer or the network did. */
-export function endedBy(side: Side): "trust_withdrawn" | undefined {
+export function endedBy(side: Side): (typeof OWN_ENDS)[number] | undefined {
   const { errored } = side;
-  const isOurs = errored !== null && "reason" in errored && errored.reason === "trust_withdrawn";
-  return isOurs ? "trust_withdrawn" : undefined;
+  const reason = errored !== null && "reason" in errored ? errored.reason : undefined;
+  return OWN_ENDS.find((own) => own === reason);
 }
 
 /** True where the side ended in order: both directions finished and nobody reset it. */

@@ -9,7 +9,9 @@ import { constants } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { formatSerial } from "../../core/x509/format-serial.ts";
 import { issuerFingerprint } from "../../core/x509/issuer-fingerprint.ts";
+import { parseCertificate } from "../../core/x509/parse-certificate.ts";
 import { formatCertificatesPem, parseCertificatesPem } from "../../core/x509/pem.ts";
 import { trustedRoots } from "../../core/x509/retired.ts";
 import type { ServedLeaf } from "../channel/messages.ts";
@@ -51,19 +53,30 @@ export interface TlsContexts {
   dropLeaf(identity: string): void;
   /** Grows with every change of that identity's leaf or of the roots: a server sets its context again when it differs. */
   version(identity: string): number;
-  /** `undefined` without a leaf or without roots: nothing may be opened or accepted as this identity. */
+  /** For `verifyPeer`, and of the own end. */
+  readonly isRevoked: (serial: string) => boolean;
+  /** `undefined` without a leaf that still counts or without roots: nothing may be opened or accepted as this identity. */
   server(identity: string): ServerTlsOptions | undefined;
   client(identity: string): ClientTlsOptions | undefined;
   /** The leaf of these contexts; `undefined` where they are. */
   own(identity: string): OwnLeaf | undefined;
 }
 
-export function createTlsContexts(): TlsContexts {
-  return new LeafContexts();
+/** `isRevoked`: whether a leaf was taken back, by its serial in hex; asked at every use. */
+export function createTlsContexts(
+  isRevoked: (serial: string) => boolean = noneRevoked,
+): TlsContexts {
+  return new LeafContexts(isRevoked);
+}
+
+function noneRevoked(): boolean {
+  return false;
 }
 
 interface Entry {
   readonly leaf: ServedLeaf;
+  /** Hex; "" where the chain is not to be read, which no handshake survives. */
+  readonly serial: string;
   readonly version: number;
   server?: ServerTlsOptions;
   client?: ClientTlsOptions;
@@ -75,6 +88,11 @@ class LeafContexts implements TlsContexts {
   #bundles: readonly TrustBundle[] = [];
   #ca = "";
   #version = 0;
+  readonly isRevoked: (serial: string) => boolean;
+
+  constructor(isRevoked: (serial: string) => boolean) {
+    this.isRevoked = isRevoked;
+  }
 
   setBundles(bundles: readonly TrustBundle[]): void {
     this.#bundles = bundles;
@@ -88,7 +106,8 @@ class LeafContexts implements TlsContexts {
 
   setLeaf(leaf: ServedLeaf): void {
     this.#version += 1;
-    this.#entries.set(leaf.identity, { leaf, version: this.#version });
+    const serial = leafSerial(leaf.chainPem);
+    this.#entries.set(leaf.identity, { leaf, serial, version: this.#version });
   }
 
   dropLeaf(identity: string): void {
@@ -138,12 +157,20 @@ class LeafContexts implements TlsContexts {
 
   #usable(identity: string): Entry | undefined {
     // Without roots Node would fall back to the public CAs of its own list.
-    return this.#ca === "" ? undefined : this.#entries.get(identity);
+    const entry = this.#ca === "" ? undefined : this.#entries.get(identity);
+    return entry && this.isRevoked(entry.serial) ? undefined : entry;
   }
 
   toJSON(): string {
     return "[redacted]";
   }
+}
+
+function leafSerial(chainPem: string): string {
+  const pem = parseCertificatesPem(chainPem);
+  const [leaf] = pem.kind === "parsed" ? pem.certificates : [];
+  const parsed = leaf && parseCertificate(leaf);
+  return parsed?.kind === "parsed" ? formatSerial(parsed.certificate.serial) : "";
 }
 
 function ownLeaf({ identity, chainPem }: ServedLeaf, roots: readonly Uint8Array[]): OwnLeaf {

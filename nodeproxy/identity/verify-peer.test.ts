@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
@@ -109,6 +109,31 @@ test("verifyPeer(): two leaves of one mesh know each other, over TLS 1.3 with h2
     reason: "peer_identity_unexpected",
   });
   expect(socket.getCipher().name).toBe("TLS_AES_128_GCM_SHA256");
+});
+
+test("verifyPeer(): a leaf that was taken back is refused, by its serial alone", async () => {
+  const leaf = root.issue({ names: [uriName(WEB)] });
+  const { socket } = await handshake({ ...contextsOf(WEB, leaf).client(WEB) });
+  const server = new X509Certificate(socket.getPeerX509Certificate()?.raw ?? "");
+  const revoked = new Set([server.serialNumber.toLowerCase()]);
+  const options = { bundles, now: Date.now() };
+  expect(verifyPeer(socket, { ...options, isRevoked: (serial) => revoked.has(serial) })).toEqual({
+    kind: "refused",
+    reason: "peer_certificate_revoked",
+  });
+  expect(verifyPeer(socket, { ...options, isRevoked: () => false }).kind).toBe("verified");
+});
+
+test("TlsContexts: nothing is opened or taken with a leaf that was taken back", () => {
+  const revoked = new Set<string>();
+  const contexts = createTlsContexts((serial) => revoked.has(serial));
+  const { chainPem, keyPem, der } = root.issue({ names: [uriName(WEB)] });
+  contexts.setBundles(bundles);
+  contexts.setLeaf({ identity: WEB, chainPem, keyPem, notAfterMs: Date.now() + 1000 });
+  expect(contexts.client(WEB)).toBeDefined();
+  revoked.add(new X509Certificate(der).serialNumber.toLowerCase());
+  expect(contexts.client(WEB)).toBeUndefined();
+  expect(contexts.server(WEB)).toBeUndefined();
 });
 
 const refusals: readonly (readonly [string, Craft, string])[] = [

@@ -9,6 +9,7 @@ import type { TLSSocket } from "node:tls";
 import { formatSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { checkSvid, type SvidRefusal } from "../../core/x509/check-svid.ts";
+import { formatSerial } from "../../core/x509/format-serial.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
 import { hasRetired, trustedRoots } from "../../core/x509/retired.ts";
 import { verifyChain } from "../../core/x509/verify-chain.ts";
@@ -34,6 +35,7 @@ export type PeerRefusal =
   | "peer_certificate_missing"
   | "peer_certificate_malformed"
   | "peer_certificate_expired"
+  | "peer_certificate_revoked"
   | "peer_issuer_retired"
   | "peer_trust_domain"
   | "peer_identity_unexpected";
@@ -47,6 +49,8 @@ export interface VerifyPeerOptions {
   readonly bundles: readonly TrustBundle[];
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Whether a leaf of the own trust domain was taken back, by its serial in hex. */
+  readonly isRevoked?: (serial: string) => boolean;
   /** Clients: whom the tunnel was meant to reach. */
   readonly expected?: SpiffeId;
   /** The mesh's trust domain and its aliases, which all name the same workloads. */
@@ -73,6 +77,9 @@ export function verifyPeer(socket: TLSSocket, options: VerifyPeerOptions): Verif
   }
   if (!isFromOwnRoots(chain, svid.identity, options)) {
     return { kind: "refused", reason: "peer_trust_domain" };
+  }
+  if (options.isRevoked?.(formatSerial(parsed.certificate.serial))) {
+    return { kind: "refused", reason: "peer_certificate_revoked" };
   }
   if (options.expected && !isSameWorkload(svid.identity, options.expected, options.meshDomains)) {
     return { kind: "refused", reason: "peer_identity_unexpected" };

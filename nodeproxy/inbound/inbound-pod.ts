@@ -14,6 +14,8 @@ export interface InboundPod {
   party(): Party;
   /** Who lives behind a caller's address, for log and metrics only. */
   partyAt(address: string): Party;
+  /** UID of the workload that has this address and this identity now; "" where none is known. */
+  callerUid(address: string, identity: string): string;
   /** Socket in the pod's namespace bound to the caller's address. Throws `SysError`. */
   openSocket(family: 4 | 6, sourceAddress: string): number;
 }

@@ -8,21 +8,21 @@ import {
   constants,
   type IncomingHttpHeaders,
   performServerHandshake,
-  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { NO_PARTY } from "../flow/connection-facts.ts";
 import type { OwnLeaf, TlsContexts } from "../identity/tls-context.ts";
-import { type VerifiedPeer, verifyPeer } from "../identity/verify-peer.ts";
+import { verifyPeer } from "../identity/verify-peer.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
 import type { IsTrusted } from "../tunnel/pool.ts";
-import { TunnelError } from "../tunnel/tunnel-error.ts";
+import { revokedEnd } from "../tunnel/revoked-end.ts";
 import type { TunnelIssuers } from "../tunnel/tunnel-issuers.ts";
 import { carryIn } from "./carry-in.ts";
 import { Handshakes, handshakeCode, type Origin, originOf } from "./handshakes.ts";
 import type { InboundPod } from "./inbound-pod.ts";
+import { OpenTunnels, type TunnelCaller } from "./open-tunnels.ts";
 import { parseAttempt } from "./parse-attempt.ts";
 import { endCall, TunnelCall } from "./tunnel-call.ts";
 
@@ -42,8 +42,7 @@ export interface TunnelListenerParts {
   readonly identity: () => string | undefined;
 }
 
-interface Caller extends Origin {
-  readonly peer: VerifiedPeer;
+interface Caller extends Origin, TunnelCaller {
   /** Open now, and since the tunnel began. */
   open: number;
   asked: number;
@@ -54,7 +53,7 @@ interface Caller extends Origin {
 export class TunnelListener {
   readonly #parts: TunnelListenerParts;
   readonly #server: Server;
-  readonly #sessions = new Map<ServerHttp2Session, { socket: TLSSocket; own: OwnLeaf }>();
+  readonly #open = new OpenTunnels();
   readonly #handshakes = new Handshakes();
   #contextVersion = -1;
   #own: OwnLeaf | undefined;
@@ -91,29 +90,14 @@ export class TunnelListener {
     return this.#server;
   }
 
+  get open(): Omit<OpenTunnels, "add" | "delete" | "endUntrusted"> {
+    return this.#open;
+  }
+
   /** Ends tunnels one of whose certificates does not chain to today's roots. */
   endUntrusted(isTrusted: IsTrusted): void {
     this.#trustChange = { atMs: performance.now(), isTrusted };
-    for (const [session, { socket, own }] of this.#sessions) {
-      if (isTrusted(socket, own)) continue;
-      session.destroy(new TunnelError("trust_withdrawn", "not trusted any more"));
-    }
-  }
-
-  /** Has callers open new tunnels in place of those whose own leaf is of another issuer; open streams go on. */
-  leaveOlderIssuers(issuer: string): void {
-    for (const [session, { own }] of this.#sessions) {
-      if (own.issuer !== issuer && !session.closed) session.close();
-    }
-  }
-
-  /** Tells callers to open new tunnels elsewhere; open streams go on. */
-  drain(): void {
-    for (const session of this.#sessions.keys()) session.close();
-  }
-
-  close(): void {
-    for (const session of this.#sessions.keys()) session.destroy(new Error("listener closed"));
+    this.#open.endUntrusted(isTrusted);
   }
 
   /** New connections get the leaf and the roots of now; open ones keep theirs. */
@@ -133,17 +117,20 @@ export class TunnelListener {
     socket.on("error", ignore);
     const origin = this.#handshakes.end(socket);
     const { own } = origin;
-    const bundles = this.#parts.contexts.bundles();
-    const result = verifyPeer(socket, { bundles, now: Date.now() });
-    if (result.kind === "refused" || !own || !this.#isTrustedNow(socket, own)) {
-      const code = result.kind === "refused" ? result.reason : "peer_not_authorized";
-      this.#report("", origin, code);
+    const { contexts, issuers, pod } = this.#parts;
+    const { isRevoked } = contexts;
+    const bundles = contexts.bundles();
+    const result = verifyPeer(socket, { bundles, now: Date.now(), isRevoked });
+    const defect = this.#defectOf(socket, own);
+    if (result.kind === "refused" || !own || defect !== undefined) {
+      this.#report("", origin, result.kind === "refused" ? result.reason : (defect ?? ""));
       socket.destroy();
       return;
     }
     const caller: Caller = {
       ...origin,
       peer: result.peer,
+      uid: pod.callerUid(origin.remoteAddress, result.peer.uri),
       open: 0,
       asked: 0,
       malformed: 0,
@@ -151,7 +138,7 @@ export class TunnelListener {
         caller.open -= 1;
       },
     };
-    this.#parts.issuers.follow(socket, { own, peer: result.peer, bundles });
+    issuers.follow(socket, { own, peer: result.peer, bundles });
     this.#greet({ socket, own }, caller);
   }
 
@@ -164,7 +151,7 @@ export class TunnelListener {
       if (ever > caller.asked) this.#report(uri, caller, "malformed_request");
     });
     const session = performServerHandshake(socket, HTTP2_OPTIONS);
-    this.#sessions.set(session, { socket, own });
+    this.#open.add(session, { socket, own, caller });
     const silent = setTimeout(() => {
       this.#report(uri, caller, "http2_preface_timeout");
       session.destroy();
@@ -175,10 +162,18 @@ export class TunnelListener {
     });
     session.on("close", () => {
       clearTimeout(silent);
-      this.#sessions.delete(session);
+      this.#open.delete(session);
     });
     session.on("stream", (stream, headers) => this.#call(caller, stream, headers));
     session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+  }
+
+  /** What speaks against a tunnel besides the caller's certificate. */
+  #defectOf(socket: TLSSocket, own: OwnLeaf | undefined): string | undefined {
+    const { contexts, identity } = this.#parts;
+    if (identity() === undefined) return "workload_gone";
+    if (!own || !this.#isTrustedNow(socket, own)) return "peer_not_authorized";
+    return revokedEnd(socket, contexts.isRevoked);
   }
 
   /** A handshake that began before a change of trust was verified by the roots of then. */

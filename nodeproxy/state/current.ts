@@ -40,6 +40,8 @@ export class Current {
   readonly #policies = new Map<string, CompiledPolicy>();
   readonly #bundles = new Map<string, TrustBundle>();
   readonly #revocations = new Map<string, Revocation>();
+  /** Serial → how many of those name it. */
+  readonly #revoked = new Map<string, number>();
   #settings: MeshSettings | undefined;
   #weightsVersion = 0;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
@@ -82,6 +84,11 @@ export class Current {
     return this.#workloadsByAddress.last(address);
   }
 
+  /** All that claim it, in the order in which they were heard of. */
+  workloadsAt(address: string): readonly Workload[] {
+    return this.#workloadsByAddress.all(address);
+  }
+
   serviceAt(address: string): Service | undefined {
     return this.#servicesByAddress.last(address);
   }
@@ -118,8 +125,9 @@ export class Current {
     return this.#bundles.values();
   }
 
-  revocations(): IterableIterator<Revocation> {
-    return this.#revocations.values();
+  /** Whether a leaf of the own trust domain was taken back, by its serial in hex. */
+  isRevoked(serial: string): boolean {
+    return this.#revoked.has(serial);
   }
 
   settings(): MeshSettings | undefined {
@@ -171,7 +179,7 @@ export class Current {
         this.#settings = body.value;
         return;
       case "revocation":
-        this.#revocations.set(name, body.value);
+        this.#putRevocation(name, body.value);
         return;
     }
   }
@@ -200,7 +208,7 @@ export class Current {
         this.#settings = undefined;
         return;
       case "revocation":
-        this.#revocations.delete(name);
+        this.#removeRevocation(name);
         return;
     }
   }
@@ -218,6 +226,22 @@ export class Current {
     for (const address of service?.addresses ?? [])
       this.#servicesByAddress.delete(address, service);
     this.#services.delete(name);
+  }
+
+  #putRevocation(name: string, revocation: Revocation): void {
+    this.#revocations.set(name, revocation);
+    for (const serial of revocation.serials) {
+      this.#revoked.set(serial, (this.#revoked.get(serial) ?? 0) + 1);
+    }
+  }
+
+  #removeRevocation(name: string): void {
+    for (const serial of this.#revocations.get(name)?.serials ?? []) {
+      const others = (this.#revoked.get(serial) ?? 1) - 1;
+      if (others === 0) this.#revoked.delete(serial);
+      else this.#revoked.set(serial, others);
+    }
+    this.#revocations.delete(name);
   }
 
   #removeSlice(name: string): void {

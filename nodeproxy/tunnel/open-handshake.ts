@@ -6,9 +6,10 @@ import { Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { ClientTlsOptions, TlsContexts } from "../identity/tls-context.ts";
-import { verifyPeer } from "../identity/verify-peer.ts";
+import { type PeerRefusal, verifyPeer } from "../identity/verify-peer.ts";
 import { isChainTrusted, isStillTrusted } from "./is-still-trusted.ts";
 import type { TunnelEnds } from "./pool.ts";
+import { revokedEnd } from "./revoked-end.ts";
 import type { Handshake } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
 import type { TunnelIssuers } from "./tunnel-issuers.ts";
@@ -98,11 +99,22 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
   }
   const { parts, bundles, options } = proof;
   const { own, notAfterMs } = options;
+  const { isRevoked } = parts.contexts;
   const meshDomains = parts.meshDomains();
-  const result = verifyPeer(socket, { bundles, now: Date.now(), expected, meshDomains });
+  const result = verifyPeer(socket, {
+    bundles,
+    now: Date.now(),
+    isRevoked,
+    expected,
+    meshDomains,
+  });
   if (result.kind === "verified" && !isTrustedNow(socket, proof)) {
     socket.destroy();
     return failed("tunnel_tls_failed", "the roots changed during the handshake");
+  }
+  if (revokedEnd(socket, isRevoked) === "own_certificate_revoked") {
+    socket.destroy();
+    return failed("own_certificate_revoked", "the own certificate was revoked meanwhile");
   }
   if (result.kind === "verified") {
     const validUntilMs = Math.min(notAfterMs, result.peer.notAfterMs);
@@ -110,9 +122,13 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
     return { kind: "verified", socket, own, validUntilMs };
   }
   socket.destroy();
-  const isOther = result.reason === "peer_identity_unexpected";
   const message = `${ends.destinationAddress} did not prove to be ${ends.expectedIdentity}: ${result.reason}`;
-  return failed(isOther ? "tunnel_wrong_identity" : "tunnel_tls_failed", message);
+  return failed(reasonOf(result.reason), message);
+}
+
+function reasonOf(refusal: PeerRefusal): TunnelError["reason"] {
+  if (refusal === "peer_identity_unexpected") return "tunnel_wrong_identity";
+  return refusal === "peer_certificate_revoked" ? refusal : "tunnel_tls_failed";
 }
 
 /** A change of trust looks at tunnels that are open; one that is being opened has to look itself. */

@@ -310,3 +310,24 @@ test("endUntrusted(): a stream that waits for its answer is told a loss, which m
   await finishNext();
   expect((await waiting).session).not.toBe(first.session);
 });
+
+test("endWorkload(): a pod that is gone ends its tunnels with their streams, also while they are opened", async () => {
+  const stream = await openFirst();
+  const other = open({ ...ENDS, destinationUid: "uid-c" });
+  const closed = new Promise((resolve) => stream.on("error", () => undefined).on("close", resolve));
+  pool.endWorkload(ENDS.destinationUid);
+  await closed;
+  expect(stream.errored).toMatchObject({ reason: "workload_gone" });
+  pool.endWorkload("uid-c");
+  expect(await reasonOf(other)).toBe("workload_gone");
+  expect(pool.size).toBe(0);
+});
+
+test("endWorkload(): a tunnel that was drained before ends as well", async () => {
+  const stream = await openFirst();
+  const closed = new Promise((resolve) => stream.on("error", () => undefined).on("close", resolve));
+  pool.drainWorkload(ENDS.sourceUid);
+  pool.endWorkload(ENDS.sourceUid);
+  await closed;
+  expect(stream.errored).toMatchObject({ reason: "workload_gone" });
+});

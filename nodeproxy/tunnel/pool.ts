@@ -9,6 +9,7 @@
 import type { ClientHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { OwnLeaf } from "../identity/tls-context.ts";
+import { type IsRevoked, revokedEnd } from "./revoked-end.ts";
 import { type Handshake, Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
 
@@ -33,6 +34,14 @@ const MAX_RETRIES = 2;
 /** Between two successors of one tunnel: leaves may change faster than handshakes are worth. */
 const SUCCESSOR_INTERVAL_MS = 1_000;
 
+/** Of a tunnel that was in use. After a revocation another leaf may be there by now, at either end. */
+const LOST: ReadonlySet<TunnelError["reason"]> = new Set([
+  "tunnel_lost",
+  "trust_withdrawn",
+  "own_certificate_revoked",
+  "peer_certificate_revoked",
+]);
+
 interface Entry {
   readonly tunnel: Tunnel;
   readonly route: Route;
@@ -53,7 +62,7 @@ export class TunnelPool implements TunnelOwner {
   readonly #openHandshake: OpenHandshake;
   readonly #routes = new Map<string, Route>();
   readonly #live = new Map<Tunnel, Entry>();
-  readonly #draining = new Set<Tunnel>();
+  readonly #draining = new Map<Tunnel, Entry>();
 
   constructor(openHandshake: OpenHandshake) {
     this.#openHandshake = openHandshake;
@@ -117,14 +126,31 @@ export class TunnelPool implements TunnelOwner {
 
   /** After a change of trust: ends tunnels, drained ones too, with an end that is not trusted any more. */
   endUntrusted(isTrusted: IsTrusted): void {
-    for (const tunnel of [...this.#live.keys(), ...this.#draining]) {
+    for (const { tunnel } of this.#all()) {
       const { socket, own } = tunnel;
       if (socket && own && !isTrusted(socket, own)) tunnel.destroy("trust_withdrawn");
     }
   }
 
+  /** After a change of revocations: ends tunnels, drained ones too, that began with a leaf that was taken back. */
+  endRevoked(isRevoked: IsRevoked): void {
+    for (const { tunnel } of this.#all()) {
+      const reason = tunnel.socket && revokedEnd(tunnel.socket, isRevoked);
+      if (reason) tunnel.destroy(reason);
+    }
+  }
+
+  /** The pod is gone: ends tunnels from or to it, drained ones and those that are being opened too. */
+  endWorkload(uid: string): void {
+    for (const { tunnel, route } of this.#all()) {
+      const { sourceUid, destinationUid } = route.ends;
+      if (sourceUid === uid || destinationUid === uid) tunnel.destroy("workload_gone");
+    }
+  }
+
   close(): void {
-    for (const tunnel of [...this.#live.keys(), ...this.#draining]) tunnel.destroy("tunnel_lost");
+    for (const tunnel of [...this.#live.keys(), ...this.#draining.keys()])
+      tunnel.destroy("tunnel_lost");
   }
 
   onTunnelReady(tunnel: Tunnel): void {
@@ -138,13 +164,17 @@ export class TunnelPool implements TunnelOwner {
     if (!entry) return;
     const { key, entries } = entry.route;
     this.#live.delete(tunnel);
-    this.#draining.add(tunnel);
+    this.#draining.set(tunnel, entry);
     entries.splice(entries.indexOf(entry), 1);
     if (entries.length === 0) this.#routes.delete(key);
   }
 
   onTunnelClosed(tunnel: Tunnel): void {
     this.#draining.delete(tunnel);
+  }
+
+  #all(): readonly Entry[] {
+    return [...this.#live.values(), ...this.#draining.values()];
   }
 
   #routeOf(ends: TunnelEnds): Route {
@@ -195,7 +225,7 @@ function hasSuccessor({ entries }: Route): boolean {
 function mayRetry(error: unknown, isNew: boolean): boolean {
   if (!(error instanceof TunnelError)) return false;
   if (error.reason === "tunnel_stream_refused") return true;
-  return !isNew && (error.reason === "tunnel_lost" || error.reason === "trust_withdrawn");
+  return !isNew && LOST.has(error.reason);
 }
 
 function keyOf(ends: TunnelEnds): string {

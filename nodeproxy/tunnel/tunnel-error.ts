@@ -14,6 +14,11 @@ export type TunnelReason =
   /** The peer told that it did not look at the stream: it may be asked again. */
   | "tunnel_stream_refused"
   | "tunnel_answer_timeout"
+  /** One end's certificate was taken back: its pod or its node is gone. */
+  | "own_certificate_revoked"
+  | "peer_certificate_revoked"
+  /** The pod at one end is gone. */
+  | "workload_gone"
   /** Answers 400, 401, 503 and whatever else is not 200. */
   | "malformed_by_peer"
   | "denied_by_peer"

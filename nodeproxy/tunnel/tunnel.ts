@@ -55,6 +55,8 @@ type State =
 export class Tunnel {
   readonly #owner: TunnelOwner;
   readonly #handshake: Promise<void>;
+  /** Who waits for the handshake of a tunnel that is ended meanwhile must not wait for its end. */
+  readonly #closed = Promise.withResolvers<void>();
   #state: State = { kind: "connecting" };
   /** Streams open or waiting for the handshake. */
   #open = 0;
@@ -115,7 +117,9 @@ export class Tunnel {
     this.#lifetime += 1;
     let stream: ClientHttp2Stream | undefined;
     try {
-      if (this.#state.kind === "connecting") await this.#handshake;
+      if (this.#state.kind === "connecting") {
+        await Promise.race([this.#handshake, this.#closed.promise]);
+      }
       stream = this.#request(authority);
       stream.once("close", () => this.#streamEnded());
       return await answered(stream);
@@ -201,6 +205,7 @@ export class Tunnel {
     const state = this.#state;
     if (state.kind === "closed") return;
     this.#state = { kind: "closed", error };
+    this.#closed.resolve();
     clearInterval(this.#timer);
     // With an error: without one Node tells the streams' readers of an orderly end.
     if (state.kind !== "connecting") state.session.destroy(error);

@@ -3,7 +3,12 @@ import { Registry } from "prom-client";
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
-import { type Resource, type ResourceBody, resourceName } from "../../core/model/resource.ts";
+import {
+  type Resource,
+  type ResourceBody,
+  type ResourceRef,
+  resourceName,
+} from "../../core/model/resource.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { createLog } from "../../core/process/log.ts";
 import { applyRules, removeRules } from "../../nodeproxy/capture/apply-rules.ts";
@@ -38,7 +43,10 @@ export interface TrafficMesh extends AsyncDisposable {
   readonly b: TrafficNode;
   /** To both nodes. */
   put(...bodies: readonly ResourceBody[]): void;
-  leaf(node: TrafficNode, account: string, by?: Crafted): void;
+  /** From both nodes. */
+  remove(...refs: readonly ResourceRef[]): void;
+  /** Gives the node a new leaf of that account. */
+  leaf(node: TrafficNode, account: string, by?: Crafted): Crafted;
 }
 
 const SETTINGS: ResourceBody = {
@@ -61,12 +69,18 @@ export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
       traffic.onMessage({ kind: "changes", changes: changesOf(bodies) }, []);
     }
   }
-  function leaf(node: TrafficNode, account: string, by: Crafted = root): void {
+  function remove(...removals: readonly ResourceRef[]): void {
+    for (const { traffic } of [a, b]) {
+      traffic.onMessage({ kind: "changes", changes: { upserts: [], removals } }, []);
+    }
+  }
+  function leaf(node: TrafficNode, account: string, by: Crafted = root): Crafted {
     const identity = `spiffe://cluster.local/ns/shop/sa/${account}`;
     const crafted = by.issue({ names: [uriName(identity)] });
     const { chainPem, keyPem } = crafted;
     const notAfterMs = Date.now() + 3_600_000;
     node.traffic.onMessage({ kind: "leaf", leaf: { identity, chainPem, keyPem, notAfterMs } }, []);
+    return crafted;
   }
   put(
     SETTINGS,
@@ -95,6 +109,7 @@ export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
     a,
     b,
     put,
+    remove,
     leaf,
     async [Symbol.asyncDispose]() {
       for (const { traffic } of [a, b]) traffic.close();
