@@ -86,6 +86,7 @@ class ControlApp implements Running {
     this.#certificates = createCertificates({
       certify: (workload, csr, signal) => this.#certify.certify({ workload, csr, signal }),
       bundles: () => this.#configuration.bundles(),
+      isRevoked: (serial) => this.#configuration.isRevoked(serial),
       now: Date.now,
       random: Math.random,
       log,
@@ -233,6 +234,9 @@ class ControlApp implements Running {
     if (changes.upserts.some(({ body }) => body.kind === "bundle")) {
       this.#certificates.bundlesChanged();
     }
+    if (changes.upserts.some(({ body }) => body.kind === "revocation")) {
+      this.#certificates.revocationsChanged();
+    }
     this.#capture?.apply(enrolments);
     for (const uid of this.#configuration.withoutTunnel(changes)) {
       this.#capture?.releaseSettled(uid);
@@ -244,11 +248,12 @@ class ControlApp implements Running {
     return { kind: "applied" };
   }
 
-  /** A pod keeps its certificate until the last caller has left its tunnel. */
+  /** A pod that is released keeps its certificate until the last caller has left its tunnel; one that is gone does not. */
   #releaseUnneeded(): void {
+    const captured = (this.#capture?.reports() ?? []).map(({ uid }) => uid);
     const needed = new Set([
       ...this.#configuration.enrolments().keys(),
-      ...(this.#capture?.reports() ?? []).map(({ uid }) => uid),
+      ...captured.filter((uid) => this.#configuration.hasWorkload(uid)),
     ]);
     this.#certificates.keepOnly(needed);
   }

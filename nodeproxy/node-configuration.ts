@@ -12,6 +12,8 @@ import { HeldResources, type HeldVersion } from "./control/held-resources.ts";
 export class NodeConfiguration {
   readonly #held = new HeldResources();
   #isKnown = false;
+  /** Made anew at the next question after a change. */
+  #revoked: ReadonlySet<string> | undefined;
 
   /** False until a snapshot or the operator has said anything: then nobody may be released. */
   get isKnown(): boolean {
@@ -21,6 +23,7 @@ export class NodeConfiguration {
   apply(changes: Changes): void {
     this.#held.apply(changes);
     this.#isKnown = true;
+    this.#revoked = undefined;
   }
 
   all(): readonly Resource[] {
@@ -67,6 +70,19 @@ export class NodeConfiguration {
     return this.all().flatMap(({ body, version }) =>
       body.kind === "bundle" ? [{ trustDomain: body.value.trustDomain, version }] : [],
     );
+  }
+
+  /** Whether a leaf was taken back, by its serial in hex. */
+  isRevoked(serial: string): boolean {
+    this.#revoked ??= new Set(
+      this.all().flatMap(({ body }) => (body.kind === "revocation" ? body.value.serials : [])),
+    );
+    return this.#revoked.has(serial);
+  }
+
+  /** False for a pod that is gone, though some process of it may live on. */
+  hasWorkload(uid: string): boolean {
+    return this.#held.get({ kind: "workload", name: uid }) !== undefined;
   }
 
   /** False only where the workload is there and no caller tunnels to it: of one that is gone nobody knows. */

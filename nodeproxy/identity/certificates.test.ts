@@ -24,6 +24,7 @@ function idOf(uri: string): SpiffeId {
 class World {
   readonly served: ServedLeaf[] = [];
   readonly dropped: string[] = [];
+  readonly revoked = new Set<string>();
   readonly asked: string[] = [];
   readonly logged: { level: number; reason?: string; msg: string }[] = [];
   lifetimeSeconds = 3600;
@@ -47,6 +48,7 @@ class World {
     const options: CertificatesOptions = {
       certify: (workload, csr) => this.#certify(workload, csr),
       bundles: () => this.bundles,
+      isRevoked: (serial) => this.revoked.has(serial),
       now: () => Date.now(),
       random: () => this.random,
       log: pino({ level: "trace" }, { write: (line) => this.logged.push(JSON.parse(line)) }),
@@ -549,3 +551,50 @@ test.each([JUMP_MS, -JUMP_MS])(
     expect(world.dropped).toEqual([]);
   },
 );
+
+function serialOf(leaf: ServedLeaf | undefined): string {
+  return new X509Certificate(leaf?.chainPem ?? "").serialNumber.toLowerCase();
+}
+
+test("revocationsChanged(): a leaf that was taken back counts no more and another is asked for at once", async () => {
+  world.certificates.need("uid-1", idOf(WEB));
+  await pass(0);
+  world.revoked.add(serialOf(world.served[0]));
+  expect(world.certificates.isServed("uid-1")).toBe(false);
+  world.certificates.revocationsChanged();
+  await pass(0);
+  expect(world.served).toHaveLength(2);
+  expect(world.certificates.isServed("uid-1")).toBe(true);
+  world.certificates.revocationsChanged();
+  await pass(0);
+  expect(world.asked).toHaveLength(2);
+});
+
+test("need(): a pod that comes after a revocation waits for no attempt in the name of the one before", async () => {
+  world.certificates.need("uid-gone", idOf(WEB));
+  await pass(0);
+  world.revoked.add(serialOf(world.served[0]));
+  world.fail = (workload) => (workload === "uid-gone" ? new Error("workload_unknown") : undefined);
+  world.certificates.revocationsChanged();
+  // Each later than the one before: the next is seconds away.
+  await pass(5_000);
+  world.certificates.need("uid-new", idOf(WEB));
+  world.certificates.release("uid-gone");
+  await pass(0);
+  expect(world.certificates.isServed("uid-new")).toBe(true);
+});
+
+test("restore(): a stored leaf that was taken back is not used", async () => {
+  world.certificates.need("uid-1", idOf(WEB));
+  await pass(0);
+  const [stored] = world.certificates.leaves();
+  world.certificates.close();
+  const next = world.create();
+  world.revoked.add(serialOf(stored));
+  next.restore(stored ? [stored] : []);
+  next.need("uid-1", idOf(WEB));
+  expect(next.isServed("uid-1")).toBe(false);
+  await pass(0);
+  expect(next.isServed("uid-1")).toBe(true);
+  next.close();
+});

@@ -21,6 +21,8 @@ export interface CertificatesOptions {
   ) => Promise<readonly Uint8Array[]>;
   /** The bundles in use now: what the operator answers must lead to their roots. */
   readonly bundles: () => readonly TrustBundle[];
+  /** Whether a leaf was taken back, by its serial in hex: it is served no longer than it takes to get another. */
+  readonly isRevoked?: (serial: string) => boolean;
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
@@ -47,6 +49,8 @@ export interface Certificates {
    * those of another issuer than the one that signs now within ten seconds.
    */
   bundlesChanged(): void;
+  /** After a change of revocations: leaves that were taken back while a pod here needs them are asked for at once. */
+  revocationsChanged(): void;
   /** Asks for a new leaf for every identity now; the old ones are served until the new are there. */
   renewAll(): void;
   /** Releases every workload that is not among them. */
@@ -81,7 +85,12 @@ class NodeCertificates implements Certificates {
     if (before !== undefined) this.release(workload);
     this.#identities.set(workload, uri);
     const keeper = this.#keepers.get(uri);
-    if (keeper) return keeper.add(workload);
+    if (keeper) {
+      keeper.add(workload);
+      // What was asked in the name of a pod that is gone may wait for its next attempt.
+      if (this.#hasRevoked(keeper)) keeper.renew(workload);
+      return;
+    }
     const created = new LeafKeeper(identity, this.#options);
     created.add(workload);
     this.#keepers.set(uri, created);
@@ -99,7 +108,8 @@ class NodeCertificates implements Certificates {
 
   isServed(workload: string): boolean {
     const leaf = this.#keepers.get(this.#identities.get(workload) ?? "")?.leaf();
-    return leaf !== undefined && leaf.notAfterMs > this.#options.now();
+    if (!leaf || leaf.notAfterMs <= this.#options.now()) return false;
+    return !this.#isRevoked(leaf);
   }
 
   restore(leaves: readonly ServedLeaf[]): void {
@@ -123,6 +133,12 @@ class NodeCertificates implements Certificates {
       const leaf = keeper.leaf();
       if (!leaf || !this.#isStillTrusted(leaf.served())) keeper.renew();
       else keeper.look();
+    }
+  }
+
+  revocationsChanged(): void {
+    for (const keeper of this.#keepers.values()) {
+      if (this.#hasRevoked(keeper)) keeper.renew();
     }
   }
 
@@ -160,9 +176,19 @@ class NodeCertificates implements Certificates {
     if (!served) return undefined;
     this.#restored.delete(uri);
     const result = this.#check(served);
-    if (result.kind === "held") return result.leaf;
-    this.#options.log.warn({ identity: uri, reason: result.reason }, "stored certificate not used");
+    if (result.kind === "held" && !this.#isRevoked(result.leaf)) return result.leaf;
+    const reason = result.kind === "held" ? "revoked" : result.reason;
+    this.#options.log.warn({ identity: uri, reason }, "stored certificate not used");
     return undefined;
+  }
+
+  #hasRevoked(keeper: LeafKeeper): boolean {
+    const leaf = keeper.leaf();
+    return leaf !== undefined && this.#isRevoked(leaf);
+  }
+
+  #isRevoked({ serial }: HeldLeaf): boolean {
+    return this.#options.isRevoked?.(serial) ?? false;
   }
 
   #isStillTrusted(served: ServedLeaf): boolean {

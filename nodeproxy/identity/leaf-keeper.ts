@@ -63,8 +63,12 @@ export class LeafKeeper {
     this.look();
   }
 
-  /** Asks for a new leaf at once, and until it is there: the one served is not good enough any more. */
-  renew(): void {
+  /**
+   * Asks for a new leaf at once, and until it is there: the one served is not good enough any more. First in the
+   * name of that workload, if one is given.
+   */
+  renew(workload?: string): void {
+    if (workload !== undefined) this.#askFirst(workload);
     this.#isUrgent = true;
     this.#backoffUntilMs = 0;
     this.look();
@@ -93,6 +97,12 @@ export class LeafKeeper {
 
   toJSON(): string {
     return "[redacted]";
+  }
+
+  #askFirst(workload: string): void {
+    const others = [...this.#workloads].filter((other) => other !== workload);
+    this.#workloads.clear();
+    for (const each of [workload, ...others]) this.#workloads.add(each);
   }
 
   #dueInMs(now: number): number {
