@@ -18,6 +18,7 @@ import { createCertifier } from "./create-certifier.ts";
 import { ConfigStreams } from "./distribute/config-streams.ts";
 import { type NodeServer, openNodeServer } from "./distribute/server.ts";
 import { ClusterIndex } from "./index/cluster-index.ts";
+import { startLeafReview, writeKeptLeaves } from "./leaf-keeping.ts";
 import { loadAuthority } from "./load-authority.ts";
 import { NodeLine } from "./node-line.ts";
 import { OperatorMetrics } from "./operator-metrics.ts";
@@ -69,6 +70,8 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   log.info({ port: adminPort }, "metrics listen");
 
   await syncSource(parts, options);
+  parts.index.begin();
+  const stopReview = startLeafReview({ ...parts, log });
   isSynced = true;
   tokens.source.met();
   const authority = await loadAuthority({
@@ -89,6 +92,7 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   return {
     close: async () => {
       readiness.stop();
+      stopReview();
       servers.renewal.close();
       // A second less than the whole, so that what comes after still has time.
       const drained = servers.node.close(Math.max(1000, config.drainBudgetMs - 1000));
@@ -104,12 +108,16 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
 async function createParts(options: OperatorOptions, registry: Registry): Promise<Parts> {
   const { config, log } = options;
   const metrics = new OperatorMetrics(registry);
-  const index = new ClusterIndex({ rootNamespace: config.namespace });
+  const index = new ClusterIndex({
+    rootNamespace: config.namespace,
+    onKeptLeaves: (nodes) => writeKeptLeaves({ index, line, platform, log }, nodes),
+  });
   const line = new NodeLine({
     setReport: (report) => index.setReport(report, Date.now()),
     onTold: (report, applied) => {
       const { reportedAtMs = Date.now(), tunnels = [] } = index.findReport(report.node) ?? {};
-      platform.tellReport({ report, applied, reportedAtMs, tunnels });
+      const kept = index.keptLeaves(report.node);
+      platform.tellReport({ report, applied, reportedAtMs, tunnels, kept });
     },
     onApplied: (node, applied) => status.setOwn(node, applied),
     onGone: (node) => platform.tellGone(node),

@@ -43,10 +43,16 @@ export async function createFilesPlatform(
     publishRoots: async (rootsPem) => {
       if (config.rootsFile !== "") await replaceFile(config.rootsFile, rootsPem);
     },
-    observe: ({ kind, object }) => {
-      if (kind === "delete" && object.kind === "Node") reports.drop(object.metadata.name);
-    },
+    observe: () => undefined,
     tellReport: (told) => reports.put(told),
+    tellKeptLeaves: ({ node, unwritten }) => {
+      const kept = unwritten();
+      if (kept) reports.amend(node, kept);
+    },
+    dropReport: (node) => {
+      reports.drop(node);
+      return true;
+    },
     // Node proxies have no pods here.
     isSuperseded: () => false,
     tellGone: () => undefined,

@@ -25,6 +25,7 @@ import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
 import { CA_SECRET, createSecretAccess, writeIssuers, writeRoots } from "./kube/config-objects.ts";
 import { LeaderElection } from "./kube/lease.ts";
+import { deleteNodeReport } from "./kube/status-patches.ts";
 import { createTokenReviewer } from "./kube/token-review.ts";
 import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
 import type { OperatorMetrics } from "./operator-metrics.ts";
@@ -34,6 +35,7 @@ import type { IssuerRef } from "./resources/mesh-config.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import { KubernetesSource } from "./source/kubernetes.ts";
 import { CaEvents } from "./status/ca-events.ts";
+import { KeptLeavesWriter } from "./status/kept-leaves-writer.ts";
 import { PodDirectory } from "./status/pod-directory.ts";
 import { PolicyStatusWriter } from "./status/policy-status-writer.ts";
 import { ReportWriter } from "./status/report-writer.ts";
@@ -74,10 +76,12 @@ export class KubernetesPlatform implements Platform {
   readonly #external: IntermediateSource;
   readonly #api: KubeClient;
   readonly #pods = new PodDirectory();
-  readonly #nodeUids = new Map<string, string>();
   readonly #rotationWaits = new RotationWaits();
   readonly #caEvents: CaEvents;
   readonly #reports: ReportWriter;
+  readonly #keptLeaves: KeptLeavesWriter;
+  /** Nodes whose report is being removed. */
+  readonly #dropping = new Set<string>();
   readonly #statuses: PolicyStatusWriter;
   readonly #election: LeaderElection;
   #opening: Opening | undefined;
@@ -115,9 +119,9 @@ export class KubernetesPlatform implements Platform {
     this.#reports = new ReportWriter({
       api,
       findPod: (uid) => this.#pods.find(uid),
-      findNodeUid: (node) => this.#nodeUids.get(node) ?? "",
       log,
     });
+    this.#keptLeaves = new KeptLeavesWriter({ api, log });
     this.#election = this.#createElection();
     this.#caEvents = new CaEvents({ api, namespace, log });
     this.#statuses = new PolicyStatusWriter({
@@ -138,10 +142,6 @@ export class KubernetesPlatform implements Platform {
   observe(change: KubeChange): void {
     const { kind, metadata } = change.object;
     this.#rotationWaits.observe(change);
-    if (kind === "Node") {
-      if (change.kind === "upsert") this.#nodeUids.set(metadata.name, metadata.uid);
-      else this.#nodeUids.delete(metadata.name);
-    }
     // What was written there does not stand any more.
     if (kind === "NodeReport" && change.kind === "delete") this.#reports.forget(metadata.name);
     const gone = this.#pods.observe(change);
@@ -155,7 +155,20 @@ export class KubernetesPlatform implements Platform {
   isSuperseded: Platform["isSuperseded"] = (podUid) => this.#pods.isSuperseded(podUid);
   tellReport: Platform["tellReport"] = (told) => this.#reports.put(told);
   tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
+  tellKeptLeaves: Platform["tellKeptLeaves"] = (news) => this.#keptLeaves.put(news);
   tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
+
+  /** The watch tells once it is gone; until then this is asked again and again. */
+  dropReport(node: string): boolean {
+    if (!this.#election.isLeader() || this.#dropping.has(node)) return false;
+    this.#dropping.add(node);
+    void deleteNodeReport(this.#api, node)
+      .catch((error) => {
+        this.#options.log.warn({ err: error, node }, "node report not removed");
+      })
+      .finally(() => this.#dropping.delete(node));
+    return false;
+  }
 
   async open(opening: Opening): Promise<void> {
     this.#opening = opening;
@@ -205,7 +218,12 @@ export class KubernetesPlatform implements Platform {
     clearTimeout(this.#reassert);
     this.#renewal?.close();
     await this.#webhooks?.close();
-    await Promise.all([this.#statuses.close(), this.#reports.close(), this.#asserting]);
+    await Promise.all([
+      this.#statuses.close(),
+      this.#reports.close(),
+      this.#keptLeaves.close(),
+      this.#asserting,
+    ]);
     await this.#election.close();
     this.#api.close();
   }

@@ -8,6 +8,7 @@ import type { KeyStore } from "./ca/key-store.ts";
 import type { Authenticate } from "./distribute/authenticate.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import type { Source } from "./source/source.ts";
+import type { KeptLeavesNews } from "./status/kept-leaves-writer.ts";
 import type { ObjectStatus } from "./status/mesh-status.ts";
 import type { ToldReport } from "./status/node-report-object.ts";
 
@@ -27,6 +28,10 @@ export interface Platform {
   isSuperseded(podUid: string): boolean;
   /** A node has no stream here any more. */
   tellGone(node: string): void;
+  /** What is remembered of a node's leaves has changed, and it has no stream here: no report of it is told. */
+  tellKeptLeaves(news: KeptLeavesNews): void;
+  /** The node is gone, and all that its report names has ended. True where the report is gone at once. */
+  dropReport(node: string): boolean;
   tellStatus(statuses: readonly ObjectStatus[]): void;
   /** After the CA is there and before the program is ready: whatever else has to serve. */
   open(opening: Opening): Promise<void>;

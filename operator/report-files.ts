@@ -5,12 +5,18 @@
  * plaintext to them (invariant 1). Written within the turn that takes the report, before any node is
  * told of it, so that what was once told captured is still known after a SIGKILL.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../core/process/log.ts";
 import { type KubeObject, parseKubeObject } from "./resources/kube-object.ts";
-import { nodeReportStatus, reportContent, type ToldReport } from "./status/node-report-object.ts";
+import type { KeptLeaves } from "./resources/node-report.ts";
+import {
+  keptContent,
+  nodeReportStatus,
+  reportContent,
+  type ToldReport,
+} from "./status/node-report-object.ts";
 
 export interface ReportFilesOptions {
   /** Made where missing, 0700. */
@@ -41,25 +47,46 @@ export class ReportFiles {
     const { node } = told.report;
     const content = JSON.stringify(reportContent(told));
     if (this.#written.get(node) === content) return;
-    const object = {
-      apiVersion: "weft.dev/v1",
-      kind: "NodeReport",
-      metadata: { name: node },
-      status: nodeReportStatus(told),
-    };
-    const path = this.#path(node);
-    try {
-      writeFileSync(`${path}.draft`, JSON.stringify(object), { mode: 0o600 });
-      renameSync(`${path}.draft`, path);
+    this.#attempt(node, () => {
+      this.#write(node, nodeReportStatus(told));
       this.#written.set(node, content);
-    } catch (error) {
-      this.#options.log.error({ err: error, node }, "node report not written");
-    }
+    });
+  }
+
+  /** Of a node that has no stream, and a report from before. */
+  amend(node: string, kept: KeptLeaves): void {
+    this.#written.delete(node);
+    this.#attempt(node, () => {
+      const object: unknown = JSON.parse(readFileSync(this.#path(node), "utf8"));
+      const before =
+        typeof object === "object" && object && "status" in object ? object.status : {};
+      this.#write(node, { ...(before as object), ...keptContent(kept) });
+    });
   }
 
   drop(node: string): void {
     this.#written.delete(node);
     rmSync(this.#path(node), { force: true });
+  }
+
+  #write(node: string, status: object): void {
+    const object = {
+      apiVersion: "weft.dev/v1",
+      kind: "NodeReport",
+      metadata: { name: node },
+      status,
+    };
+    const path = this.#path(node);
+    writeFileSync(`${path}.draft`, JSON.stringify(object), { mode: 0o600 });
+    renameSync(`${path}.draft`, path);
+  }
+
+  #attempt(node: string, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#options.log.error({ err: error, node }, "node report not written");
+    }
   }
 
   async #read(path: string): Promise<readonly KubeObject[]> {

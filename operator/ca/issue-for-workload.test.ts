@@ -24,6 +24,7 @@ const web = { node: "node-a", namespace: "shop", serviceAccount: "web", ended: f
 const workloads = new Map<string, KnownWorkload>([
   ["uid-web", web],
   ["uid-ended", { ...web, ended: true }],
+  ["uid-node-gone", { ...web, nodeGone: true }],
   ["uid-operator", { ...web, namespace: "weft-system", serviceAccount: "weft-operator" }],
   ["uid-odd", { ...web, namespace: "a/sa/b" }],
 ]);
@@ -66,6 +67,7 @@ test.each([
   ["uid-nobody", "node-a", "workload_unknown"],
   ["uid-web", "node-b", "workload_on_other_node"],
   ["uid-ended", "node-a", "workload_ended"],
+  ["uid-node-gone", "node-a", "node_gone"],
   ["uid-operator", "node-a", "identity_reserved"],
   ["uid-odd", "node-a", "identity_malformed"],
 ])("issue(): %s asked by %s is refused: %s", (workload, node, reason) => {

@@ -18,6 +18,8 @@ export interface KnownWorkload {
   readonly namespace: string;
   /** Succeeded, Failed or being gone: no container of it will run again. */
   readonly ended: boolean;
+  /** Its Node object was deleted. */
+  readonly nodeGone?: boolean;
 }
 
 export interface IssuerOptions {
@@ -42,6 +44,7 @@ export type IssueRefusal =
   | "workload_unknown"
   | "workload_on_other_node"
   | "workload_ended"
+  | "node_gone"
   | "identity_malformed"
   | "identity_reserved"
   | CsrRefusal;
@@ -107,6 +110,7 @@ function decideIdentity(request: IssueRequest, options: IssuerOptions): Decision
     return refused("workload_on_other_node", "the pod is not scheduled to the node that asks");
   }
   if (workload.ended) return refused("workload_ended", "the pod has ended");
+  if (workload.nodeGone) return refused("node_gone", "the Node of the pod has been deleted");
   const { namespace, serviceAccount } = workload;
   const trustDomain = options.trustDomain();
   const identity = { trustDomain, namespace, serviceAccount };

@@ -395,7 +395,7 @@ test("ClusterIndex: an enrolment knows the addresses its node's kubelet probes f
 
 test("ClusterIndex.findWorkload(): only pods in the mesh, and whether they ended", () => {
   const index = shop();
-  const facts = { node: "a", namespace: "shop", serviceAccount: "default" };
+  const facts = { node: "a", namespace: "shop", serviceAccount: "default", nodeGone: false };
   expect(index.findWorkload("uid-web")).toEqual({ ...facts, ended: false });
   expect(index.findWorkload("uid-nobody")).toBeUndefined();
   const ended = pod("shop/web", "a", { meta: { uid: "uid-web" }, phase: "Succeeded" });

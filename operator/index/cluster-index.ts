@@ -15,7 +15,7 @@ import { createResource } from "../compile/resource-version.ts";
 import { compileTrustBundle } from "../compile/trust-bundle.ts";
 import { type KubeChange, objectKey } from "../resources/kube-object.ts";
 import type { IssuerRef } from "../resources/mesh-config.ts";
-import type { DatedNodeReport } from "../resources/node-report.ts";
+import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
@@ -25,6 +25,10 @@ export interface IndexOptions {
   readonly rootNamespace: string;
   /** When to deliver what has changed; by default at the end of this turn of the event loop. */
   readonly schedule?: (deliver: () => void) => void;
+  /** Milliseconds since the epoch; by default the clock. */
+  readonly now?: () => number;
+  /** What is kept of these nodes' leaves has changed; told before any node is, so that it can be written first. */
+  readonly onKeptLeaves?: (nodes: readonly string[]) => void;
 }
 
 /** What certificates are issued by. */
@@ -33,6 +37,8 @@ export interface FoundWorkload {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly ended: boolean;
+  /** Its Node object was deleted. */
+  readonly nodeGone: boolean;
 }
 
 export interface IgnoredObject {
@@ -50,22 +56,26 @@ interface Watcher {
 
 export class ClusterIndex {
   readonly #state: ClusterState;
+  readonly #now: () => number;
+  readonly #onKeptLeaves: (nodes: readonly string[]) => void;
   readonly #schedule: (deliver: () => void) => void;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #stateWatchers = new Set<{ readonly onSettled: () => void }>();
   readonly #ignored = new Map<string, IgnoredObject>();
   #isScheduled = false;
 
-  constructor({ rootNamespace, schedule }: IndexOptions) {
+  constructor({ rootNamespace, schedule, now, onKeptLeaves }: IndexOptions) {
     this.#state = new ClusterState(rootNamespace);
     this.#schedule = schedule ?? setImmediate;
+    this.#now = now ?? Date.now;
+    this.#onKeptLeaves = onKeptLeaves ?? ignore;
     this.#publishSettings();
   }
 
   /** A delete needs only kind and name of its object. */
   apply(change: KubeChange): void {
     const key = objectKey(change.object);
-    const reasons = this.#state.apply(change);
+    const reasons = this.#state.apply(change, this.#now());
     if (reasons.length > 0) this.#ignored.set(key, { object: key, reasons });
     else this.#ignored.delete(key);
     const { kind } = change.object;
@@ -102,7 +112,7 @@ export class ClusterIndex {
   }
 
   resourcesFor(node: string): ReadonlyMap<string, Resource> {
-    this.#state.settle();
+    this.#state.settle(this.#now());
     return this.#state.tables.resourcesFor(node);
   }
 
@@ -132,12 +142,13 @@ export class ClusterIndex {
     const pod = this.#state.pods.findByUid(uid);
     if (!pod || !isMeshed(pod, this.#state.namespaces.get(pod.namespace))) return undefined;
     const { node, namespace, serviceAccount, ended } = pod;
-    return { node, namespace, serviceAccount, ended };
+    const nodeGone = this.#state.revocations.isGone(node);
+    return { node, namespace, serviceAccount, ended, nodeGone };
   }
 
   /** Every AuthorizationPolicy, PeerAuthentication, MeshConfig and TrustBundle, for their status as of `nowMs`. */
   policies(nowMs = Date.now()): readonly PolicyState[] {
-    this.#state.settle();
+    this.#state.settle(nowMs);
     return [...listPolicyStates(this.#state), ...listTrustBundleStates(this.#state, nowMs)];
   }
 
@@ -151,10 +162,48 @@ export class ClusterIndex {
     return [...this.#state.nodes.keys()];
   }
 
+  /** Everything that there is has been applied: from now on what is missing is gone. */
+  begin(): void {
+    this.#state.revocations.begin(this.#now());
+    this.#arrangeDelivery();
+  }
+
+  /** Once a second or so: leaves end, and some are judged only after a while. */
+  review(): void {
+    if (this.#state.revocations.review(this.#now())) this.#arrangeDelivery();
+  }
+
+  /** What is remembered of the node's leaves beside its latest report. */
+  keptLeaves(node: string): KeptLeaves {
+    return this.#state.revocations.kept(node, this.findReport(node)?.report.leaves ?? []);
+  }
+
+  /** Whether the node's NodeReport names all its leaves that were taken back. */
+  isKeptWritten(node: string): boolean {
+    return this.#state.revocations.isWritten(node);
+  }
+
+  /** Nodes with more leaves than are remembered. */
+  overflowedNodes(): ReadonlySet<string> {
+    return this.#state.revocations.overflowed();
+  }
+
+  /** Its Node was deleted and has not come back. */
+  isGone(node: string): boolean {
+    return this.#state.revocations.isGone(node);
+  }
+
+  /** Names of the nodes that are gone, without anything left to remember, and still have a report. */
+  outlivedReports(): readonly string[] {
+    return this.#state.reports.nodes().filter((node) => this.#state.revocations.isOver(node));
+  }
+
   /** Brings every watcher up to date now. */
   deliver(): void {
     this.#isScheduled = false;
-    this.#state.settle();
+    this.#state.settle(this.#now());
+    const kept = this.#state.revocations.takeUnwritten();
+    if (kept.length > 0) this.#onKeptLeaves(kept);
     const { global, nodes } = this.#state.tables.takeChanges();
     for (const [node, watchers] of this.#watchers) {
       const changes = joined(global, nodes.get(node));
@@ -179,6 +228,8 @@ export class ClusterIndex {
     });
   }
 }
+
+function ignore(): void {}
 
 function joined(global: Changes, own: Changes | undefined): Changes {
   if (!own) return global;

@@ -15,7 +15,7 @@ import { parseEndpointSlice } from "../resources/endpoint-slice.ts";
 import type { KubeChange, KubeObject } from "../resources/kube-object.ts";
 import { type Namespace, parseNamespace } from "../resources/namespace.ts";
 import { type Node, parseNode } from "../resources/node.ts";
-import { parseNodeReport } from "../resources/node-report.ts";
+import { parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
 import { Federation } from "./federation.ts";
@@ -24,6 +24,7 @@ import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
 import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
 import { ReportStore } from "./report-store.ts";
+import { Revocations } from "./revocations.ts";
 
 /** Why an object is as if it were not there; [] where it is understood or not ours. */
 type Reasons = readonly string[];
@@ -37,6 +38,7 @@ export class ClusterState {
   readonly federation = new Federation();
   readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
   readonly tables = new NodeTables();
+  readonly revocations: Revocations;
   readonly rootNamespace: string;
   /** Names of the pods to compile again. */
   readonly #marked = new Set<string>();
@@ -44,9 +46,11 @@ export class ClusterState {
   constructor(rootNamespace: string) {
     this.rootNamespace = rootNamespace;
     this.policies = new PolicyStore(rootNamespace);
+    const { pods, nodes, tables } = this;
+    this.revocations = new Revocations({ pods, nodes, global: tables.global });
   }
 
-  apply({ kind, object }: KubeChange): Reasons {
+  apply({ kind, object }: KubeChange, nowMs: number): Reasons {
     const isThere = kind === "upsert";
     switch (object.kind) {
       case "Pod":
@@ -70,7 +74,7 @@ export class ClusterState {
         this.federation.set(object, isThere);
         return [];
       case "NodeReport":
-        return this.#setWrittenReport(object, isThere);
+        return this.#setWrittenReport(object, isThere, nowMs);
       default:
         return [];
     }
@@ -78,15 +82,17 @@ export class ClusterState {
 
   putOwnReport(report: NodeReport, nowMs: number): void {
     this.#markUids(this.reports.putOwn(report, nowMs));
+    this.revocations.serve(report, nowMs);
   }
 
-  /** Compiles every marked pod. */
-  settle(): void {
+  /** Compiles every marked pod, and judges the leaves of the nodes concerned. */
+  settle(nowMs: number): void {
     for (const name of this.#marked) {
       const pod = this.pods.get(name);
       if (pod) this.#publish(pod);
     }
     this.#marked.clear();
+    this.revocations.settle(nowMs);
   }
 
   #isSelected(held: HeldAuthorization | undefined, pod: Pod): boolean {
@@ -105,12 +111,14 @@ export class ClusterState {
     const before = this.pods.put(pod);
     if (before && (before.uid !== pod.uid || before.node !== pod.node)) this.#retract(before);
     this.#marked.add(podKey(pod));
+    for (const { node } of before ? [before, pod] : [pod]) this.revocations.mark(node);
     return [];
   }
 
   #dropPod({ metadata }: KubeObject): Reasons {
     const pod = this.pods.drop(podKey(metadata));
     if (pod) this.#retract(pod);
+    if (pod) this.revocations.mark(pod.node);
     return [];
   }
 
@@ -132,6 +140,7 @@ export class ClusterState {
     const before = factsOf(this.nodes.get(node.name));
     if (isThere) this.nodes.set(node.name, node);
     else this.nodes.delete(node.name);
+    this.revocations.nodeChanged(node.name);
     if (before !== factsOf(node) || !isThere) this.#mark(this.pods.onNode(node.name));
     return [];
   }
@@ -185,16 +194,18 @@ export class ClusterState {
     return [];
   }
 
-  #setWrittenReport(object: KubeObject, isThere: boolean): Reasons {
+  #setWrittenReport(object: KubeObject, isThere: boolean, nowMs: number): Reasons {
     if (!isThere) {
       // While the node has pods their capture stays true: callers must not fall back to plaintext.
       const hasPods = [...this.pods.onNode(object.metadata.name)].length > 0;
       if (!hasPods) this.reports.drop(object.metadata.name);
+      this.revocations.forget(object.metadata.name);
       return [];
     }
     const parsed = parseNodeReport(object);
     if (parsed.kind === "refused") return parsed.reasons;
     this.#markUids(this.reports.putWritten(parsed.value));
+    this.revocations.learn(parsed.value.report, parseKeptLeaves(object.status), nowMs);
     return [];
   }
 

@@ -39,6 +39,11 @@ export class ReportStore {
     return this.#byNode.get(node);
   }
 
+  /** Names of the nodes with a report. */
+  nodes(): readonly string[] {
+    return [...this.#byNode.keys()];
+  }
+
   /** From our own stream. */
   putOwn(report: NodeReport, nowMs: number): readonly string[] {
     const before = this.#byNode.get(report.node)?.reportedAtMs ?? 0;

@@ -4,6 +4,7 @@
  */
 
 import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 import { FIELD_MANAGER } from "./config-objects.ts";
 
 const APPLY = { fieldManager: FIELD_MANAGER, force: "true" };
@@ -61,26 +62,44 @@ export async function patchPodCondition(
   });
 }
 
-/** One object a node, removed with it. `nodeUid` is "" where the Node is not known. */
-export async function applyNodeReport(
-  api: KubeApi,
-  { node, nodeUid }: { readonly node: string; readonly nodeUid: string },
-  status: object,
-): Promise<void> {
-  const owner = { apiVersion: "v1", kind: "Node", name: node, uid: nodeUid };
-  const ownerReferences = nodeUid === "" ? {} : { ownerReferences: [owner] };
+/** One object a node. Without its Node as owner: the certificates that it names outlive the Node. */
+export async function applyNodeReport(api: KubeApi, node: string, status: object): Promise<void> {
   await api.call({
     method: "PATCH",
-    path: kubePath("apis", "weft.dev", "v1", "nodereports", node),
+    path: nodeReportPath(node),
     patch: "apply",
     query: APPLY,
     body: {
       apiVersion: "weft.dev/v1",
       kind: "NodeReport",
-      metadata: { name: node, ...ownerReferences },
+      metadata: { name: node },
       status,
     },
   });
+}
+
+/** Some fields of its status, the others stay. */
+export async function patchNodeReport(api: KubeApi, node: string, status: object): Promise<void> {
+  await api.call({
+    method: "PATCH",
+    path: nodeReportPath(node),
+    patch: "merge",
+    query: { fieldManager: FIELD_MANAGER },
+    body: { status },
+  });
+}
+
+/** Gone already: nothing happens. */
+export async function deleteNodeReport(api: KubeApi, node: string): Promise<void> {
+  try {
+    await api.call({ method: "DELETE", path: nodeReportPath(node) });
+  } catch (error) {
+    if (!(error instanceof KubeError && error.reason === "not_found")) throw error;
+  }
+}
+
+function nodeReportPath(node: string): string {
+  return kubePath("apis", "weft.dev", "v1", "nodereports", node);
 }
 
 export interface ObjectEvent {

@@ -23,6 +23,26 @@ export interface DatedNodeReport {
   readonly tunnels: readonly string[];
 }
 
+export interface RevokedLeaf {
+  /** Hex. */
+  readonly serial: string;
+  readonly notAfterMs: number;
+}
+
+export interface EarlierLeaf extends RevokedLeaf {
+  readonly identity: string;
+}
+
+/** What is remembered of a node's leaves beside its latest report. */
+export interface KeptLeaves {
+  /** `metadata.uid` of the Node when this was written; "" where there was none. */
+  readonly nodeUid: string;
+  /** That another leaf has replaced, and that have not ended. */
+  readonly earlier: readonly EarlierLeaf[];
+  /** That are not to be accepted any more, and have not ended. */
+  readonly revoked: readonly RevokedLeaf[];
+}
+
 const STATES = ["pending", "captured", "releasing", "failed"] as const;
 
 export function parseNodeReport({ metadata, status }: KubeObject): Parsed<DatedNodeReport> {
@@ -40,6 +60,27 @@ export function parseNodeReport({ metadata, status }: KubeObject): Parsed<DatedN
   };
   const tunnels = (asList(raw["tunnels"]) ?? []).flatMap((uid) => asText(uid) ?? []);
   return { kind: "accepted", value: { report, reportedAtMs, tunnels } };
+}
+
+/** Of the same object. What cannot be read is left out. */
+export function parseKeptLeaves(status: unknown): KeptLeaves {
+  const raw = asRecord(status);
+  return {
+    nodeUid: asText(raw?.["nodeUid"]) ?? "",
+    earlier: recordsOf(raw?.["earlierLeaves"]).flatMap((entry) => {
+      const identity = asText(entry["identity"]);
+      return identity === undefined
+        ? []
+        : parseRevoked(entry).map((leaf) => ({ ...leaf, identity }));
+    }),
+    revoked: recordsOf(raw?.["revoked"]).flatMap(parseRevoked),
+  };
+}
+
+function parseRevoked(raw: RawRecord): readonly RevokedLeaf[] {
+  const serial = asText(raw["serial"]);
+  const notAfterMs = Date.parse(asText(raw["notAfter"]) ?? "");
+  return serial === undefined || Number.isNaN(notAfterMs) ? [] : [{ serial, notAfterMs }];
 }
 
 function parseCapture(raw: RawRecord): readonly CaptureReport[] {

@@ -6,6 +6,8 @@ import { asList, asRecord, recordsOf } from "./narrow.ts";
 
 export interface Node {
   readonly name: string;
+  /** A Node of the same name that comes back is another. Its name where a file gives it none. */
+  readonly uid: string;
   /**
    * The internal addresses, and the first address of each `podCIDR`: with a bridge CNI the node's
    * gateway on the pod network has it, and a kubelet's probe arrives from there.
@@ -23,8 +25,10 @@ export function parseNode({ metadata, spec, status }: KubeObject): Node {
     .map((entry) => entry["address"]);
   const blocks = asList(asRecord(spec)?.["podCIDRs"]) ?? [asRecord(spec)?.["podCIDR"]];
   const gateways = blocks.map(firstAddress);
+  const uid = metadata.uid === "" ? metadata.name : metadata.uid;
   return {
     name: metadata.name,
+    uid,
     addresses: canonicalAddresses([...internal, ...gateways]),
     zone: metadata.labels[ZONE_LABEL] ?? "",
   };

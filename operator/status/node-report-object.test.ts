@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { parseKubeObject } from "../resources/kube-object.ts";
-import { parseNodeReport } from "../resources/node-report.ts";
+import { type KeptLeaves, parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { nodeReportStatus, parseApplied } from "./node-report-object.ts";
 
 interface Schema {
@@ -57,6 +57,11 @@ const HELD = new Map([
   ["enrolment u1", { version: "v2" }],
 ]);
 const REFUSED = [{ kind: "policy", name: "shop/large", reason: "too_many_rules" }] as const;
+const KEPT: KeptLeaves = {
+  nodeUid: "n1",
+  earlier: [{ identity: "spiffe://a/ns/b/sa/c", serial: "0a", notAfterMs: 1_900_000_000_123 }],
+  revoked: [{ serial: "0b", notAfterMs: 1_900_000_000_124 }],
+};
 const REPORTED_AT_MS = 1_900_000_000_456;
 
 function written(report = REPORT): unknown {
@@ -67,6 +72,7 @@ function written(report = REPORT): unknown {
         applied: { held: HELD, refused: REFUSED },
         reportedAtMs: REPORTED_AT_MS,
         tunnels: ["u1", "u2"],
+        kept: KEPT,
       }),
     ),
   );
@@ -146,6 +152,7 @@ test("parseNodeReport(): reads back all that nodeReportStatus() wrote", () => {
     kind: "accepted",
     value: { report: REPORT, reportedAtMs: REPORTED_AT_MS, tunnels: ["u1", "u2"] },
   });
+  expect(parseKeptLeaves(object.value.status)).toEqual(KEPT);
   expect(parseApplied(object.value.status)?.refused).toEqual(REFUSED);
   expect([...(parseApplied(object.value.status)?.held.keys() ?? [])]).toEqual([
     "enrolment u1",

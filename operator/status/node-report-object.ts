@@ -9,6 +9,7 @@
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import { asList, asRecord, asText, recordsOf } from "../resources/narrow.ts";
+import type { KeptLeaves } from "../resources/node-report.ts";
 import type { AppliedByNode } from "./enforcement.ts";
 
 /** What status conditions ask for; the rest of what a node holds is nobody's business. */
@@ -29,6 +30,7 @@ export interface ToldReport {
   readonly reportedAtMs: number;
   /** As the index knows them, sorted: what a replica that starts now must know of. */
   readonly tunnels: readonly string[];
+  readonly kept: KeptLeaves;
 }
 
 export function nodeReportStatus(told: ToldReport): object {
@@ -44,6 +46,7 @@ export function reportContent({
   report,
   applied,
   tunnels,
+  kept,
 }: Omit<ToldReport, "reportedAtMs">): object {
   const { node, version, captures, leaves, bundles, olderTunnels } = report;
   return {
@@ -63,8 +66,23 @@ export function reportContent({
     bundles: bundles.toSorted((a, b) => compare(a.trustDomain, b.trustDomain)),
     olderTunnels: olderTunnels.toSorted((a, b) => compare(a.issuer, b.issuer)),
     tunnels,
+    ...keptContent(kept),
     applied: formatApplied(applied.held),
     refused: formatRefused(applied.refused),
+  };
+}
+
+/** What `parseKeptLeaves` reads back. */
+export function keptContent({ nodeUid, earlier, revoked }: KeptLeaves) {
+  return {
+    nodeUid,
+    earlierLeaves: earlier.map(({ identity, serial, notAfterMs }) => {
+      return { identity, serial, notAfter: formatTime(notAfterMs) };
+    }),
+    revoked: revoked.map(({ serial, notAfterMs }) => ({
+      serial,
+      notAfter: formatTime(notAfterMs),
+    })),
   };
 }
 

@@ -25,7 +25,6 @@ beforeEach(async () => {
     api: server.client(),
     findPod: (uid) =>
       uid === "u" ? { uid, namespace: "shop", name: "web", node: "node-a" } : undefined,
-    findNodeUid: () => "n",
     log,
   });
 });
@@ -50,10 +49,11 @@ function put(told: NodeReport): void {
     applied: { held: HELD, refused: [] },
     reportedAtMs: REPORTED_AT_MS,
     tunnels: [],
+    kept: { nodeUid: "n", earlier: [], revoked: [] },
   });
 }
 
-test("ReportWriter: a capture becomes the pod's condition beside those of others, and a NodeReport owned by its Node", async () => {
+test("ReportWriter: a capture becomes the pod's condition beside those of others, and a NodeReport that outlives its Node", async () => {
   const both = Promise.all([
     server.nextWrite(({ path }) => path === `${POD}/status`),
     server.nextWrite(({ path }) => path === REPORT),
@@ -67,7 +67,7 @@ test("ReportWriter: a capture becomes the pod's condition beside those of others
     ],
   });
   expect(server.get(REPORT)).toMatchObject({
-    metadata: { ownerReferences: [{ kind: "Node", name: "node-a", uid: "n" }] },
+    metadata: { name: "node-a" },
     status: {
       captured: 1,
       failed: 0,

@@ -17,8 +17,6 @@ import type { PodPlace } from "./pod-directory.ts";
 export interface ReportWriterOptions {
   readonly api: KubeApi;
   readonly findPod: (uid: string) => PodPlace | undefined;
-  /** "" where the Node is not known. */
-  readonly findNodeUid: (node: string) => string;
   readonly log: Log;
 }
 
@@ -85,8 +83,7 @@ export class ReportWriter {
   }
 
   async #writeReport(node: string, { told }: ReportWrite): Promise<void> {
-    const nodeUid = this.#options.findNodeUid(node);
-    await applyNodeReport(this.#options.api, { node, nodeUid }, nodeReportStatus(told));
+    await applyNodeReport(this.#options.api, node, nodeReportStatus(told));
   }
 
   async #writePod({ pod, condition }: PodWrite): Promise<void> {
