@@ -1,6 +1,6 @@
 /** The line of a node proxy without the node proxy: holds what it is sent, takes all of it, reports what the test says. */
 import { EventEmitter, once } from "node:events";
-import type { CaptureReport } from "../../core/model/node-report.ts";
+import type { CaptureReport, LeafReport } from "../../core/model/node-report.ts";
 import type { Changes, Resource } from "../../core/model/resource.ts";
 import { ConfigStream } from "../../nodeproxy/control/config-stream.ts";
 import { HeldResources } from "../../nodeproxy/control/held-resources.ts";
@@ -33,14 +33,17 @@ export class WatchingNode {
     this.#stream.start();
   }
 
-  report(captures: readonly Pick<CaptureReport, "uid" | "state">[]): void {
+  report(
+    captures: readonly Pick<CaptureReport, "uid" | "state">[],
+    leaves: readonly LeafReport[] = [],
+  ): void {
     this.#stream.report({
       node: this.#node,
       version: "test",
       captures: captures.map((capture) => {
         return { reason: "", message: "", connectionsOutside: 0, ...capture };
       }),
-      leaves: [],
+      leaves,
       bundles: [],
       olderTunnels: [],
     });
