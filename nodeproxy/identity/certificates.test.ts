@@ -598,3 +598,16 @@ test("restore(): a stored leaf that was taken back is not used", async () => {
   expect(next.isServed("uid-1")).toBe(true);
   next.close();
 });
+
+test("revocationsChanged(): an attempt in vain is made again, though the leaf that was taken back is young", async () => {
+  world.certificates.need("uid-1", idOf(WEB));
+  await pass(0);
+  world.revoked.add(serialOf(world.served[0]));
+  world.fail = () => new Error("away");
+  world.certificates.revocationsChanged();
+  await pass(0);
+  expect(world.asked).toHaveLength(2);
+  world.fail = undefined;
+  await pass(20_000);
+  expect(world.certificates.isServed("uid-1")).toBe(true);
+});
