@@ -86,7 +86,7 @@ export class TrafficTrust {
 
   /** Every second. */
   tick(): void {
-    this.#leaveOlderIssuers();
+    if (this.#isAnyOlder()) this.#leaveOlderIssuers();
     this.#tell();
   }
 
@@ -99,10 +99,17 @@ export class TrafficTrust {
 
   /** Also those whose handshake ended after the change, and those whose successor failed at first. */
   #leaveOlderIssuers(): void {
-    const { contexts, issuers, pool, pods } = this.#parts;
-    if (issuers.counts().length < 2) return;
+    const { contexts, pool, pods } = this.#parts;
     pool.leaveOlderIssuers((identity) => contexts.own(identity)?.issuer ?? "");
     for (const pod of pods()) pod.leaveOlderIssuers();
+  }
+
+  /** Hardly ever: spares looking at every tunnel each second. */
+  #isAnyOlder(): boolean {
+    const served = this.#parts.contexts.issuers();
+    return (
+      served.size > 1 || this.#parts.issuers.counts().some(({ issuer }) => !served.has(issuer))
+    );
   }
 
   #rename(): boolean {

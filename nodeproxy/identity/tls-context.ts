@@ -60,6 +60,8 @@ export interface TlsContexts {
   client(identity: string): ClientTlsOptions | undefined;
   /** The leaf of these contexts; `undefined` where they are. */
   own(identity: string): OwnLeaf | undefined;
+  /** Of all leaves served. */
+  issuers(): ReadonlySet<string>;
 }
 
 /** `isRevoked`: whether a leaf was taken back, by its serial in hex; asked at every use. */
@@ -148,6 +150,10 @@ class LeafContexts implements TlsContexts {
   own(identity: string): OwnLeaf | undefined {
     const entry = this.#usable(identity);
     return entry && this.#own(entry);
+  }
+
+  issuers(): ReadonlySet<string> {
+    return new Set(Array.from(this.#entries.values(), (entry) => this.#own(entry).issuer));
   }
 
   #own(entry: Entry): OwnLeaf {

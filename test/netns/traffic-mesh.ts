@@ -32,6 +32,8 @@ export interface TrafficNode {
   /** Resolves with the next connection that ends from now on. */
   nextEnded(): Promise<LoggedConnection>;
   told: FromTraffic[];
+  /** Resolves with the next message that control is told from now on. */
+  nextTold(): Promise<FromTraffic>;
   /** In Prometheus' text format. */
   metrics(): Promise<string>;
 }
@@ -180,6 +182,7 @@ function createNode(node: string): TrafficNode {
   const ended: LoggedConnection[] = [];
   const waiting: ((connection: LoggedConnection) => void)[] = [];
   const told: FromTraffic[] = [];
+  const hearing: ((message: FromTraffic) => void)[] = [];
   const registry = new Registry();
   const traffic = createTraffic({
     node,
@@ -193,12 +196,16 @@ function createNode(node: string): TrafficNode {
       },
       close: () => Promise.resolve(),
     },
-    send: (message) => void told.push(message),
+    send: (message) => {
+      told.push(message);
+      for (const resolve of hearing.splice(0)) resolve(message);
+    },
   });
   return {
     traffic,
     ended,
     told,
+    nextTold: () => new Promise((resolve) => hearing.push(resolve)),
     nextEnded: () => new Promise((resolve) => waiting.push(resolve)),
     metrics: () => registry.metrics(),
   };
