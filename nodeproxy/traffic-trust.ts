@@ -4,11 +4,12 @@
  */
 import type { ResourceKind } from "../core/model/resource.ts";
 import type { FromTraffic, ServedLeaf } from "./channel/messages.ts";
+import { peerChain } from "./identity/peer-chain.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import { vouchersOf } from "./identity/vouchers.ts";
 import type { Current } from "./state/current.ts";
 import type { TrafficPod } from "./traffic-pod.ts";
-import { isChainTrusted, isStillTrusted } from "./tunnel/is-still-trusted.ts";
+import { createTrustCheck } from "./tunnel/is-still-trusted.ts";
 import type { LeafWaiters } from "./tunnel/leaf-waiters.ts";
 import type { IsTrusted, TunnelPool } from "./tunnel/pool.ts";
 import type { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
@@ -57,9 +58,9 @@ export class TrafficTrust {
   /** Ends tunnels, at once, one of whose ends is not trusted any more. */
   endUntrusted(): void {
     const { contexts, pool, pods } = this.#parts;
-    const bundles = contexts.bundles();
+    const check = createTrustCheck(contexts.bundles());
     function isTrusted(...[socket, own]: Parameters<IsTrusted>): boolean {
-      return isChainTrusted(own.chain, bundles) && isStillTrusted(socket, bundles);
+      return check(own.chain) && check(peerChain(socket));
     }
     pool.endUntrusted(isTrusted);
     for (const pod of pods()) pod.endUntrusted(isTrusted);

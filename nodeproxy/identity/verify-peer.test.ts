@@ -17,7 +17,7 @@ import {
   uriName,
 } from "../../test/fakes/crafted-ca.ts";
 import { withTwinSignature } from "../../test/fakes/twin-signature.ts";
-import { isStillTrusted } from "../tunnel/is-still-trusted.ts";
+import { createTrustCheck, isStillTrusted } from "../tunnel/is-still-trusted.ts";
 import { createTlsContexts, type TlsContexts } from "./tls-context.ts";
 import { type VerifiedPeerResult, verifyPeer } from "./verify-peer.ts";
 import { vouchersOf } from "./vouchers.ts";
@@ -473,4 +473,10 @@ test("isStillTrusted(): a root vouches for its own trust domain only, and the re
   expect(isStillTrusted(socket, bundles)).toBe(false);
   const retired = [certificateFingerprint(signer.der)];
   expect(isStillTrusted(socket, [{ ...theirs, retired }])).toBe(false);
+  const check = createTrustCheck(both);
+  const forged = [leaf.der, root.issue({ ...caCraft, commonName: "signer" }).der];
+  expect([leaf.chain, forged, leaf.chain, []].map(check)).toEqual([true, false, true, false]);
+  const over = signer.issue({ names: [uriName(FOREIGN)], notAfterMs: Date.now() - 60_000 });
+  // A stream may outlive its leaf; no handshake takes one.
+  expect(check(over.chain)).toBe(true);
 });
