@@ -23,6 +23,8 @@ export type CertifyFailure =
   /** Too many requests, or the operator is stopping: try again later. */
   | "overloaded"
   | "timed_out"
+  /** The answer was cut, too large, or is none. */
+  | "broken_answer"
   /** An answer without a certificate. */
   | "empty_chain";
 
@@ -58,6 +60,8 @@ export class CertifyClient {
   readonly #line: OperatorLineOptions;
   readonly #stop = new AbortController();
   #connection: Promise<OperatorConnection> | undefined;
+  /** Not asked any more; each closes itself once nothing is under way on it. */
+  readonly #left = new Set<OperatorConnection>();
 
   constructor(line: OperatorLineOptions) {
     this.#line = line;
@@ -65,8 +69,9 @@ export class CertifyClient {
 
   /** The chain in DER, leaf first, without the root. Throws a CertifyError, or the signal's reason. */
   async certify({ workload, csr, signal }: CertifyRequest): Promise<Uint8Array[]> {
+    let connection: OperatorConnection | undefined;
     try {
-      const connection = await this.#connect();
+      connection = await this.#connect();
       const headers = await connection.headers();
       signal.throwIfAborted();
       const options = { headers, signal, timeoutMs: CERTIFY_TIMEOUT_MS };
@@ -74,7 +79,9 @@ export class CertifyClient {
       if (chain.length > 0) return chain;
     } catch (error) {
       signal.throwIfAborted();
-      throw certifyError(error);
+      const failure = certifyError(error);
+      if (connection && isSuspect(failure.reason)) this.#leave(connection);
+      throw failure;
     }
     throw new CertifyError("empty_chain", "", {});
   }
@@ -83,6 +90,15 @@ export class CertifyClient {
     this.#stop.abort();
     const connection = await this.#connection?.catch(() => undefined);
     connection?.close();
+    for (const left of this.#left) left.close();
+  }
+
+  /** The next request opens another one; those under way here may still be answered. */
+  #leave(connection: OperatorConnection): void {
+    for (const left of this.#left) if (!left.isOpen()) this.#left.delete(left);
+    if (this.#left.has(connection)) return;
+    this.#left.add(connection);
+    this.#connection = undefined;
   }
 
   async #connect(): Promise<OperatorConnection> {
@@ -97,6 +113,14 @@ export class CertifyClient {
     }
     return this.#connection ?? this.#connect();
   }
+}
+
+/**
+ * An answer that nobody has read to its end holds the connection's window (RFC 9113 5.2): PINGs are answered, and
+ * every other answer waits for ever.
+ */
+function isSuspect(reason: CertifyFailure): boolean {
+  return reason === "broken_answer" || reason === "timed_out";
 }
 
 function certifyError(error: unknown): CertifyError {
@@ -121,6 +145,8 @@ export function pushbackMs(trailer: string | null): number {
 function reasonOf(code: Code, refusal: string): CertifyFailure {
   if (code === Code.Unauthenticated) return "not_authenticated";
   if (code === Code.DeadlineExceeded) return "timed_out";
+  // What the operator decides has its reason; this is the transport's word.
+  if (refusal === "" && code !== Code.Unavailable) return "broken_answer";
   if (code === Code.ResourceExhausted) return "overloaded";
   if (code === Code.Unavailable) return refusal === "" ? "operator_unreachable" : "overloaded";
   return "refused";

@@ -58,6 +58,8 @@ export interface Craft {
   readonly notAfterMs?: number;
   readonly keys?: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   readonly hash?: "sha256" | "sha1";
+  /** Of somebody who keeps the private key: SubjectPublicKeyInfo, DER. `key` of the result is then nobody's. */
+  readonly subjectKey?: Uint8Array;
 }
 
 export interface Crafted {
@@ -83,7 +85,8 @@ interface Issuer {
 
 function build(craft: Craft, issuer: Issuer | undefined): Crafted {
   const keys = craft.keys ?? generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const publicKey = createPublicKey(keys.privateKey).export({ format: "der", type: "spki" });
+  const publicKey =
+    craft.subjectKey ?? createPublicKey(keys.privateKey).export({ format: "der", type: "spki" });
   const subject = distinguishedName("Crafted", craft.commonName ?? "leaf");
   const hash = craft.hash ?? "sha256";
   const signer = issuer?.key ?? keys.privateKey;

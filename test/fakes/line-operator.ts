@@ -162,8 +162,8 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** A TCP relay on loopback towards `target`. */
-export async function openRelay(target: number): Promise<Relay> {
+/** A TCP relay on loopback towards `target`, at `port` again where there was one before. */
+export async function openRelay(target: number, port = 0): Promise<Relay> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (near) => {
     const far = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
@@ -173,7 +173,7 @@ export async function openRelay(target: number): Promise<Relay> {
     }
     near.pipe(far).pipe(near);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
     freeze: () => {
