@@ -130,6 +130,17 @@ test("Federation: enforced once every node that has reported holds that version"
   });
 });
 
+test("Federation: more roots than nodes are told of are named in the object that comes last", () => {
+  const index = createIndex();
+  const roots = Array.from({ length: 66 }, (_, i) => createCraftedRoot(`root ${i}`));
+  for (let i = 0; i < 5; i += 1) {
+    put(index, trust(`part-${i}`, "partner.example", ...roots.slice(i * 16, i * 16 + 16)));
+  }
+  expect(held(index)["partner.example"]).toHaveLength(64);
+  expect(conditionsOf(index, "part-3").accepted.message).toBe("");
+  expect(conditionsOf(index, "part-4").accepted.message).toContain("2 of them do not count");
+});
+
 test("Federation: an alias of ours and a root that has ended are told", () => {
   const index = createIndex();
   put(index, object("MeshConfig", "default", { trustDomainAliases: ["partner.example"] }));

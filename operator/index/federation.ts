@@ -18,11 +18,14 @@ export interface HeldTrustBundle {
 
 /** Of all objects for one trust domain; what is beyond, in the order of the objects' names, does not count. */
 const MAX_ROOTS = 64;
+/** A bundle is one resource, and a node reads messages of 4 MiB. */
+const MAX_BYTES = 1_048_576;
 
 export class Federation {
   readonly #held = new Map<string, HeldTrustBundle>();
   /** Trust domains that nodes are told of. */
   readonly #published = new Set<string>();
+  readonly #leftOut = new Map<string, number>();
 
   set(object: KubeObject, isThere: boolean): void {
     const { name } = object.metadata;
@@ -32,6 +35,11 @@ export class Federation {
 
   all(): readonly HeldTrustBundle[] {
     return [...this.#held.values()];
+  }
+
+  /** How many roots of that object do not count, for want of room. */
+  leftOut(name: string): number {
+    return this.#leftOut.get(name) ?? 0;
   }
 
   /** Brings `global` up to date; `own` is the mesh's trust domain of now, which no object speaks for. */
@@ -50,21 +58,37 @@ export class Federation {
   }
 
   #bundles(own: string): ReadonlyMap<string, TrustBundle> {
-    const roots = new Map<string, Map<string, Uint8Array>>();
+    const joined = new Map<string, JoinedRoots>();
+    this.#leftOut.clear();
     const byName = [...this.#held].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, { parsed }] of byName) {
+    for (const [name, { parsed }] of byName) {
       if (parsed.kind === "refused" || parsed.value.trustDomain === own) continue;
-      const { trustDomain } = parsed.value;
-      const joined = roots.get(trustDomain) ?? new Map<string, Uint8Array>();
-      for (const { der } of parsed.value.roots)
-        if (joined.size < MAX_ROOTS) joined.set(der.join(), der);
-      roots.set(trustDomain, joined);
+      const { trustDomain, roots } = parsed.value;
+      const bundle = joined.get(trustDomain) ?? { roots: new Map<string, Uint8Array>(), bytes: 0 };
+      joined.set(trustDomain, bundle);
+      const leftOut = roots.filter(({ der }) => !join(bundle, der)).length;
+      if (leftOut > 0) this.#leftOut.set(name, leftOut);
     }
     return new Map(
-      [...roots].map(([trustDomain, joined]) => [
+      [...joined].map(([trustDomain, { roots }]) => [
         trustDomain,
-        { trustDomain, roots: [...joined.values()], issuer: "", retired: [] },
+        { trustDomain, roots: [...roots.values()], issuer: "", retired: [] },
       ]),
     );
   }
+}
+
+interface JoinedRoots {
+  readonly roots: Map<string, Uint8Array>;
+  bytes: number;
+}
+
+/** False where there is no room for it. */
+function join(bundle: JoinedRoots, der: Uint8Array): boolean {
+  const key = der.join();
+  if (bundle.roots.has(key)) return true;
+  if (bundle.roots.size >= MAX_ROOTS || bundle.bytes + der.length > MAX_BYTES) return false;
+  bundle.roots.set(key, der);
+  bundle.bytes += der.length;
+  return true;
 }

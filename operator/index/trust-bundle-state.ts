@@ -41,6 +41,7 @@ function trustBundleState(
       ...reading.warnings,
       ...aliasWarnings(trustDomain, aliases),
       ...endedRoots(parsed.value, nowMs),
+      ...leftOutRoots(state.federation.leftOut(object.metadata.name), trustDomain),
     ],
     proofs: proofsEverywhere(state, ref),
   };
@@ -60,4 +61,10 @@ function endedRoots({ roots }: ForeignTrust, nowMs: number): readonly Reason[] {
       field: "spec.roots",
       message: `one of them ended at ${new Date(notAfterMs).toISOString()}: nobody is believed by it`,
     }));
+}
+
+function leftOutRoots(count: number, trustDomain: string): readonly Reason[] {
+  if (count === 0) return [];
+  const message = `${count} of them do not count: all objects for ${trustDomain} have too many`;
+  return [{ field: "spec.roots", message }];
 }

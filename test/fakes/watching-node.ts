@@ -1,7 +1,7 @@
 /** The line of a node proxy without the node proxy: holds what it is sent, takes all of it, reports what the test says. */
 import { EventEmitter, once } from "node:events";
 import type { CaptureReport, LeafReport } from "../../core/model/node-report.ts";
-import type { Changes, Resource } from "../../core/model/resource.ts";
+import { type Changes, type Resource, resourceKey } from "../../core/model/resource.ts";
 import { ConfigStream } from "../../nodeproxy/control/config-stream.ts";
 import { HeldResources } from "../../nodeproxy/control/held-resources.ts";
 import type { OperatorLineOptions } from "../../nodeproxy/control/operator-line.ts";
@@ -55,6 +55,14 @@ export class WatchingNode {
       while (next >= this.batches.length) await once(this.#applied, "batch");
       const found = this.batches[next]?.upserts.find(isWanted);
       if (found) return found;
+    }
+  }
+
+  /** Once a batch takes that resource away; `key` as of `resourceKey`. */
+  async removed(key: string): Promise<void> {
+    for (let next = 0; ; next += 1) {
+      while (next >= this.batches.length) await once(this.#applied, "batch");
+      if (this.batches[next]?.removals.some((ref) => resourceKey(ref) === key)) return;
     }
   }
 

@@ -241,6 +241,32 @@ test("operator on files: a policy that becomes bad is marked, and good again onc
   await statusWhen(admin, (status) => accepted(status) === "True");
 });
 
+test("operator on files: a TrustBundle reaches the node as a bundle of its own, is Enforced, and goes with its file", async () => {
+  rmSync(join(directory, "objects/policy.yaml"));
+  const partner = createCraftedRoot("partner");
+  const file = join(directory, "objects/partner.yaml");
+  writeFileSync(
+    file,
+    JSON.stringify({
+      apiVersion: "weft.dev/v1",
+      kind: "TrustBundle",
+      metadata: { name: "partner" },
+      spec: { trustDomain: "partner.example", roots: formatCertificatesPem([partner.der]) },
+    }),
+  );
+  const { admin, grpcPort } = await startOperator();
+  const node = connectNode("node-a", grpcPort);
+  const { body } = await node.received(({ name }) => name === "partner.example");
+  expect(body).toMatchObject({
+    kind: "bundle",
+    value: { issuer: "", retired: [], roots: [Buffer.from(partner.der)] },
+  });
+  node.report([{ uid: WEB, state: "captured" }]);
+  await statusWhen(admin, (status) => enforced(status) === "True Enforced");
+  rmSync(file);
+  await node.removed("bundle partner.example");
+});
+
 function enforced({ objects }: Status): string {
   const condition = objects[0]?.conditions.find(({ type }) => type === "Enforced");
   return `${condition?.status} ${condition?.reason}`;
@@ -380,6 +406,26 @@ test("operator: a port that is taken ends the start with 1 and says so", async (
   child = running;
   expect(code).toBe(1);
   expect(told).toContain("EADDRINUSE");
+});
+
+test("operator on files: an issuer of cert-manager, which only a cluster has, is not answered by a root of our own", async () => {
+  const config = { apiVersion: "weft.dev/v1", kind: "MeshConfig", metadata: { name: "default" } };
+  const spec = { certificates: { issuerRef: { name: "corporate" } } };
+  writeFileSync(join(directory, "objects/mesh.yaml"), JSON.stringify({ ...config, spec }));
+  const [code, told] = await refusedArguments([
+    "--source",
+    `file:${join(directory, "objects")}`,
+    "--ca-dir",
+    join(directory, "ca"),
+    "--join-token-file",
+    join(directory, "join-token"),
+    "--grpc-listen",
+    "127.0.0.1:0",
+    "--metrics-listen",
+    "127.0.0.1:0",
+  ]);
+  expect(code).toBe(1);
+  expect(told).toContain("cert-manager needs a cluster");
 });
 
 test("operator: a CA that ends before a leaf would ends the start with 1, a code, and the way out", async () => {

@@ -39,12 +39,12 @@ afterAll(async () => {
   await attacks[Symbol.asyncDispose]();
 }, 30_000);
 
-function partner(root = PARTNER): KubeObject {
+function partner(root = PARTNER, name = "partner"): KubeObject {
   const parsed = parseKubeObject({
     apiVersion: "weft.dev/v1",
     kind: "TrustBundle",
-    metadata: { name: "partner" },
-    spec: { trustDomain: "partner.example", roots: formatCertificatesPem([root.der]) },
+    metadata: { name },
+    spec: { trustDomain: `${name}.example`, roots: formatCertificatesPem([root.der]) },
   });
   if (parsed.kind === "refused") throw new Error(parsed.reasons.join());
   return parsed.value;
@@ -139,6 +139,20 @@ test("federation: the object's end closes open tunnels of its callers and nobody
   own.send(headers(3, connectTo(`${attacks.mesh.network.b.v4}:${APP_PORT}`)));
   expect(await own.answer(3)).toBe(200);
   own.destroy();
+});
+
+test("federation: a trust domain that goes is gone, also where its root stays for another one", async () => {
+  apply("upsert");
+  apply("upsert", partner(PARTNER, "third"));
+  const socket = attacks.dial();
+  const closed = once(socket, "close");
+  const tunnel = attacks.tunnelOver(socket, caller());
+  tunnel.send(headers(1, connectTo(`${attacks.mesh.network.b.v4}:${APP_PORT}`)));
+  expect(await tunnel.answer(1)).toBe(200);
+  apply("delete");
+  await closed;
+  await attacks.refused("peer_trust_domain", () => handshakeFails(caller()));
+  apply("delete", partner(PARTNER, "third"));
 });
 
 test("federation: another root in the object closes tunnels under the one before", async () => {
