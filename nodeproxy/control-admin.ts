@@ -1,13 +1,17 @@
 /**
- * The control process's admin endpoint, on loopback: what this node holds and does, for people and tests.
+ * What the control process answers by HTTP: its admin endpoint on loopback, with what this node holds and does, for
+ * people and tests; metrics; readiness.
  *
  * Never shows a key or a token.
  */
 import { X509Certificate } from "node:crypto";
 import type { CaptureReport } from "../core/model/node-report.ts";
 import type { Resource } from "../core/model/resource.ts";
-import { type AdminRoute, jsonAnswer } from "../core/process/admin.ts";
+import { type AdminRoute, AdminServer, healthRoutes, jsonAnswer } from "../core/process/admin.ts";
+import type { Log } from "../core/process/log.ts";
+import type { Readiness } from "../core/process/readiness.ts";
 import type { OpenConnection, ServedLeaf } from "./channel/messages.ts";
+import type { NodeProxyConfig } from "./config.ts";
 
 export interface ControlView {
   readonly captures: () => readonly CaptureReport[];
@@ -15,9 +19,31 @@ export interface ControlView {
   readonly renewLeaves: () => void;
   readonly connections: () => readonly OpenConnection[];
   readonly resources: () => readonly Resource[];
+  readonly metrics: AdminRoute;
+  readonly readiness: Readiness;
+  readonly log: Log;
 }
 
-export function controlRoutes(view: ControlView): Readonly<Record<string, AdminRoute>> {
+/** Resolves once all listen. */
+export async function openControlServers(
+  { adminListen, metricsListen, readyListen }: NodeProxyConfig,
+  view: ControlView,
+): Promise<readonly AdminServer[]> {
+  const places = [
+    { address: adminListen, routes: controlRoutes(view), actions: controlActions(view) },
+    { address: metricsListen, routes: { "/metrics": view.metrics }, actions: {} },
+    { address: readyListen, routes: healthRoutes(view.readiness), actions: {} },
+  ];
+  const servers: AdminServer[] = [];
+  for (const { address, routes, actions } of places) {
+    const server = new AdminServer({ routes, actions, log: view.log });
+    await server.listen(address);
+    servers.push(server);
+  }
+  return servers;
+}
+
+function controlRoutes(view: ControlView): Readonly<Record<string, AdminRoute>> {
   return {
     "/captures": () => jsonAnswer({ captures: view.captures() }),
     "/certificates": () => jsonAnswer({ certificates: view.leaves().map(describeLeaf) }),
@@ -26,7 +52,7 @@ export function controlRoutes(view: ControlView): Readonly<Record<string, AdminR
   };
 }
 
-export function controlActions(view: ControlView): Readonly<Record<string, AdminRoute>> {
+function controlActions(view: ControlView): Readonly<Record<string, AdminRoute>> {
   return {
     "/certificates/renew": () => {
       view.renewLeaves();

@@ -6,7 +6,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Changes } from "../core/model/resource.ts";
-import { AdminServer, healthRoutes } from "../core/process/admin.ts";
+import type { AdminServer } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
@@ -24,7 +24,7 @@ import {
   restoreResources,
   type Snapshot,
 } from "./control/snapshot.ts";
-import { controlActions, controlRoutes } from "./control-admin.ts";
+import { openControlServers } from "./control-admin.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
 import { NodeConfiguration } from "./node-configuration.ts";
 import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
@@ -63,7 +63,7 @@ class ControlApp implements Running {
   readonly #certificates: Certificates;
   readonly #certify: CertifyClient;
   readonly #stream: ConfigStream;
-  readonly #servers: AdminServer[] = [];
+  #servers: readonly AdminServer[] = [];
   #capture: Capture | undefined;
   #line: ControlLine | undefined;
   #snapshot: Snapshot | undefined;
@@ -188,7 +188,6 @@ class ControlApp implements Running {
   }
 
   async #listen(): Promise<void> {
-    const { adminListen, metricsListen, readyListen } = this.#config;
     const registry = createMetrics({
       name: "nodeproxy",
       version: VERSION,
@@ -196,28 +195,16 @@ class ControlApp implements Running {
     });
     registry.setDefaultLabels({ process: "control" });
     exposeLeaves(registry, () => this.#certificates.report());
-    const view = {
+    this.#servers = await openControlServers(this.#config, {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),
       renewLeaves: () => this.#certificates.renewAll(),
       connections: () => this.#connections,
       resources: () => this.#configuration.all(),
-    };
-    const health = healthRoutes(this.#readiness);
-    const places = [
-      { address: adminListen, routes: controlRoutes(view), actions: controlActions(view) },
-      {
-        address: metricsListen,
-        routes: { "/metrics": () => this.#trafficMetrics.page(registry) },
-        actions: {},
-      },
-      { address: readyListen, routes: health, actions: {} },
-    ];
-    for (const { address, routes, actions } of places) {
-      const server = new AdminServer({ routes, actions, log: this.#log });
-      await server.listen(address);
-      this.#servers.push(server);
-    }
+      metrics: () => this.#trafficMetrics.page(registry),
+      readiness: this.#readiness,
+      log: this.#log,
+    });
   }
 
   /** One synchronous step: traffic, certificates and captures see the same configuration. */

@@ -70,22 +70,32 @@ export function verifyPeer(socket: TLSSocket, options: VerifyPeerOptions): Verif
   }
   const svid = checkSvid(parsed.certificate);
   if (svid.kind === "refused") return svid;
-  const chain = peerChain(socket);
-  // Whether it lies on the path that OpenSSL found or beside it: no honest peer shows one.
-  if (hasRetired(chain.slice(1), options.bundles)) {
-    return { kind: "refused", reason: "peer_issuer_retired" };
-  }
-  if (!isFromOwnRoots(chain, svid.identity, options)) {
-    return { kind: "refused", reason: "peer_trust_domain" };
-  }
-  if (options.isRevoked?.(formatSerial(parsed.certificate.serial))) {
-    return { kind: "refused", reason: "peer_certificate_revoked" };
-  }
-  if (options.expected && !isSameWorkload(svid.identity, options.expected, options.meshDomains)) {
-    return { kind: "refused", reason: "peer_identity_unexpected" };
-  }
+  const reading = { identity: svid.identity, serial: parsed.certificate.serial };
+  const distrust = refusalOfTrust(socket, reading, options);
+  if (distrust) return { kind: "refused", reason: distrust };
   const peer = { identity: svid.identity, uri: svid.uri, notAfterMs } as VerifiedPeer;
   return { kind: "verified", peer };
+}
+
+interface Reading {
+  readonly identity: SpiffeId;
+  readonly serial: Uint8Array;
+}
+
+/** Do the mesh's roots vouch for that identity, today, and is it the one that was to be reached? */
+function refusalOfTrust(
+  socket: TLSSocket,
+  { identity, serial }: Reading,
+  options: VerifyPeerOptions,
+): PeerRefusal | undefined {
+  const { bundles, expected, isRevoked, meshDomains } = options;
+  const chain = peerChain(socket);
+  // Whether it lies on the path that OpenSSL found or beside it: no honest peer shows one.
+  if (hasRetired(chain.slice(1), bundles)) return "peer_issuer_retired";
+  if (!isFromOwnRoots(chain, identity, options)) return "peer_trust_domain";
+  if (isRevoked?.(formatSerial(serial))) return "peer_certificate_revoked";
+  const isOther = expected && !isSameWorkload(identity, expected, meshDomains);
+  return isOther ? "peer_identity_unexpected" : undefined;
 }
 
 function refusalOfConnection(socket: TLSSocket): PeerRefusal | undefined {
