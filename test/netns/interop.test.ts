@@ -6,6 +6,8 @@
 import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
+import { until } from "../world/until.ts";
 import {
   connectFromPod,
   listenInPod,
@@ -14,7 +16,15 @@ import {
   type TestPod,
 } from "./pod-network.ts";
 import { createTrafficMesh, denyAll, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
-import { leafByZtunnelRoot, startZtunnel, type ZtunnelPeer, ztunnelRoot } from "./ztunnel-peer.ts";
+import {
+  derOf,
+  leafByZtunnelRoot,
+  signerByZtunnelRoot,
+  startZtunnel,
+  type ZtunnelPeer,
+  type ZtunnelSigner,
+  ztunnelRoot,
+} from "./ztunnel-peer.ts";
 
 const BINARY = process.env["WEFT_PEER_ZTUNNEL"] ?? "";
 const PORT = 8080;
@@ -23,6 +33,7 @@ const IDENTITY_B = "spiffe://cluster.local/ns/shop/sa/b";
 const START_MS = 30_000;
 let mesh: TrafficMesh;
 let ztunnel: ZtunnelPeer;
+let signer: ZtunnelSigner;
 const servers: Server[] = [];
 const sockets = new Set<Socket>();
 
@@ -38,6 +49,7 @@ async function start(): Promise<void> {
   // The rules stay: ztunnel has the same ports and the same mark.
   mesh.b.traffic.onMessage({ kind: "pod_closed", uid: "uid-b" }, []);
   const roots = [ztunnelRoot(BINARY)];
+  signer = signerByZtunnelRoot(BINARY);
   mesh.put({
     kind: "bundle",
     value: { trustDomain: "cluster.local", roots, issuer: "", retired: [] },
@@ -118,7 +130,7 @@ test("interop: weft's refusal ends the call of ztunnel's pod", async () => {
   const socket = follow(startFromPod(b, a.v4, PORT));
   await untilClosed(socket);
   expect((await ended).outcome).toMatchObject({ code: "denied_by_policy", policy: "shop/deny" });
-  expect(ztunnel.log()).toContain("401");
+  await until("ztunnel tells the refusal", () => ztunnel.log().includes("401") || undefined);
   mesh.put(enrolment(a, "a", {}));
   await converse(b, a);
 });
@@ -136,6 +148,51 @@ test("interop: a closed port of either is no connection for the other", async ()
   expect(mesh.a.ended.at(-2)?.outcome.code).toBe("unreachable_at_peer");
   expect(mesh.a.ended.at(-1)?.outcome.code).toBe("connect_refused");
 });
+
+test("interop: weft's leaf comes under another issuer, and open calls of both go on in their tunnels", async () => {
+  const { a, b } = mesh.network;
+  const open = [await greeted(a, b), await greeted(b, a)];
+  mesh.a.traffic.onMessage(
+    { kind: "leaf", leaf: leafByZtunnelRoot(BINARY, IDENTITY_A, signer) },
+    [],
+  );
+  for (let i = 0; i < 20; i += 1) {
+    await converse(a, b);
+    await converse(b, a);
+  }
+  for (const socket of open) {
+    socket.write("still");
+    expect(await nextText(socket)).toBe("still");
+    socket.destroy();
+  }
+  const issuer = certificateFingerprint(derOf(signer));
+  await until("tunnels stand under the new issuer", () => {
+    const last = mesh.a.told.findLast(({ kind }) => kind === "tunnel_issuers");
+    const issuers = last?.kind === "tunnel_issuers" ? last.issuers : [];
+    return issuers.some((counted) => counted.issuer === issuer) || undefined;
+  });
+});
+
+test("interop: weft's own issuer is retired, and ztunnel's open call ends at once", async () => {
+  const { a, b } = mesh.network;
+  const socket = await greeted(b, a);
+  const ended = mesh.a.nextEnded();
+  const retired = [certificateFingerprint(derOf(signer))];
+  const roots = [ztunnelRoot(BINARY)];
+  const value = { trustDomain: "cluster.local", roots, issuer: "", retired };
+  mesh.put({ kind: "bundle", value });
+  await untilClosed(socket);
+  expect((await ended).outcome.code).toBe("trust_withdrawn");
+  mesh.a.traffic.onMessage({ kind: "leaf", leaf: leafByZtunnelRoot(BINARY, IDENTITY_A) }, []);
+  await converse(b, a);
+  await converse(a, b);
+});
+
+async function greeted(from: TestPod, to: TestPod): Promise<Socket> {
+  const socket = follow(await connectFromPod(from, to.v4, PORT));
+  await nextText(socket);
+  return socket;
+}
 
 /** In order or by a reset. */
 async function untilClosed(socket: Socket): Promise<void> {

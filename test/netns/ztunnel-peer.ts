@@ -71,31 +71,70 @@ export function ztunnelRoot(binary: string): Uint8Array {
   return new X509Certificate(readBeside(binary, "root-cert.pem")).raw;
 }
 
-/** A leaf by ztunnel's test CA, for weft to serve. RSA, as that CA is. */
-export function leafByZtunnelRoot(binary: string, identity: string): ServedLeaf {
-  const root = forge.pki.certificateFromPem(readBeside(binary, "root-cert.pem"));
-  const rootKey = forge.pki.privateKeyFromPem(readBeside(binary, "ca-key.pem"));
+/** A CA certificate and its key. */
+export interface ZtunnelSigner {
+  readonly certificate: forge.pki.Certificate;
+  readonly keyPem: string;
+}
+
+/** An intermediate below ztunnel's test CA. */
+export function signerByZtunnelRoot(binary: string): ZtunnelSigner {
+  return signedBy(rootOf(binary), {
+    subject: [{ name: "commonName", value: "weft's signer" }],
+    extensions: [
+      { name: "basicConstraints", critical: true, cA: true, pathLenConstraint: 0 },
+      { name: "keyUsage", critical: true, keyCertSign: true },
+    ],
+  });
+}
+
+export function derOf({ certificate }: ZtunnelSigner): Uint8Array {
+  return new X509Certificate(forge.pki.certificateToPem(certificate)).raw;
+}
+
+/** A leaf by ztunnel's test CA, or by `signer` below it, for weft to serve. RSA, as that CA is. */
+export function leafByZtunnelRoot(
+  binary: string,
+  identity: string,
+  signer?: ZtunnelSigner,
+): ServedLeaf {
+  const { certificate, keyPem } = signedBy(signer ?? rootOf(binary), {
+    subject: [],
+    extensions: [
+      { name: "keyUsage", critical: true, digitalSignature: true },
+      { name: "extKeyUsage", serverAuth: true, clientAuth: true },
+      { name: "subjectAltName", critical: true, altNames: [{ type: 6, value: identity }] },
+    ],
+  });
+  const chain = signer ? [certificate, signer.certificate] : [certificate];
+  const chainPem = chain.map((one) => forge.pki.certificateToPem(one)).join("");
+  return { identity, chainPem, keyPem, notAfterMs: certificate.validity.notAfter.getTime() };
+}
+
+function rootOf(binary: string): ZtunnelSigner {
+  const certificate = forge.pki.certificateFromPem(readBeside(binary, "root-cert.pem"));
+  return { certificate, keyPem: readBeside(binary, "ca-key.pem") };
+}
+
+function signedBy(
+  issuer: ZtunnelSigner,
+  of: { readonly subject: forge.pki.CertificateField[]; readonly extensions: object[] },
+): ZtunnelSigner {
   const keys = generateKeyPairSync("rsa", {
     modulusLength: 2048,
     publicKeyEncoding: { type: "spki", format: "pem" },
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
   });
-  const notAfterMs = Date.now() + HOUR_MS;
   const certificate = forge.pki.createCertificate();
   certificate.serialNumber = "0123456789abcdef";
   certificate.publicKey = forge.pki.publicKeyFromPem(keys.publicKey);
   certificate.validity.notBefore = new Date(Date.now() - HOUR_MS);
-  certificate.validity.notAfter = new Date(notAfterMs);
-  certificate.setSubject([]);
-  certificate.setIssuer(root.subject.attributes);
-  certificate.setExtensions([
-    { name: "keyUsage", critical: true, digitalSignature: true },
-    { name: "extKeyUsage", serverAuth: true, clientAuth: true },
-    { name: "subjectAltName", critical: true, altNames: [{ type: 6, value: identity }] },
-  ]);
-  certificate.sign(rootKey, forge.md.sha256.create());
-  const chainPem = forge.pki.certificateToPem(certificate);
-  return { identity, chainPem, keyPem: keys.privateKey, notAfterMs };
+  certificate.validity.notAfter = new Date(Date.now() + HOUR_MS);
+  certificate.setSubject(of.subject);
+  certificate.setIssuer(issuer.certificate.subject.attributes);
+  certificate.setExtensions(of.extensions);
+  certificate.sign(forge.pki.privateKeyFromPem(issuer.keyPem), forge.md.sha256.create());
+  return { certificate, keyPem: keys.privateKey };
 }
 
 function readBeside(binary: string, file: string): string {
