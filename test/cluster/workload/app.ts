@@ -43,7 +43,7 @@ function serveFirst(port: number): void {
     socket.pipe(socket);
   });
   server.listen(port, () => print({ listening: port }));
-  process.once("SIGTERM", () => process.exit(0));
+  process.once("SIGTERM", () => setTimeout(() => process.exit(0), LINGER_MS));
 }
 
 /** Framed protobuf by hand: HealthCheckResponse{status: SERVING} (grpc/health/v1/health.proto). */
