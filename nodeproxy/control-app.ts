@@ -218,12 +218,9 @@ class ControlApp implements Running {
     for (const [uid, identity] of this.#configuration.identities()) {
       this.#certificates.need(uid, identity);
     }
-    if (changes.upserts.some(({ body }) => body.kind === "bundle")) {
-      this.#certificates.bundlesChanged();
-    }
-    if (changes.upserts.some(({ body }) => body.kind === "revocation")) {
-      this.#certificates.revocationsChanged();
-    }
+    const kinds = new Set(changes.upserts.map(({ body }) => body.kind));
+    if (kinds.has("bundle")) this.#certificates.bundlesChanged();
+    if (kinds.has("revocation")) this.#certificates.revocationsChanged();
     this.#capture?.apply(enrolments);
     for (const uid of this.#configuration.withoutTunnel(changes)) {
       this.#capture?.releaseSettled(uid);

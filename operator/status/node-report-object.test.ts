@@ -114,6 +114,17 @@ test("nodeReportStatus(): the CRD keeps every field of it", () => {
   expect(violations(written(), status, "status")).toEqual([]);
 });
 
+test("nodeReportStatus(): a leaf that was taken back is told as revoked, and not as served", () => {
+  const [leaf] = REPORT.leaves;
+  if (!leaf) throw new Error("the report has no leaf");
+  const [revoked] = KEPT.revoked;
+  const report = { ...REPORT, leaves: [leaf, { ...leaf, serial: revoked?.serial ?? "" }] };
+  expect(written(report)).toMatchObject({
+    leaves: [{ serial: leaf.serial }],
+    revoked: [{ serial: revoked?.serial }],
+  });
+});
+
 test("nodeReportStatus(): what a node may report at most still fits the CRD", () => {
   const [capture] = REPORT.captures;
   const [leaf] = REPORT.leaves;

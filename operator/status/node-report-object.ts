@@ -49,6 +49,7 @@ export function reportContent({
   kept,
 }: Omit<ToldReport, "reportedAtMs">): object {
   const { node, version, captures, leaves, bundles, olderTunnels } = report;
+  const revoked = new Set(kept.revoked.map(({ serial }) => serial));
   return {
     node,
     version: version.slice(0, MAX_VERSION),
@@ -57,7 +58,9 @@ export function reportContent({
     captures: captures
       .map((capture) => ({ ...capture, message: capture.message.slice(0, MAX_MESSAGE) }))
       .toSorted((a, b) => compare(a.uid, b.uid)),
+    // One that was taken back serves nobody: nothing waits for its renewal or warns of its end.
     leaves: leaves
+      .filter(({ serial }) => !revoked.has(serial))
       .map(({ identity, issuer, serial, notBeforeMs, notAfterMs }) => {
         const notBefore = formatTime(notBeforeMs);
         return { identity, issuer, serial, notBefore, notAfter: formatTime(notAfterMs) };
