@@ -15,6 +15,7 @@ import type { Authority } from "./ca/authority.ts";
 import { createIssuer } from "./ca/issue-for-workload.ts";
 import type { OperatorConfig } from "./config.ts";
 import { createCertifier } from "./create-certifier.ts";
+import { createRotation } from "./create-rotation.ts";
 import { ConfigStreams } from "./distribute/config-streams.ts";
 import { type NodeServer, openNodeServer } from "./distribute/server.ts";
 import { ClusterIndex } from "./index/cluster-index.ts";
@@ -25,6 +26,7 @@ import { OperatorMetrics } from "./operator-metrics.ts";
 import type { Platform } from "./platform.ts";
 import { createFilesPlatform } from "./platform-files.ts";
 import type { IssuerRef } from "./resources/mesh-config.ts";
+import type { RotationRunner } from "./rotation/rotation-runner.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import type { SourceEvent } from "./source/source.ts";
 import { MeshStatus } from "./status/mesh-status.ts";
@@ -59,10 +61,12 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   };
   const parts = await createParts(options, registry);
   let isSynced = false;
+  const started: { rotation?: RotationRunner } = {};
   const admin = createAdmin(parts, {
     registry,
     readiness,
     isSynced: () => isSynced,
+    rotations: () => started.rotation?.statuses() ?? [],
     hasStatus: config.source.kind === "files",
     log,
   });
@@ -85,17 +89,19 @@ export async function startOperator(options: OperatorOptions): Promise<Running> 
   });
   parts.index.setBundle(authority.bundle());
   tokens.ca.met();
-  const servers = await openServers(parts, authority, options);
+  const { node, renewal, rotation } = await openServers(parts, authority, options);
+  started.rotation = rotation;
   tokens.servers.met();
-  log.info({ port: servers.node.port, version }, "ready");
+  log.info({ port: node.port, version }, "ready");
 
   return {
     close: async () => {
       readiness.stop();
       stopReview();
-      servers.renewal.close();
+      renewal.close();
+      await rotation.close();
       // A second less than the whole, so that what comes after still has time.
-      const drained = servers.node.close(Math.max(1000, config.drainBudgetMs - 1000));
+      const drained = node.close(Math.max(1000, config.drainBudgetMs - 1000));
       await Promise.all([drained, parts.platform.leave()]);
       parts.status.close();
       await parts.platform.source.close();
@@ -196,6 +202,7 @@ function takeEvent({ index, line, status, platform }: Parts, event: SourceEvent)
 interface Servers {
   readonly node: NodeServer;
   readonly renewal: Renewal;
+  readonly rotation: RotationRunner;
 }
 
 async function openServers(
@@ -227,27 +234,37 @@ async function openServers(
   metrics.watchExpiry("root", () => authority.expiry().rootMs);
   metrics.watchExpiry("intermediate", () => authority.expiry().intermediateMs);
   metrics.watchServed("grpc", renewal);
+  const rotation = createRotation({ platform, index, trustDomain, log });
+  index.watchState(() => rotation.wake());
+  const phases = "0 none, 1 pending, 2 add, 3 reissue, 4 drop; of the leader";
+  metrics.ask("ca_rotation_phase", `How far a rotation of the CA is: ${phases}`, () =>
+    rotation.phase(),
+  );
   await platform.open({
     authority,
     onCaChanged: () => {
       index.setBundle(authority.bundle());
       renewal.renewNow();
     },
-    recomputeStatus: () => status.recomputeSoon(),
+    recomputeStatus: () => {
+      status.recomputeSoon();
+      rotation.wake();
+    },
   });
-  return { node, renewal };
+  return { node, renewal, rotation };
 }
 
 interface Admin {
   readonly registry: Registry;
   readonly readiness: Readiness;
   readonly isSynced: () => boolean;
+  readonly rotations: () => readonly object[];
   readonly hasStatus: boolean;
   readonly log: Log;
 }
 
 function createAdmin(parts: Parts, admin: Admin): AdminServer {
-  const { registry, readiness, isSynced, hasStatus, log } = admin;
+  const { registry, readiness, isSynced, rotations, hasStatus, log } = admin;
   const { metrics, streams, platform } = parts;
   metrics.ask("streams", "Configuration streams open on this replica", () => streams.size);
   metrics.ask("connected_nodes", "Nodes with a stream on this replica", () => streams.nodes);
@@ -261,15 +278,16 @@ function createAdmin(parts: Parts, admin: Admin): AdminServer {
       ...healthRoutes(readiness),
       "/metrics": metricsRoute(registry),
       // In a cluster the API server tells all of it, to whoever may read it; this port asks nobody who they are.
-      ...(hasStatus ? { "/status": () => jsonAnswer(reportOf(parts)) } : {}),
+      ...(hasStatus ? { "/status": () => jsonAnswer(reportOf(parts, rotations())) } : {}),
     },
     log,
   });
 }
 
-function reportOf({ index, status, line, platform }: Parts): object {
+function reportOf({ index, status, line, platform }: Parts, rotations: readonly object[]): object {
   return statusReport({
     statuses: status.statuses(),
+    rotations,
     ignored: index.ignored(),
     sourceErrors: platform.source.errors(),
     nodes: index.nodes().map((node) => ({

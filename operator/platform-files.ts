@@ -12,6 +12,7 @@ import { CaKeeper } from "./ca/ca-keeper.ts";
 import { createFileKeyStore } from "./ca/file-key-store.ts";
 import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import { LOCAL_INTERMEDIATES } from "./ca/local-intermediate.ts";
+import { CaWatch } from "./ca-watch.ts";
 import type { SourceConfig } from "./config.ts";
 import { createJoinTokenAuthentication } from "./distribute/authenticate.ts";
 import type { Opening, Platform } from "./platform.ts";
@@ -33,7 +34,7 @@ export async function createFilesPlatform(
   { issuerRef, log }: FilesPlatformOptions,
 ): Promise<Platform> {
   await createJoinToken(config.joinTokenFile);
-  let caLooks: CaLooks | undefined;
+  let watch: CaWatch | undefined;
   const reports = new ReportFiles({ directory: join(config.caDirectory, "reports"), log });
   const platform: Platform = {
     source: afterReports(reports, new FilesSource({ directory: config.directory, log })),
@@ -58,11 +59,18 @@ export async function createFilesPlatform(
     tellGone: () => undefined,
     // Without an API there is nowhere to write to: `/status` tells all of it.
     tellStatus: () => undefined,
+    tellRotation: () => undefined,
+    trust: {
+      isLeader: () => watch !== undefined,
+      follow: async () => watch?.lookNow(),
+      publishedPem: () => watch?.publishedPem(),
+    },
     async open(opening) {
-      caLooks = startCaLooks(platform, opening, log);
+      watch = watchCa(platform, opening, log);
+      opening.recomputeStatus();
     },
     leave: async () => undefined,
-    close: async () => caLooks?.close(),
+    close: async () => watch?.close(),
   };
   return platform;
 }
@@ -81,43 +89,22 @@ const NO_ISSUER: IntermediateSource = {
 };
 
 /** Somebody may put another CA there, and the intermediate is renewed. */
-const CA_LOOK_MS = 5000;
-
-interface CaLooks {
-  close(): Promise<void>;
-}
-
-function startCaLooks(platform: Platform, opening: Opening, log: Log): CaLooks {
+function watchCa(platform: Platform, opening: Opening, log: Log): CaWatch {
   const { authority, onCaChanged } = opening;
-  let publishing = Promise.resolve();
-  function publish(): void {
-    const rootsPem = formatCertificatesPem(authority.bundle().roots);
-    publishing = platform
-      .publishRoots(rootsPem)
-      .catch((error) => log.error({ err: error }, "roots not published"));
-  }
-  const keeper = new CaKeeper({
-    authority,
-    place: platform.keyStore.place,
+  const { place } = platform.keyStore;
+  const keeper = new CaKeeper({ authority, place, log, onChanged: onCaChanged });
+  const watch = new CaWatch({
+    keeper,
+    isLeader: () => true,
+    rootsPem: () => formatCertificatesPem(authority.bundle().roots),
+    publish: (rootsPem) => platform.publishRoots(rootsPem),
+    // At the start, and nobody else writes the file.
+    publishedPem: formatCertificatesPem(authority.bundle().roots),
+    republishMs: Number.POSITIVE_INFINITY,
     log,
-    onChanged: () => {
-      publish();
-      onCaChanged();
-    },
   });
-  let looking = Promise.resolve();
-  const timer = setInterval(() => {
-    looking = looking.then(async () => {
-      await keeper.look(true);
-    });
-  }, CA_LOOK_MS);
-  return {
-    async close() {
-      clearInterval(timer);
-      await looking;
-      await publishing;
-    },
-  };
+  void watch.lookNow();
+  return watch;
 }
 
 /** Reports first: nobody must be told what to do with a pod before it is known to be captured. */

@@ -20,6 +20,7 @@ import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { ServerCertificate } from "./ca/issue-certificate.ts";
 import { LOCAL_INTERMEDIATES } from "./ca/local-intermediate.ts";
 import { createSecretKeyStore } from "./ca/secret-key-store.ts";
+import { CaWatch } from "./ca-watch.ts";
 import { createCertManagerSource } from "./cert-manager-source.ts";
 import type { OperatorConfig, SourceConfig } from "./config.ts";
 import { createTokenAuthentication } from "./distribute/authenticate.ts";
@@ -29,9 +30,10 @@ import { deleteNodeReport } from "./kube/status-patches.ts";
 import { createTokenReviewer } from "./kube/token-review.ts";
 import { writeCaBundle } from "./kube/webhook-ca-bundle.ts";
 import type { OperatorMetrics } from "./operator-metrics.ts";
-import type { Opening, Platform } from "./platform.ts";
+import type { Opening, Platform, PublishedTrust } from "./platform.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import type { IssuerRef } from "./resources/mesh-config.ts";
+import { RotationWriter } from "./rotation/rotation-writer.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import { KubernetesSource } from "./source/kubernetes.ts";
 import { CaEvents } from "./status/ca-events.ts";
@@ -83,14 +85,17 @@ export class KubernetesPlatform implements Platform {
   /** Nodes whose report is being removed. */
   readonly #dropping = new Set<string>();
   readonly #statuses: PolicyStatusWriter;
+  readonly #rotations: RotationWriter;
   readonly #election: LeaderElection;
   #opening: Opening | undefined;
-  #caKeeper: CaKeeper | undefined;
+  #watch: CaWatch | undefined;
   #webhooks: WebhookServer | undefined;
   #renewal: Renewal | undefined;
-  #reassert: NodeJS.Timeout | undefined;
-  #asserting: Promise<void> = Promise.resolve();
-  #isClosed = false;
+  readonly trust: PublishedTrust = {
+    isLeader: () => this.#election.isLeader(),
+    follow: async () => this.#watch?.lookNow(),
+    publishedPem: () => this.#watch?.publishedPem(),
+  };
 
   constructor(options: KubernetesPlatformOptions) {
     const { config, source, metrics, log } = options;
@@ -124,11 +129,9 @@ export class KubernetesPlatform implements Platform {
     this.#keptLeaves = new KeptLeavesWriter({ api, log });
     this.#election = this.#createElection();
     this.#caEvents = new CaEvents({ api, namespace, log });
-    this.#statuses = new PolicyStatusWriter({
-      api,
-      isLeader: () => this.#election.isLeader(),
-      log,
-    });
+    const isLeader = (): boolean => this.#election.isLeader();
+    this.#statuses = new PolicyStatusWriter({ api, isLeader, log });
+    this.#rotations = new RotationWriter({ api, isLeader, log });
   }
 
   intermediates(): IntermediateSource {
@@ -142,6 +145,8 @@ export class KubernetesPlatform implements Platform {
   observe(change: KubeChange): void {
     const { kind, metadata } = change.object;
     this.#rotationWaits.observe(change);
+    // The leader has moved one on: its new CA has to be everybody's before nodes ask for more.
+    if (kind === "CARotation") void this.#watch?.lookNow();
     // What was written there does not stand any more.
     if (kind === "NodeReport" && change.kind === "delete") this.#reports.forget(metadata.name);
     const gone = this.#pods.observe(change);
@@ -157,6 +162,7 @@ export class KubernetesPlatform implements Platform {
   tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
   tellKeptLeaves: Platform["tellKeptLeaves"] = (news) => this.#keptLeaves.put(news);
   tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
+  tellRotation: Platform["tellRotation"] = (told) => this.#rotations.put(told);
 
   /** The watch tells once it is gone; until then this is asked again and again. */
   dropReport(node: string): boolean {
@@ -196,8 +202,9 @@ export class KubernetesPlatform implements Platform {
     const port = await webhooks.listen(source.webhookListen);
     log.info({ port }, "webhooks listen");
     renewal.start((certificate) => webhooks.setCertificate(pemOf(certificate)));
-    this.#caKeeper = new CaKeeper({
-      authority: opening.authority,
+    const { authority } = opening;
+    const keeper = new CaKeeper({
+      authority,
       place: this.keyStore.place,
       log,
       onChanged: () => {
@@ -205,7 +212,19 @@ export class KubernetesPlatform implements Platform {
         renewal.renewNow();
       },
     });
-    this.#assertSoon();
+    const watch = new CaWatch({
+      keeper,
+      isLeader: () => this.#election.isLeader(),
+      rootsPem: () => formatCertificatesPem(authority.bundle().roots),
+      publish: (rootsPem) => this.#publish(rootsPem),
+      onLooked: async (look) => {
+        if (this.#election.isLeader()) await this.#caEvents.tell(look, authority.expiry());
+      },
+      republishMs: REASSERT_MS,
+      log,
+    });
+    this.#watch = watch;
+    void watch.lookNow();
     this.#election.start();
   }
 
@@ -214,16 +233,15 @@ export class KubernetesPlatform implements Platform {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    clearTimeout(this.#reassert);
     this.#renewal?.close();
     await this.#webhooks?.close();
     await Promise.all([
       this.#statuses.close(),
+      this.#rotations.close(),
       this.#reports.close(),
       this.#keptLeaves.close(),
-      this.#asserting,
     ]);
+    await this.#watch?.close();
     await this.#election.close();
     this.#api.close();
   }
@@ -239,7 +257,7 @@ export class KubernetesPlatform implements Platform {
       onElected: () => {
         this.#opening?.recomputeStatus();
         // With the CA of this leader the bundle of the one before may be wrong: no pod starts until it is right.
-        this.#assertSoon();
+        void this.#watch?.lookNow();
       },
     });
     metrics.ask("leader", "1 while this replica is the leader", () => Number(election.isLeader()));
@@ -249,37 +267,16 @@ export class KubernetesPlatform implements Platform {
   }
 
   /** The leader puts right what differs; the others only fill in what is empty, so that a start waits for nobody. */
-  #assertSoon(): void {
-    if (this.#isClosed) return;
-    clearTimeout(this.#reassert);
-    this.#asserting = this.#asserting.then(async () => {
-      const look = await this.#caKeeper?.look(this.#election.isLeader());
-      await this.#assertRoots();
-      const authority = this.#opening?.authority;
-      if (look && authority && this.#election.isLeader()) {
-        await this.#caEvents.tell(look, authority.expiry());
-      }
-    });
-    void this.#asserting.then(() => {
-      clearTimeout(this.#reassert);
-      if (!this.#isClosed) this.#reassert = setTimeout(() => this.#assertSoon(), REASSERT_MS);
-    });
-  }
-
-  async #assertRoots(): Promise<void> {
-    const rootsPem = formatCertificatesPem(this.#opening?.authority.bundle().roots ?? []);
+  async #publish(rootsPem: string): Promise<void> {
     const isLeader = this.#election.isLeader();
-    try {
-      if (isLeader) await this.publishRoots(rootsPem);
+    if (isLeader) {
+      await this.publishRoots(rootsPem);
       const issuersPem = this.#renewal?.issuersPem() ?? "";
-      const { namespace } = this.#options.config;
-      if (isLeader) await writeIssuers(this.#api, { namespace, issuersPem });
-      const options = { name: WEBHOOKS, rootsPem, onlyIfEmpty: !isLeader };
-      const changed = await writeCaBundle(this.#api, options);
-      if (changed > 0) this.#options.log.info({ changed }, "webhook configurations trust the mesh");
-    } catch (error) {
-      this.#options.log.warn({ err: error }, "webhook configurations not written");
+      await writeIssuers(this.#api, { namespace: this.#options.config.namespace, issuersPem });
     }
+    const options = { name: WEBHOOKS, rootsPem, onlyIfEmpty: !isLeader };
+    const changed = await writeCaBundle(this.#api, options);
+    if (changed > 0) this.#options.log.info({ changed }, "webhook configurations trust the mesh");
   }
 }
 

@@ -7,6 +7,7 @@ import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { KeyStore } from "./ca/key-store.ts";
 import type { Authenticate } from "./distribute/authenticate.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
+import type { ToldRotation } from "./rotation/rotation-runner.ts";
 import type { Source } from "./source/source.ts";
 import type { KeptLeavesNews } from "./status/kept-leaves-writer.ts";
 import type { ObjectStatus } from "./status/mesh-status.ts";
@@ -33,6 +34,9 @@ export interface Platform {
   /** The node is gone, and all that its report names has ended. True where the report is gone at once. */
   dropReport(node: string): boolean;
   tellStatus(statuses: readonly ObjectStatus[]): void;
+  tellRotation(told: ToldRotation): void;
+  /** What a rotation of the CA has to know of those who are not told on a stream. */
+  readonly trust: PublishedTrust;
   /** After the CA is there and before the program is ready: whatever else has to serve. */
   open(opening: Opening): Promise<void>;
   /** Told to stop: resolves once nobody is sent here any more. Everything goes on serving until then. */
@@ -40,10 +44,18 @@ export interface Platform {
   close(): Promise<void>;
 }
 
+export interface PublishedTrust {
+  isLeader(): boolean;
+  /** Takes what the key store holds now, and publishes its roots. */
+  follow(): Promise<void>;
+  /** PEM of the roots that this leader has published last; `undefined` where that failed. */
+  publishedPem(): string | undefined;
+}
+
 export interface Opening {
   readonly authority: Authority;
   /** Another CA certificate signs, perhaps under other roots: what was made by the one before is made anew. */
   readonly onCaChanged: () => void;
-  /** Asks for all conditions to be told again: a new leader has to write them. */
+  /** Asks for all conditions to be told again, and rotations moved on: a new leader has to. */
   readonly recomputeStatus: () => void;
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { parse, parseAllDocuments } from "yaml";
 import { parseAuthorizationPolicy } from "../operator/resources/authorization-policy.ts";
+import { parseCaRotation } from "../operator/resources/ca-rotation.ts";
 import { parseMeshConfig, ROOT_NAMESPACE } from "../operator/resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../operator/resources/peer-authentication.ts";
 import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
@@ -24,6 +25,8 @@ function parsed(object: Record<string, unknown>) {
       return parseAuthorizationPolicy(object, { rootNamespace: ROOT_NAMESPACE });
     case "PeerAuthentication":
       return parsePeerAuthentication(object);
+    case "CARotation":
+      return parseCaRotation(object);
     case "MeshConfig":
       return parseMeshConfig(object);
     case "TrustBundle":
@@ -54,9 +57,14 @@ test("docs/api.md: tells every label, annotation and condition that the sources 
 
 test("docs/api.md: shows each kind that users write, and has a section for every CRD", () => {
   const shown = new Set(objects.map((object) => object["kind"]));
-  expect(shown).toEqual(
-    new Set(["AuthorizationPolicy", "MeshConfig", "PeerAuthentication", "TrustBundle"]),
-  );
+  const kinds = [
+    "AuthorizationPolicy",
+    "CARotation",
+    "MeshConfig",
+    "PeerAuthentication",
+    "TrustBundle",
+  ];
+  expect(shown).toEqual(new Set(kinds));
   const crds = readdirSync("crds")
     .map((file) => parse(readFileSync(`crds/${file}`, "utf8")) as Crd)
     .filter(({ kind }) => kind === "CustomResourceDefinition");

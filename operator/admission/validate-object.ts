@@ -3,6 +3,7 @@
  * the object is stored. Says the field and the reason; warnings go through to whoever wrote it.
  */
 import { parseAuthorizationPolicy } from "../resources/authorization-policy.ts";
+import { parseCaRotation } from "../resources/ca-rotation.ts";
 import type { Reason } from "../resources/fields.ts";
 import { parseMeshConfig } from "../resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../resources/peer-authentication.ts";
@@ -34,6 +35,8 @@ function parse(
       return parseAuthorizationPolicy(object, options);
     case "PeerAuthentication":
       return parsePeerAuthentication(object);
+    case "CARotation":
+      return parseCaRotation(object);
     case "MeshConfig":
       return parseMeshConfig(object);
     case "TrustBundle":

@@ -68,7 +68,7 @@ test("ExternalIntermediates: another root of the issuer is left to a rotation, w
     monotonicMs: () => (monotonicMs += 10_000),
   });
   const wish = { object: "o", authority: "intermediate", abort: false, waivedNodes: [] } as const;
-  const question = { wish, nodes: [], isPublished: () => true, now };
+  const question = { choose: () => wish, nodes: [], isPublished: () => true, now };
   const trusted: (readonly Uint8Array[])[] = [];
   for (let step = 0; step < 40; step += 1) {
     const progress = await engine.advance(question);

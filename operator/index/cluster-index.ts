@@ -13,7 +13,7 @@ import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
 import { compileTrustBundle } from "../compile/trust-bundle.ts";
-import { type KubeChange, objectKey } from "../resources/kube-object.ts";
+import { type KubeChange, type KubeObject, objectKey } from "../resources/kube-object.ts";
 import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
@@ -61,6 +61,8 @@ export class ClusterIndex {
   readonly #schedule: (deliver: () => void) => void;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #stateWatchers = new Set<{ readonly onSettled: () => void }>();
+  /** By name. Nothing that nodes hold depends on them. */
+  readonly #rotations = new Map<string, KubeObject>();
   readonly #ignored = new Map<string, IgnoredObject>();
   #isScheduled = false;
 
@@ -76,6 +78,7 @@ export class ClusterIndex {
   apply(change: KubeChange): void {
     const key = objectKey(change.object);
     const reasons = this.#state.apply(change, this.#now());
+    if (change.object.kind === "CARotation") this.#setRotation(change);
     if (reasons.length > 0) this.#ignored.set(key, { object: key, reasons });
     else this.#ignored.delete(key);
     const { kind } = change.object;
@@ -152,6 +155,11 @@ export class ClusterIndex {
     return [...listPolicyStates(this.#state), ...listTrustBundleStates(this.#state, nowMs)];
   }
 
+  /** Every CARotation, those that cannot be read included. */
+  rotations(): readonly KubeObject[] {
+    return [...this.#rotations.values()];
+  }
+
   /** Objects that are there but could not be understood, and so are as if they were not. */
   ignored(): readonly IgnoredObject[] {
     return [...this.#ignored.values()];
@@ -218,6 +226,11 @@ export class ClusterIndex {
     const { global } = this.#state.tables;
     global.put(createResource("mesh", { kind: "settings", value }));
     this.#state.federation.publish(global, value.trustDomain);
+  }
+
+  #setRotation({ kind, object }: KubeChange): void {
+    if (kind === "upsert") this.#rotations.set(object.metadata.name, object);
+    else this.#rotations.delete(object.metadata.name);
   }
 
   #arrangeDelivery(): void {

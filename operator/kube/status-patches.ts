@@ -29,7 +29,7 @@ export interface StatusCondition {
   readonly lastTransitionTime: string;
 }
 
-/** Server-side apply on the status subresource: the conditions are ours by their types. */
+/** The conditions are ours by their types. */
 export async function applyConditions(
   api: KubeApi,
   object: ObjectRef,
@@ -38,6 +38,11 @@ export async function applyConditions(
     readonly conditions: readonly StatusCondition[];
   },
 ): Promise<void> {
+  await applyStatus(api, object, status);
+}
+
+/** Server-side apply on the status subresource: what is not in it any more goes, if it was ours. */
+export async function applyStatus(api: KubeApi, object: ObjectRef, status: object): Promise<void> {
   const { apiVersion, kind } = object;
   await api.call({
     method: "PATCH",

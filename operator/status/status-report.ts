@@ -4,6 +4,8 @@ import type { ObjectStatus } from "./mesh-status.ts";
 
 export interface StatusQuestion {
   readonly statuses: readonly ObjectStatus[];
+  /** Of each CARotation. */
+  readonly rotations: readonly object[];
   readonly ignored: readonly { readonly object: string; readonly reasons: readonly string[] }[];
   /** What the source cannot read at the moment. */
   readonly sourceErrors: readonly { readonly place: string; readonly message: string }[];
@@ -15,12 +17,19 @@ export interface StatusQuestion {
   }[];
 }
 
-export function statusReport({ statuses, ignored, sourceErrors, nodes }: StatusQuestion): object {
+export function statusReport({
+  statuses,
+  rotations,
+  ignored,
+  sourceErrors,
+  nodes,
+}: StatusQuestion): object {
   return {
     objects: statuses.map(({ state, conditions }) => {
       const { kind, namespace, name, generation } = state;
       return { kind, namespace, name, generation, conditions };
     }),
+    rotations,
     ignored,
     sourceErrors,
     nodes: nodes.map(({ node, connected, report }) => ({ node, connected, ...report })),

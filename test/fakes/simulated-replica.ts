@@ -94,7 +94,7 @@ export class SimulatedReplica {
 
   advance(wish: RotationWish | undefined, nodes: readonly string[]): Promise<RotationProgress> {
     return this.#engine.advance({
-      wish,
+      choose: () => wish,
       nodes: nodes.map((node) => {
         const dated = this.#reports.get(node);
         return { node, report: dated?.report, reportedAtMs: dated?.reportedAtMs ?? 0 };

@@ -52,6 +52,7 @@ const LISTS: Readonly<Record<string, readonly object[]>> = {
   "/apis/weft.dev/v1/authorizationpolicies": [{ metadata, spec: { action: "DENY", rules } }],
   "/apis/weft.dev/v1/peerauthentications": [],
   "/apis/weft.dev/v1/meshconfigs": [],
+  "/apis/weft.dev/v1/carotations": [],
   "/apis/weft.dev/v1/trustbundles": [],
   "/apis/weft.dev/v1/nodereports": [
     {

@@ -70,7 +70,7 @@ class Rotation {
       return { node, report, reportedAtMs: report ? NOW : 0 };
     });
     const isPublished = (): boolean => this.isPublished;
-    return this.#engine.advance({ wish: this.wish, nodes, isPublished, now: NOW });
+    return this.#engine.advance({ choose: () => this.wish, nodes, isPublished, now: NOW });
   }
 
   /** What is said once nothing moves by itself any more. */

@@ -12,6 +12,7 @@ import type { IntermediateSource } from "../intermediate-source.ts";
 import { type CaMaterial, isSameMaterial } from "../key-store.ts";
 import { LOCAL_INTERMEDIATES } from "../local-intermediate.ts";
 import { isOwnRoot } from "../root.ts";
+import { type EndedRotation, type RotationRecord, readEnded } from "../rotation-record.ts";
 import { bundleOf } from "../trust.ts";
 import { type MadeCa, madePair, signingPair } from "./ca-pair.ts";
 import { decideStep, type RotationWish, type Step, type StepQuestion } from "./decide-step.ts";
@@ -23,7 +24,15 @@ export interface RotationEngineOptions extends Omit<AuthorityOptions, "now" | "s
   readonly monotonicMs: () => number;
 }
 
-export interface AdvanceQuestion extends Pick<StepQuestion, "wish" | "nodes" | "now"> {
+/** What the key store says about rotations, of now and before. */
+export interface StoredRotations {
+  readonly underWay: RotationRecord | undefined;
+  readonly ended: readonly EndedRotation[];
+}
+
+export interface AdvanceQuestion extends Pick<StepQuestion, "nodes" | "now"> {
+  /** Which of those that are asked for is to be moved on. */
+  readonly choose: (stored: StoredRotations) => RotationWish | undefined;
   /** Whether those outside of the stream trust exactly these, and nobody has to be told any more. */
   readonly isPublished: (bundle: TrustBundle) => boolean;
 }
@@ -54,11 +63,15 @@ export class RotationEngine {
    * Throws what the key store throws; and `CaError` where what would be stored could not sign: then nothing is stored,
    * and the step from before stands.
    */
-  async advance({ wish, nodes, now, isPublished }: AdvanceQuestion): Promise<RotationProgress> {
+  async advance({ choose, nodes, now, isPublished }: AdvanceQuestion): Promise<RotationProgress> {
     const { keyStore, trustDomain, monotonicMs } = this.#options;
     const material = await keyStore.read();
     if (!material) return { kind: "missing" };
     const { bundle, bundleVersion, underWay, sinceMs } = this.#see(material, now);
+    const wish = choose({
+      underWay: "record" in underWay ? underWay.record : undefined,
+      ended: readEnded(material.rotated),
+    });
     const step = decideStep({
       material,
       underWay,
