@@ -42,9 +42,13 @@ async function buildHyperkube(): Promise<string> {
 }
 
 async function buildPause(): Promise<string> {
-  const source = join(SOURCE, "pause");
+  return buildGoProgram("pause", join(SOURCE, "pause"));
+}
+
+/** The program in `main.go` of that folder, which imports the standard library only. */
+export async function buildGoProgram(name: string, source: string): Promise<string> {
   const inputs = await readFile(join(source, "main.go"));
-  return cached(`pause-${hashOf([arch(), inputs])}`, async (path) => {
+  return cached(`${name}-${hashOf([arch(), inputs])}`, async (path) => {
     await goBuild(["-ldflags", "-s -w", "-o", path, "main.go"], source);
   });
 }
