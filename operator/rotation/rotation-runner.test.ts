@@ -217,6 +217,33 @@ test("RotationRunner: another leader goes on where the one before was, and begin
   await world.runner.close();
 });
 
+test("RotationRunner: a CARotation that comes while it looks is not missed", async () => {
+  let objects: readonly KubeObject[] = [];
+  let asked = 0;
+  const runner = new RotationRunner({
+    engine: {
+      async advance() {
+        asked += 1;
+        objects = [rotation("one", { authority: "root" })];
+        if (asked === 1) runner.wake();
+        return { kind: "idle" };
+      },
+      close: () => undefined,
+    },
+    rotations: () => objects,
+    nodes: () => [],
+    isLeader: () => true,
+    isPublished: () => true,
+    follow: async () => undefined,
+    tell: () => undefined,
+    log: silent,
+  });
+  runner.wake();
+  await jest.advanceTimersByTimeAsync(500);
+  expect(asked).toBe(2);
+  await runner.close();
+});
+
 test("RotationRunner: does nothing while another replica leads", async () => {
   const world = new World();
   const before = await world.keyStore.read();

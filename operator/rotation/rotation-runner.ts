@@ -46,8 +46,8 @@ export interface RotationRunnerOptions {
   readonly log: Log;
 }
 
-/** Changes come in bursts. */
-const SOON_MS = 50;
+/** Changes come in bursts, and each turn asks the key store. */
+const SOON_MS = 200;
 const TICK_MS = 1000;
 /** Steps that can follow each other without waiting for anybody. */
 const MAX_STEPS = 4;
@@ -63,6 +63,7 @@ export class RotationRunner {
   #timer: NodeJS.Timeout | undefined;
   #turn = Promise.resolve();
   #isTurning = false;
+  #isWoken = false;
   #isClosed = false;
   /** Keys of the open ones when the key store was last asked; `undefined` before that. */
   #asked: string | undefined;
@@ -73,6 +74,7 @@ export class RotationRunner {
 
   /** Something has changed. */
   wake(): void {
+    this.#isWoken = true;
     if (!this.#isTurning) this.#tickIn(SOON_MS);
   }
 
@@ -101,9 +103,12 @@ export class RotationRunner {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#isTurning = true;
+      this.#isWoken = false;
       this.#turn = this.#takeTurn().then((isUnderWay) => {
         this.#isTurning = false;
-        if (isUnderWay) this.#tickIn(TICK_MS);
+        // What has changed meanwhile the turn may not have seen.
+        if (this.#isWoken) this.#tickIn(SOON_MS);
+        else if (isUnderWay) this.#tickIn(TICK_MS);
       });
     }, delayMs);
   }

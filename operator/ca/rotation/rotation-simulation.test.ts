@@ -54,7 +54,7 @@ test("RotationEngine: in 1,000 rotations no handshake fails that should succeed,
   expect(total.aborted).toBeGreaterThan(seeds.length);
   expect(total.succeeded).toBeGreaterThan(seeds.length * ROTATIONS * 9 * 10);
   expect(total.refused).toBeGreaterThan(seeds.length * ROTATIONS * 3 * 10);
-}, 120_000);
+}, 300_000);
 
 async function strangerLeaf(): Promise<SimulatedLeaf> {
   const keyStore = createMemoryKeyStore();
