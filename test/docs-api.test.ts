@@ -1,4 +1,4 @@
-/** Holds docs/api.md to the parsers: every YAML block in it is valid, and every field that it names exists. */
+/** Holds docs/api.md to the parsers: every YAML block in it and in docs/balancing.md is valid, and every field that it names exists. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { parse, parseAllDocuments } from "yaml";
@@ -6,10 +6,12 @@ import { parseAuthorizationPolicy } from "../operator/resources/authorization-po
 import { parseCaRotation } from "../operator/resources/ca-rotation.ts";
 import { parseMeshConfig, ROOT_NAMESPACE } from "../operator/resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../operator/resources/peer-authentication.ts";
+import { parseTrafficPolicy } from "../operator/resources/traffic-policy.ts";
 import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
 
 const docs = readFileSync("docs/api.md", "utf8");
-const blocks = [...docs.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+const pages = docs + readFileSync("docs/balancing.md", "utf8");
+const blocks = [...pages.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
 const objects = blocks.flatMap((block) =>
   parseAllDocuments(block).map((document) => document.toJS() as Record<string, unknown>),
 );
@@ -31,6 +33,8 @@ function parsed(object: Record<string, unknown>) {
       return parseMeshConfig(object);
     case "TrustBundle":
       return parseTrustBundle(object);
+    case "TrafficPolicy":
+      return parseTrafficPolicy(object);
     default:
       throw new TypeError(`docs/api.md shows an unknown kind ${String(object["kind"])}`);
   }
@@ -62,6 +66,7 @@ test("docs/api.md: shows each kind that users write, and has a section for every
     "CARotation",
     "MeshConfig",
     "PeerAuthentication",
+    "TrafficPolicy",
     "TrustBundle",
   ];
   expect(shown).toEqual(new Set(kinds));

@@ -9,10 +9,11 @@ import type { Enrolment } from "./enrolment.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import type { Revocation } from "./revocation.ts";
 import type { EndpointSlice, Service } from "./service.ts";
+import type { Traffic } from "./traffic-settings.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import type { Workload } from "./workload.ts";
 
-/** Names: workload and enrolment by UID; service, slice and policy by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
+/** Names: workload and enrolment by UID; service, slice, policy and traffic by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
 export type ResourceBody =
   | { readonly kind: "workload"; readonly value: Workload }
   | { readonly kind: "service"; readonly value: Service }
@@ -21,7 +22,8 @@ export type ResourceBody =
   | { readonly kind: "policy"; readonly value: CompiledPolicy }
   | { readonly kind: "bundle"; readonly value: TrustBundle }
   | { readonly kind: "settings"; readonly value: MeshSettings }
-  | { readonly kind: "revocation"; readonly value: Revocation };
+  | { readonly kind: "revocation"; readonly value: Revocation }
+  | { readonly kind: "traffic"; readonly value: Traffic };
 
 export type ResourceKind = ResourceBody["kind"];
 
@@ -57,6 +59,7 @@ export function resourceName(body: ResourceBody): string {
     case "endpointSlice":
       return `${body.value.namespace}/${body.value.name}`;
     case "policy":
+    case "traffic":
       return body.value.ref;
     case "bundle":
       return body.value.trustDomain;

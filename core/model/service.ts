@@ -1,5 +1,4 @@
 /** A Kubernetes Service and its EndpointSlices, as the outbound side balances over them. */
-import type { TrafficSettings } from "./traffic-settings.ts";
 
 /**
  * `round_robin` in order; `least_recently_used` by the time of the last use, so that a new endpoint is next;
@@ -30,8 +29,6 @@ export interface Service {
   readonly distribution: TrafficDistribution;
   /** `sessionAffinity: ClientIP`: how long after its last connection a caller returns to the same endpoint; 0: none. */
   readonly affinitySeconds: number;
-  /** What the Service's TrafficPolicy says; `undefined` without one. */
-  readonly traffic: TrafficSettings | undefined;
 }
 
 export interface ServicePort {

@@ -1,10 +1,17 @@
-/**
- * What a TrafficPolicy says about one Service, as the caller's node applies it. Every limit counts what one
- * node proxy has open, not what the mesh has.
- */
-export interface TrafficSettings {
+/** A TrafficPolicy as the nodes of callers apply it. Every limit counts what one node proxy has open, not what the mesh has. */
+import type { BalanceAlgorithm } from "./service.ts";
+
+export interface Traffic {
   /** `namespace/name` of the TrafficPolicy. */
-  readonly policy: string;
+  readonly ref: string;
+  /** `namespace/name` of the Services that it rules; no other Traffic names them. */
+  readonly services: readonly string[];
+  /** `undefined`: the Service's own. */
+  readonly algorithm: BalanceAlgorithm | undefined;
+  readonly settings: TrafficSettings;
+}
+
+export interface TrafficSettings {
   /** For one attempt, TCP connect or tunnel and its answer together. */
   readonly connectTimeoutMs: number;
   /** Endpoints tried after the first, while no byte has been sent. */
@@ -55,7 +62,6 @@ export interface TcpCheckSettings {
 
 /** What holds for a Service without a TrafficPolicy, and for what a policy leaves out. */
 export const DEFAULT_TRAFFIC_SETTINGS: TrafficSettings = {
-  policy: "",
   connectTimeoutMs: 10_000,
   retries: 2,
   idleTimeoutMs: 0,

@@ -19,6 +19,7 @@ import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
+import { decodeTraffic } from "./decode-traffic.ts";
 import { enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
@@ -72,6 +73,8 @@ function decodeBody({ name, body }: wire.Resource, findings: Findings): Resource
       return { kind: "settings", value: decodeSettings(body.value, findings) };
     case "revocation":
       return { kind: "revocation", value: decodeRevocation(body.value, findings) };
+    case "traffic":
+      return { kind: "traffic", value: decodeTraffic(name, body.value, findings) };
     case undefined:
       findings.add("body: of no known kind");
       return undefined;

@@ -5,7 +5,7 @@ import type { MtlsModes } from "../model/mtls-modes.ts";
 import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
 import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
-import { encodeService, encodeSlice } from "./encode-service.ts";
+import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
 import { MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -48,6 +48,8 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
       };
       return { case: "settings", value: create(wire.SettingsSchema, init) };
     }
+    case "traffic":
+      return { case: "traffic", value: encodeTraffic(body.value) };
     case "revocation": {
       const { node, serials } = body.value;
       const init = { node, serials: [...serials] };

@@ -1,12 +1,12 @@
-/** Services and their EndpointSlices as protobuf. */
+/** Services, their EndpointSlices and TrafficPolicies as protobuf. */
 import { create } from "@bufbuild/protobuf";
 import type { EndpointSlice, Service } from "../model/service.ts";
-import type { TrafficSettings } from "../model/traffic-settings.ts";
+import type { Traffic } from "../model/traffic-settings.ts";
 import { BALANCE_ALGORITHMS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export function encodeService(service: Service): wire.Service {
-  const { namespace, name, localOnly, affinitySeconds, traffic } = service;
+  const { namespace, name, localOnly, affinitySeconds } = service;
   return create(wire.ServiceSchema, {
     namespace,
     name,
@@ -16,7 +16,6 @@ export function encodeService(service: Service): wire.Service {
     ports: service.ports.map((port) => create(wire.ServicePortSchema, port)),
     algorithm: BALANCE_ALGORITHMS[service.algorithm],
     distribution: TRAFFIC_DISTRIBUTIONS[service.distribution],
-    ...(traffic ? { traffic: encodeTraffic(traffic) } : {}),
   });
 }
 
@@ -37,10 +36,13 @@ export function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
   });
 }
 
-function encodeTraffic({ limits, outliers, tcpCheck, ...rest }: TrafficSettings): wire.Traffic {
+export function encodeTraffic({ services, algorithm, settings }: Traffic): wire.Traffic {
+  const { limits, outliers, tcpCheck, ...rest } = settings;
   return create(wire.TrafficSchema, {
     ...rest,
     ...limits,
+    services: [...services],
+    ...(algorithm ? { algorithm: BALANCE_ALGORITHMS[algorithm] } : {}),
     ...(outliers ? { outliers: create(wire.OutliersSchema, outliers) } : {}),
     ...(tcpCheck ? { tcpCheck: create(wire.TcpCheckSchema, tcpCheck) } : {}),
   });

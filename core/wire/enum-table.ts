@@ -22,6 +22,7 @@ export const RESOURCE_KINDS: EnumTable<ResourceKind, wire.ResourceKind> = {
   bundle: wire.ResourceKind.BUNDLE,
   settings: wire.ResourceKind.SETTINGS,
   revocation: wire.ResourceKind.REVOCATION,
+  traffic: wire.ResourceKind.TRAFFIC,
 };
 
 export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {

@@ -32,7 +32,6 @@ function service(part: Partial<Service> = {}): Service {
     localOnly: false,
     distribution: "anywhere",
     affinitySeconds: 0,
-    traffic: undefined,
     ...part,
   };
 }
@@ -54,9 +53,11 @@ interface Told {
 }
 
 function tell(balancer: Balancer, endpoints: readonly Endpoint[], told: Told = {}): void {
-  const traffic = told.traffic && { ...DEFAULT_TRAFFIC_SETTINGS, ...told.traffic };
+  const settings = { ...DEFAULT_TRAFFIC_SETTINGS, ...told.traffic };
+  const traffic = { ref: "shop/p", services: ["shop/web"], algorithm: undefined, settings };
   const membership = {
-    service: service({ ...told.service, ...(traffic ? { traffic } : {}) }),
+    service: service(told.service),
+    traffic: told.traffic && traffic,
     slices: [slice(endpoints)],
     node: "n1",
     zone: "",

@@ -7,6 +7,7 @@
 import type { BalanceAlgorithm, EndpointSlice, Service } from "../../core/model/service.ts";
 import {
   DEFAULT_TRAFFIC_SETTINGS,
+  type Traffic,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
 import type { Choice, NoChoice } from "./choice.ts";
@@ -27,6 +28,7 @@ import { WeightedRoundRobin } from "./weighted-round-robin.ts";
 /** All that a balancer is built from. Values are replaced whole, so another identity is another content. */
 export interface Membership extends Place {
   readonly service: Service;
+  readonly traffic: Traffic | undefined;
   readonly slices: readonly EndpointSlice[];
   /** Changes whenever a weight does. */
   readonly weightsVersion: number;
@@ -50,6 +52,7 @@ export class Balancer implements Ask {
   readonly #affinity = new ClientAffinity();
   #membership: Membership | undefined;
   #settings: TrafficSettings = DEFAULT_TRAFFIC_SETTINGS;
+  #algorithm: BalanceAlgorithm = "round_robin";
   #members: readonly Member[] = [];
   #byKey: ReadonlyMap<string, number> = new Map();
   #outliers = new Outliers([], undefined);
@@ -76,7 +79,7 @@ export class Balancer implements Ask {
   /** Builds its tables again where anything has changed. */
   refresh(membership: Membership, nowMs: number): void {
     if (this.#membership && isSame(this.#membership, membership)) return;
-    const { service, slices } = membership;
+    const { service, slices, traffic } = membership;
     const usable = usableEndpoints(slices, this.#portName, {
       node: membership.node,
       zone: membership.zone,
@@ -85,11 +88,12 @@ export class Balancer implements Ask {
     });
     const before = this.#members;
     this.#membership = membership;
-    this.#settings = service.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+    this.#settings = traffic?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
+    this.#algorithm = traffic?.algorithm ?? service.algorithm;
     this.#members = this.#remembered(usable, nowMs);
     this.#byKey = new Map(this.#members.map(({ key }, index) => [key, index]));
     this.#outliers = new Outliers(this.#members, this.#settings.outliers);
-    this.#picker = this.#createPicker(service.algorithm, before);
+    this.#picker = this.#createPicker(before);
   }
 
   choose(caller: Caller): Choice {
@@ -141,10 +145,10 @@ export class Balancer implements Ask {
   }
 
   #picked(): Member | undefined {
-    const { algorithm } = this.#membership?.service ?? { algorithm: "random" };
-    this.#callerHash = HASHING.has(algorithm) ? hash32(this.#caller.address) : 0;
+    const isHashing = HASHING.has(this.#algorithm);
+    this.#callerHash = isHashing ? hash32(this.#caller.address) : 0;
     // Slow start would only move callers of a hash to and fro.
-    this.#asksWarmth = this.#settings.warmupMs > 0 && !HASHING.has(algorithm);
+    this.#asksWarmth = this.#settings.warmupMs > 0 && !isHashing;
     let index = this.#picker.pick(this);
     if (index < 0 && this.#asksWarmth) {
       this.#asksWarmth = false;
@@ -203,9 +207,9 @@ export class Balancer implements Ask {
     });
   }
 
-  #createPicker(algorithm: BalanceAlgorithm, before: readonly Member[]): Picker {
+  #createPicker(before: readonly Member[]): Picker {
     const { length } = this.#members;
-    switch (algorithm) {
+    switch (this.#algorithm) {
       case "round_robin":
         return new RoundRobin(length, this.#turn(before));
       case "least_recently_used":
@@ -244,6 +248,7 @@ export class Balancer implements Ask {
 function isSame(a: Membership, b: Membership): boolean {
   return (
     a.service === b.service &&
+    a.traffic === b.traffic &&
     a.weightsVersion === b.weightsVersion &&
     a.zone === b.zone &&
     (a.slices === b.slices || (a.slices.length === 0 && b.slices.length === 0))

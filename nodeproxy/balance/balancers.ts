@@ -1,11 +1,13 @@
 /** The balancer of each port of each Service that pods of this node have called. */
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
+import type { Traffic } from "../../core/model/traffic-settings.ts";
 import { Balancer } from "./balancer.ts";
 import type { Place } from "./usable-endpoints.ts";
 
 /** What `state/current.ts` knows of a Service's endpoints. */
 export interface MemberView {
   slicesOf(service: Service): readonly EndpointSlice[];
+  trafficOf(service: Service): Traffic | undefined;
   weightOf(workload: string): number;
   /** Changes whenever a weight does. */
   readonly weightsVersion: number;
@@ -34,12 +36,15 @@ export class Balancers {
     const balancer = ports.get(portName) ?? new Balancer(portName, this.#random);
     ports.set(portName, balancer);
     const { weightsVersion } = this.#view;
+    const traffic = this.#view.trafficOf(service);
+    const algorithm = traffic?.algorithm ?? service.algorithm;
     const membership = {
       service,
+      traffic,
       slices: this.#view.slicesOf(service),
       node,
       zone,
-      weightsVersion: service.algorithm === "weighted_round_robin" ? weightsVersion : 0,
+      weightsVersion: algorithm === "weighted_round_robin" ? weightsVersion : 0,
       weightOf: (workload: string) => this.#view.weightOf(workload),
     };
     balancer.refresh(membership, nowMs);

@@ -56,7 +56,7 @@ async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Prom
       return;
     }
     const ref = `${service.namespace}/${service.name}`;
-    const { limits } = service.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+    const { limits } = pod.view.trafficOf(service)?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
     if (!pod.slots.tryTake(ref, limits)) {
       const end = await pod.slots.wait(ref, limits);
       if (end !== "taken") {
@@ -103,17 +103,19 @@ async function carryToFirst(pod: OutboundPod, socket: Socket, trying: Trying): P
     if (code === "") return true;
     if (code === "caller_gone") return false;
     tried.push(facts.upstreamAddress);
-    if (socket.destroyed || !mayTryAnother(route.service, code, tried.length)) break;
+    if (socket.destroyed || !mayTryAnother(route, code, tried.length)) break;
     route = routeOf(pod, to, tried);
   }
   refuse(pod, socket, { to, route, code });
   return false;
 }
 
-function mayTryAnother(service: Service | undefined, code: string, tried: number): boolean {
-  const { retries } = service?.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+function mayTryAnother({ service, settings }: Chosen, code: string, tried: number): boolean {
+  const { retries } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
   return service !== undefined && tried <= retries && !isVerdict(code);
 }
+
+type Chosen = Extract<Route, { readonly kind: "upstream" }>;
 
 interface Attempting {
   readonly socket: Socket;
@@ -124,13 +126,13 @@ interface Attempting {
 /** One endpoint, told how it went. Returns the code of the failure, "" for none: then it is carried. */
 async function attempt(
   pod: OutboundPod,
-  { upstream, service, balanced }: Extract<Route, { readonly kind: "upstream" }>,
+  { upstream, settings, balanced }: Chosen,
   { socket, facts, holding }: Attempting,
 ): Promise<string> {
-  const { connectTimeoutMs } = service?.traffic ?? DEFAULT_TRAFFIC_SETTINGS;
+  const { connectTimeoutMs } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
   if (balanced) holding?.moveTo(balanced.member);
   try {
-    const isForTunnels = service?.traffic !== undefined;
+    const isForTunnels = settings !== undefined;
     const back = await openUpstream(pod, upstream, { connectTimeoutMs, isForTunnels });
     balanced?.balancer.succeeded(balanced.member);
     if (socket.destroyed) {
@@ -183,6 +185,7 @@ interface Way {
 
 function factsOf(pod: OutboundPod, socket: Socket, { to, route, holding }: Way): ConnectionFacts {
   const service = route?.service;
+  const chosen = route?.kind === "upstream" ? route : undefined;
   return {
     direction: "outbound",
     sinceMs: Date.now(),
@@ -192,10 +195,10 @@ function factsOf(pod: OutboundPod, socket: Socket, { to, route, holding }: Way):
       address: socket.remoteAddress ?? "",
       port: socket.remotePort ?? 0,
     }),
-    ...farSideOf(pod, route?.kind === "upstream" ? route.upstream : undefined),
+    ...farSideOf(pod, chosen?.upstream),
     destinationAddress: endpointKey(to),
     service: service ? `${service.namespace}/${service.name}` : "",
-    idleTimeoutMs: service?.traffic?.idleTimeoutMs ?? 0,
+    idleTimeoutMs: chosen?.settings?.idleTimeoutMs ?? 0,
     ...(holding ? { lease: holding } : {}),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { Service } from "../../core/model/service.ts";
+import type { Traffic, TrafficSettings } from "../../core/model/traffic-settings.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import type { Balancer, Caller } from "../balance/balancer.ts";
 import type { Balancers } from "../balance/balancers.ts";
@@ -29,6 +30,8 @@ export type Route =
       readonly kind: "upstream";
       readonly upstream: Upstream;
       readonly service: Service | undefined;
+      /** Of the Service's TrafficPolicy, if there is one. */
+      readonly settings: TrafficSettings | undefined;
       /** Who chose it, to be told how it went. `undefined` for a destination that is no Service. */
       readonly balanced: Balanced | undefined;
     }
@@ -48,6 +51,7 @@ export interface MeshView {
   workload(uid: string): Workload | undefined;
   workloadAt(address: string): Workload | undefined;
   serviceAt(address: string): Service | undefined;
+  trafficOf(service: Service): Traffic | undefined;
 }
 
 export interface RouteInput extends Caller {
@@ -57,11 +61,13 @@ export interface RouteInput extends Caller {
   readonly zone: string;
 }
 
+const UNBALANCED = { settings: undefined, balanced: undefined };
+
 export function chooseUpstream(view: MeshView, to: Destination, input: RouteInput): Route {
   const service = view.serviceAt(to.address);
   if (!service) {
     const upstream = upstreamTo(view.workloadAt(to.address), to);
-    return { kind: "upstream", upstream, service: undefined, balanced: undefined };
+    return { kind: "upstream", upstream, service: undefined, ...UNBALANCED };
   }
   const port = service.ports.find((entry) => entry.port === to.port);
   if (!port) return { kind: "none", reason: "no_such_port", service };
@@ -75,6 +81,7 @@ export function chooseUpstream(view: MeshView, to: Destination, input: RouteInpu
     kind: "upstream",
     upstream: upstreamTo(workloadOf(view, member), { address: member.address, port: member.port }),
     service,
+    settings: view.trafficOf(service)?.settings,
     balanced: { balancer, member },
   };
 }

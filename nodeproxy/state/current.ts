@@ -18,6 +18,7 @@ import type {
 import { resourceKey, resourceName } from "../../core/model/resource.ts";
 import type { Revocation } from "../../core/model/revocation.ts";
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
+import type { Traffic } from "../../core/model/traffic-settings.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { MultiIndex } from "./multi-index.ts";
@@ -43,6 +44,8 @@ export class Current {
   /** Serial → how many of those name it. */
   readonly #revoked = new Map<string, number>();
   #settings: MeshSettings | undefined;
+  readonly #traffic = new Map<string, Traffic>();
+  readonly #trafficByService = new MultiIndex<Traffic>();
   #weightsVersion = 0;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
   readonly #servicesByAddress = new MultiIndex<Service>();
@@ -98,6 +101,11 @@ export class Current {
     return this.#services.get(ref);
   }
 
+  /** What its TrafficPolicy says. */
+  trafficOf({ namespace, name }: Service): Traffic | undefined {
+    return this.#trafficByService.last(`${namespace}/${name}`);
+  }
+
   /** Of a workload that is not known yet: 1. */
   weightOf(uid: string): number {
     return this.#workloads.get(uid)?.weight ?? 1;
@@ -143,6 +151,7 @@ export class Current {
       ["policy", this.#policies],
       ["bundle", this.#bundles],
       ["revocation", this.#revocations],
+      ["traffic", this.#traffic],
     ];
     const held = kinds.flatMap(([kind, map]) => [...map.keys()].map((name) => ({ kind, name })));
     return this.#settings ? [...held, { kind: "settings", name: "mesh" }] : held;
@@ -181,6 +190,9 @@ export class Current {
       case "revocation":
         this.#putRevocation(name, body.value);
         return;
+      case "traffic":
+        this.#putTraffic(body.value);
+        return;
     }
   }
 
@@ -209,6 +221,9 @@ export class Current {
         return;
       case "revocation":
         this.#removeRevocation(name);
+        return;
+      case "traffic":
+        this.#removeTraffic(name);
         return;
     }
   }
@@ -242,6 +257,17 @@ export class Current {
       else this.#revoked.set(serial, others);
     }
     this.#revocations.delete(name);
+  }
+
+  #putTraffic(traffic: Traffic): void {
+    this.#traffic.set(traffic.ref, traffic);
+    for (const service of traffic.services) this.#trafficByService.add(service, traffic);
+  }
+
+  #removeTraffic(name: string): void {
+    const traffic = this.#traffic.get(name);
+    for (const service of traffic?.services ?? []) this.#trafficByService.delete(service, traffic);
+    this.#traffic.delete(name);
   }
 
   #removeSlice(name: string): void {

@@ -7,6 +7,7 @@ import { parseCaRotation } from "../resources/ca-rotation.ts";
 import type { Reason } from "../resources/fields.ts";
 import { parseMeshConfig } from "../resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../resources/peer-authentication.ts";
+import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { parseTrustBundle } from "../resources/trust-bundle.ts";
 import { type AdmissionRequest, type AdmissionVerdict, ALLOWED } from "./admission-review.ts";
 
@@ -41,6 +42,8 @@ function parse(
       return parseMeshConfig(object);
     case "TrustBundle":
       return parseTrustBundle(object);
+    case "TrafficPolicy":
+      return parseTrafficPolicy(object);
     default:
       return undefined;
   }

@@ -4,5 +4,5 @@ import type { Service as ServiceResource } from "../resources/service.ts";
 
 export function compileService(service: ServiceResource): Service {
   const { selector: _selector, targets: _targets, ...rest } = service;
-  return { ...rest, traffic: undefined };
+  return rest;
 }

@@ -18,6 +18,7 @@ import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
+import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
 
 export interface IndexOptions {
@@ -149,10 +150,14 @@ export class ClusterIndex {
     return { node, namespace, serviceAccount, ended, nodeGone };
   }
 
-  /** Every AuthorizationPolicy, PeerAuthentication, MeshConfig and TrustBundle, for their status as of `nowMs`. */
+  /** Every object of the kinds that users write, for its status as of `nowMs`. */
   policies(nowMs = Date.now()): readonly PolicyState[] {
     this.#state.settle(nowMs);
-    return [...listPolicyStates(this.#state), ...listTrustBundleStates(this.#state, nowMs)];
+    return [
+      ...listPolicyStates(this.#state),
+      ...listTrafficPolicyStates(this.#state),
+      ...listTrustBundleStates(this.#state, nowMs),
+    ];
   }
 
   /** Every CARotation, those that cannot be read included. */

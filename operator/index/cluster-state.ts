@@ -18,11 +18,13 @@ import { type Node, parseNode } from "../resources/node.ts";
 import { parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
+import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { Federation } from "./federation.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
 import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
+import { publishTraffic } from "./publish-traffic.ts";
 import { ReportStore } from "./report-store.ts";
 import { Revocations } from "./revocations.ts";
 
@@ -54,7 +56,7 @@ export class ClusterState {
     const isThere = kind === "upsert";
     switch (object.kind) {
       case "Pod":
-        return isThere ? this.#putPod(object) : this.#dropPod(object);
+        return this.#setPod(object, isThere);
       case "Namespace":
         return this.#setNamespace(object, isThere);
       case "Node":
@@ -70,6 +72,8 @@ export class ClusterState {
       case "MeshConfig":
         this.policies.setMeshConfig(object, isThere);
         return [];
+      case "TrafficPolicy":
+        return this.#setTrafficPolicy(object, isThere);
       case "TrustBundle":
         this.federation.set(object, isThere);
         return [];
@@ -99,7 +103,8 @@ export class ClusterState {
     return this.policies.isSelected(held, this.#selectable(pod));
   }
 
-  #putPod(object: KubeObject): Reasons {
+  #setPod(object: KubeObject, isThere: boolean): Reasons {
+    if (!isThere) return this.#dropPod(object);
     const parsed = parsePod(object);
     // What was known of it before stays: a pod never leaves the mesh because somebody garbled it.
     if (parsed.kind === "refused") return parsed.reasons;
@@ -191,6 +196,14 @@ export class ClusterState {
     if (isThere) store.put(object.metadata, this.policies.readPeerAuthentication(object));
     else store.drop(object.metadata);
     this.#mark(this.#reachable(object));
+    return [];
+  }
+
+  #setTrafficPolicy(object: KubeObject, isThere: boolean): Reasons {
+    const { traffic } = this.policies;
+    if (isThere) traffic.put(object.metadata, { object, parsed: parseTrafficPolicy(object) });
+    else traffic.drop(object.metadata);
+    publishTraffic(this.policies, this.tables.global, object.metadata);
     return [];
   }
 

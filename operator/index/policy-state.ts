@@ -9,7 +9,12 @@ import type { ClusterState } from "./cluster-state.ts";
 import type { HeldAuthorization, HeldMeshConfig, HeldPeerAuthentication } from "./policy-store.ts";
 
 export interface PolicyState {
-  readonly kind: "AuthorizationPolicy" | "PeerAuthentication" | "MeshConfig" | "TrustBundle";
+  readonly kind:
+    | "AuthorizationPolicy"
+    | "PeerAuthentication"
+    | "TrafficPolicy"
+    | "MeshConfig"
+    | "TrustBundle";
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -18,9 +23,9 @@ export interface PolicyState {
   readonly status: unknown;
   readonly accepted: boolean;
   /** Why it was refused where it is not simply invalid; a stable code in CamelCase. */
-  readonly refusal?: "OwnTrustDomain";
-  /** `dry_run`: counts and logs what it matches and decides nothing. `after_restart`: not all of it rules yet. */
-  readonly effect: "full" | "dry_run" | "after_restart";
+  readonly refusal?: "OwnTrustDomain" | "Conflicted";
+  /** `dry_run`: counts and logs what it matches and decides nothing. `after_restart`: not all of it rules yet. `unused`: all is as without it. */
+  readonly effect: "full" | "dry_run" | "after_restart" | "unused";
   /** Why it was refused; [] where accepted. */
   readonly reasons: readonly Reason[];
   readonly warnings: readonly Reason[];

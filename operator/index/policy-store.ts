@@ -5,6 +5,7 @@ import { type CompiledAuthorization, compileAuthorization } from "../compile/aut
 import { compileMeshSettings } from "../compile/mesh-settings.ts";
 import { compileModes } from "../compile/peer-authentication.ts";
 import { type SelectableWorkload, selectsWorkload } from "../compile/selects-workload.ts";
+import { ruleTraffic, type TrafficRuling } from "../compile/traffic-policy.ts";
 import {
   type ParsedAuthorizationPolicy,
   parseAuthorizationPolicy,
@@ -21,6 +22,7 @@ import {
   type PeerAuthentication,
   parsePeerAuthentication,
 } from "../resources/peer-authentication.ts";
+import type { ParsedTrafficPolicy } from "../resources/traffic-policy.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 
 export interface HeldAuthorization {
@@ -41,9 +43,15 @@ export interface HeldMeshConfig {
   readonly parsed: ParsedMeshConfig;
 }
 
+export interface HeldTrafficPolicy {
+  readonly object: KubeObject;
+  readonly parsed: ParsedTrafficPolicy;
+}
+
 export class PolicyStore {
   readonly authorizations = new NamespacedStore<HeldAuthorization>();
   readonly peers = new NamespacedStore<HeldPeerAuthentication>();
+  readonly traffic = new NamespacedStore<HeldTrafficPolicy>();
   readonly meshConfigs = new NamespacedStore<HeldMeshConfig>();
   readonly #rootNamespace: string;
   /** As MeshConfig says. */
@@ -104,6 +112,14 @@ export class PolicyStore {
       .reaching(workload.namespace, this.#rootNamespace)
       .filter((held) => this.isSelected(held, workload))
       .flatMap(({ compiled }) => (compiled ? [compiled.policy.ref] : []));
+  }
+
+  /** Among the namespace's TrafficPolicies. */
+  trafficRuling(namespace: string): TrafficRuling {
+    const policies = this.traffic.inNamespace(namespace);
+    return ruleTraffic(
+      policies.flatMap(({ parsed }) => (parsed.kind === "accepted" ? [parsed.value] : [])),
+    );
   }
 
   modesOf({ namespace, labels }: Pick<SelectableWorkload, "namespace" | "labels">): MtlsModes {

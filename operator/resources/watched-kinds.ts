@@ -35,6 +35,12 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
   },
   { apiVersion: "weft.dev/v1", kind: "TrustBundle", plural: "trustbundles", namespaced: false },
   { apiVersion: "weft.dev/v1", kind: "CARotation", plural: "carotations", namespaced: false },
+  {
+    apiVersion: "weft.dev/v1",
+    kind: "TrafficPolicy",
+    plural: "trafficpolicies",
+    namespaced: true,
+  },
   { apiVersion: "weft.dev/v1", kind: "NodeReport", plural: "nodereports", namespaced: false },
 ];
 

@@ -48,7 +48,8 @@ export function parseSelector(selector: Field): WorkloadScope {
   return { kind: "labels", labels: Object.fromEntries(labels) };
 }
 
-function parseTargetRefs(field: Field): WorkloadScope {
+/** `targetRefs`; `namespace` where they cannot be read, with the reasons told. */
+export function parseTargetRefs(field: Field): WorkloadScope {
   const before = field.reasons.length;
   const refs = items(field);
   if (refs.length > MAX_TARGET_REFS) refuse(field, `at most ${MAX_TARGET_REFS} references`);

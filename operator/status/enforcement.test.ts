@@ -148,3 +148,15 @@ test("changedConditions(): lastTransitionTime moves with the status, not with th
   const [turned] = changedConditions(before, [{ ...WANTED, status: "False" }], stamp) ?? [];
   expect(turned?.lastTransitionTime).toBe("1970-01-01T00:01:00Z");
 });
+
+test("enforcedCondition(): what is refused and read as nothing is not enforced, and denies nothing", () => {
+  const unused = { accepted: false, effect: "unused" as const, proofs: [], uncaptured: NONE };
+  expect(enforcedCondition(unused, new Map())).toMatchObject({
+    status: "False",
+    reason: "Invalid",
+    message: "not in force: all is as without it",
+  });
+  expect(enforcedCondition({ ...unused, refusal: "Conflicted" }, new Map())).toMatchObject({
+    reason: "Conflicted",
+  });
+});

@@ -22,12 +22,15 @@ interface Standing {
 /** So many nodes are named in the message. */
 const MAX_NAMED = 5;
 
-type Judged = Pick<PolicyState, "accepted" | "effect" | "proofs" | "uncaptured">;
+type Judged = Pick<PolicyState, "accepted" | "effect" | "proofs" | "uncaptured" | "refusal">;
 
 export function enforcedCondition(
-  { accepted, effect, proofs, uncaptured }: Judged,
+  { accepted, effect, proofs, uncaptured, refusal }: Judged,
   applied: ReadonlyMap<string, AppliedByNode>,
 ): Condition {
+  if (effect === "unused") {
+    return enforced("False", refusal ?? "Invalid", "not in force: all is as without it");
+  }
   const standings = standingsOf(proofs, applied).map((standing) =>
     withCapture(standing, uncaptured),
   );
@@ -56,7 +59,7 @@ export function enforcedCondition(
 }
 
 interface AppliedEverywhere {
-  readonly effect: PolicyState["effect"];
+  readonly effect: Exclude<PolicyState["effect"], "unused">;
   readonly count: string;
   readonly isNeeded: boolean;
 }

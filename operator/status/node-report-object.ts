@@ -13,7 +13,7 @@ import type { KeptLeaves } from "../resources/node-report.ts";
 import type { AppliedByNode } from "./enforcement.ts";
 
 /** What status conditions ask for; the rest of what a node holds is nobody's business. */
-const TOLD = ["bundle", "enrolment", "policy", "settings"] as const;
+const TOLD = ["bundle", "enrolment", "policy", "settings", "traffic"] as const;
 /** Longest texts that the CRD takes. */
 const MAX_VERSION = 256;
 const MAX_MESSAGE = 1024;

@@ -76,7 +76,12 @@ export async function enforce(cluster: Cluster, object: MeshObject): Promise<voi
 
 export interface MeshObject {
   readonly apiVersion: "weft.dev/v1";
-  readonly kind: "AuthorizationPolicy" | "PeerAuthentication" | "MeshConfig" | "TrustBundle";
+  readonly kind:
+    | "AuthorizationPolicy"
+    | "PeerAuthentication"
+    | "TrafficPolicy"
+    | "MeshConfig"
+    | "TrustBundle";
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly spec: Readonly<Record<string, unknown>>;
 }

@@ -143,8 +143,7 @@ const ms = fc.integer({ min: 1, max: 86_400_000 });
 const count = fc.integer({ min: 1, max: 1000 });
 const percent = fc.integer({ min: 1, max: 100 });
 
-const traffic: fc.Arbitrary<TrafficSettings> = fc.record({
-  policy: label.map((name) => `shop/${name}`),
+const trafficSettings: fc.Arbitrary<TrafficSettings> = fc.record({
   connectTimeoutMs: ms,
   retries: fc.nat(10),
   idleTimeoutMs: ms,
@@ -177,6 +176,16 @@ const traffic: fc.Arbitrary<TrafficSettings> = fc.record({
   ),
 });
 
+const algorithm = fc.constantFrom(
+  "round_robin",
+  "least_recently_used",
+  "random",
+  "weighted_round_robin",
+  "least_connections",
+  "ring_hash",
+  "maglev",
+);
+
 const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
   fc
     .record({
@@ -198,19 +207,10 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       name: label,
       addresses: ips,
       ports: fc.array(fc.record({ port, name: label, appProtocol: label }), { maxLength: 3 }),
-      algorithm: fc.constantFrom(
-        "round_robin",
-        "least_recently_used",
-        "random",
-        "weighted_round_robin",
-        "least_connections",
-        "ring_hash",
-        "maglev",
-      ),
+      algorithm,
       localOnly: fc.boolean(),
       distribution: fc.constantFrom("anywhere", "same_zone", "same_node"),
       affinitySeconds: fc.nat(86_400),
-      traffic: fc.option(traffic, { nil: undefined }),
     })
     .map((value) => ({
       name: `${value.namespace}/${value.name}`,
@@ -262,6 +262,17 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       outboundPolicy: fc.constant("ALLOW_ANY" as const),
     })
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
+  fc
+    .record({
+      ref: label.map((name) => `shop/${name}`),
+      services: fc.array(
+        label.map((name) => `shop/${name}`),
+        { maxLength: 3 },
+      ),
+      algorithm: fc.option(algorithm, { nil: undefined }),
+      settings: trafficSettings,
+    })
+    .map((value) => ({ name: value.ref, body: { kind: "traffic" as const, value } })),
   fc
     .record({ node: label, serials: fc.array(fc.constantFrom("0a", "ff"), { maxLength: 3 }) })
     .map((value) => ({ name: value.node, body: { kind: "revocation" as const, value } })),

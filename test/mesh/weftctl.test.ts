@@ -305,6 +305,7 @@ test("weftctl uninstall: webhooks, gates, labels, then waits until no node holds
     "DELETE customresourcedefinitions/meshconfigs.weft.dev",
     "DELETE customresourcedefinitions/nodereports.weft.dev",
     "DELETE customresourcedefinitions/peerauthentications.weft.dev",
+    "DELETE customresourcedefinitions/trafficpolicies.weft.dev",
     "DELETE customresourcedefinitions/trustbundles.weft.dev",
   ]);
   expect(cluster.leftOver()).toEqual([]);
@@ -334,7 +335,7 @@ test("weftctl uninstall: pods that only have open connections hold it up for the
   expect(
     cluster.steps.filter((step) => step === "reports: releasing draining").length,
   ).toBeGreaterThan(1);
-  expect(cluster.leftOver()).toHaveLength(5);
+  expect(cluster.leftOver()).toHaveLength(6);
   expect(cluster.leftOver().every((path) => path.includes("/customresourcedefinitions/"))).toBe(
     true,
   );

@@ -1,0 +1,22 @@
+/** Puts the TrafficPolicies of a namespace that rule to what every node gets, and takes the others out. */
+
+import { createResource } from "../compile/resource-version.ts";
+import { compileTraffic } from "../compile/traffic-policy.ts";
+import type { PolicyStore } from "./policy-store.ts";
+import type { ResourceTable } from "./resource-table.ts";
+
+/** After one of them came, changed or went: that may change which of the others rules. */
+export function publishTraffic(
+  policies: PolicyStore,
+  table: ResourceTable,
+  changed: { readonly namespace: string; readonly name: string },
+): void {
+  const { namespace } = changed;
+  const ruling = policies.trafficRuling(namespace).ruling.map(compileTraffic);
+  const refs = new Set(ruling.map(({ ref }) => ref));
+  const held = policies.traffic.inNamespace(namespace).map(({ object }) => object.metadata.name);
+  for (const name of [changed.name, ...held].map((each) => `${namespace}/${each}`)) {
+    if (!refs.has(name)) table.drop({ kind: "traffic", name });
+  }
+  for (const value of ruling) table.put(createResource(value.ref, { kind: "traffic", value }));
+}
