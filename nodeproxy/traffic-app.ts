@@ -8,6 +8,7 @@ import { Balancers } from "./balance/balancers.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
+import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
@@ -62,6 +63,7 @@ class TrafficApp implements Traffic {
   readonly #contexts = createTlsContexts((serial) => this.#current.isRevoked(serial));
   readonly #pods = new Map<string, TrafficPod>();
   readonly #balancers = new Balancers(this.#current, Math.random);
+  readonly #checks = new TcpChecks();
   readonly #leafWaiters = new LeafWaiters(
     (identity) => this.#contexts.client(identity),
     LEAF_WAIT_MS,
@@ -131,6 +133,7 @@ class TrafficApp implements Traffic {
       probes: this.#probes,
       balancers: this.#balancers,
       slots: new ServiceSlots(),
+      checks: this.#checks,
     };
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();
   }
@@ -175,6 +178,7 @@ class TrafficApp implements Traffic {
     this.#leafWaiters.close();
     this.#pool.close();
     this.#probes.close();
+    this.#checks.close();
   }
 
   /** Never throws: one pod that cannot be taken over must not end the others. Control sees that it never listens. */

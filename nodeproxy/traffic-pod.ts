@@ -8,6 +8,7 @@ import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
+import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
 import type { Judge } from "./inbound/judge.ts";
@@ -44,6 +45,7 @@ export interface TrafficParts {
   readonly isGone: (uid: string) => boolean;
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
+  readonly checks: TcpChecks;
 }
 
 /** Listening sockets of one family, taken over. */
@@ -185,7 +187,7 @@ export class TrafficPod {
   }
 
   #outbound(): OutboundPod {
-    const { current, connections, node, balancers, slots, parties, pool } = this.#parts;
+    const { current, connections, node, balancers, slots, checks, parties, pool } = this.#parts;
     return {
       uid: this.uid,
       node,
@@ -193,6 +195,8 @@ export class TrafficPod {
       connections,
       balancers,
       slots,
+      checks,
+      isClosed: () => this.#isClosed,
       zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],
       party: () => this.#party(),

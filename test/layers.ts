@@ -17,6 +17,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/control",
     "nodeproxy/flow",
     "nodeproxy/gate",
+    "nodeproxy/health",
     "nodeproxy/identity",
     "nodeproxy/inbound",
     "nodeproxy/outbound",
@@ -45,6 +46,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "nodeproxy/flow": ["nodeproxy/authz", "nodeproxy/channel"],
   "nodeproxy/gate": [],
+  "nodeproxy/health": ["core/model", "nodeproxy/balance"],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/inbound": [
     "core/model",
@@ -61,6 +63,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/balance",
     "nodeproxy/flow",
     "nodeproxy/gate",
+    "nodeproxy/health",
     "nodeproxy/tunnel",
   ],
   "nodeproxy/state": ["core/model"],

@@ -7,6 +7,7 @@
 import type { BalanceAlgorithm, EndpointSlice, Service } from "../../core/model/service.ts";
 import {
   DEFAULT_TRAFFIC_SETTINGS,
+  type TcpCheckSettings,
   type Traffic,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
@@ -70,6 +71,11 @@ export class Balancer implements Ask {
 
   get members(): readonly Member[] {
     return this.#members;
+  }
+
+  /** `undefined`: its endpoints are not checked. */
+  get tcpCheck(): TcpCheckSettings | undefined {
+    return this.#settings.tcpCheck;
   }
 
   get callerHash(): number {

@@ -22,6 +22,7 @@ import {
 import { Holding } from "./holding.ts";
 import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
+import { createReacher } from "./reach-endpoint.ts";
 
 /** For a server's "connection": never throws, never waits. The socket is half-open-capable and paused. */
 export function takeOutbound(pod: OutboundPod, socket: Socket): void {
@@ -131,6 +132,7 @@ async function attempt(
 ): Promise<string> {
   const { connectTimeoutMs } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
   if (balanced) holding?.moveTo(balanced.member);
+  if (balanced && settings?.tcpCheck) pod.checks.called(balanced.balancer, createReacher(pod));
   try {
     const isForTunnels = settings !== undefined;
     const back = await openUpstream(pod, upstream, { connectTimeoutMs, isForTunnels });

@@ -79,7 +79,7 @@ export function chooseUpstream(view: MeshView, to: Destination, input: RouteInpu
   const { member } = choice;
   return {
     kind: "upstream",
-    upstream: upstreamTo(workloadOf(view, member), { address: member.address, port: member.port }),
+    upstream: upstreamOf(view, member),
     service,
     settings: view.trafficOf(service)?.settings,
     balanced: { balancer, member },
@@ -88,6 +88,11 @@ export function chooseUpstream(view: MeshView, to: Destination, input: RouteInpu
 
 export function endpointKey({ address, port }: Destination): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** The way to one endpoint of a Service. */
+export function upstreamOf(view: MeshView, member: Member): Upstream {
+  return upstreamTo(workloadOf(view, member), { address: member.address, port: member.port });
 }
 
 /** By UID first; an endpoint whose pod is not known yet is found by address, so that it never gets plaintext by haste. */

@@ -5,6 +5,7 @@ import type { Workload } from "../../core/model/workload.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
+import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { ServiceSlots } from "./service-slots.ts";
 
@@ -20,6 +21,9 @@ export interface OutboundPod {
   partyOf(workload: Workload | undefined): Party;
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
+  readonly checks: TcpChecks;
+  /** It is not captured any more. */
+  isClosed(): boolean;
   /** Zone of the node; "" where it is not known. */
   zone(): string;
   /** Where the connection was going before the redirect. Throws `SysError`. */
