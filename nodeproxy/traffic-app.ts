@@ -63,7 +63,10 @@ class TrafficApp implements Traffic {
   readonly #contexts = createTlsContexts((serial) => this.#current.isRevoked(serial));
   readonly #pods = new Map<string, TrafficPod>();
   readonly #balancers = new Balancers(this.#current, Math.random);
-  readonly #checks = new TcpChecks();
+  readonly #checks = new TcpChecks((service, endpoint, isFailing) => {
+    const said = isFailing ? "endpoint fails its checks" : "endpoint passes its checks again";
+    this.#options.log.info({ service, endpoint }, said);
+  });
   readonly #leafWaiters = new LeafWaiters(
     (identity) => this.#contexts.client(identity),
     LEAF_WAIT_MS,

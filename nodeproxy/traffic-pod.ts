@@ -197,6 +197,9 @@ export class TrafficPod {
       slots,
       checks,
       isClosed: () => this.#isClosed,
+      onEjected: (service, endpoint) => {
+        this.#parts.log.info({ service, endpoint }, "endpoint ejected");
+      },
       zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],
       party: () => this.#party(),

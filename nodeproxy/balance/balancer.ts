@@ -73,6 +73,12 @@ export class Balancer implements Ask {
     return this.#members;
   }
 
+  /** `namespace/name`. */
+  get service(): string {
+    const { namespace = "", name = "" } = this.#membership?.service ?? {};
+    return `${namespace}/${name}`;
+  }
+
   /** `undefined`: its endpoints are not checked. */
   get tcpCheck(): TcpCheckSettings | undefined {
     return this.#settings.tcpCheck;

@@ -5,7 +5,7 @@
  * Points are sorted in one typed array, found by bisection: O(log n).
  */
 import { hash32, mix32 } from "./hash.ts";
-import type { Ask, Picker } from "./picker.ts";
+import { type Ask, firstAccepted, MAX_SLOTS, type Picker } from "./picker.ts";
 
 /** More points are more even (160 a member: within some 10 %) and cost memory and time to sort. */
 const POINTS = 160;
@@ -38,11 +38,11 @@ export class HashRing implements Picker {
     if (length === 0) return -1;
     const start = this.#findAfter(ask.callerHash);
     // The same member is asked again for each of its points; what is not acceptable is seldom.
-    for (let step = 0; step < length; step += 1) {
+    for (let step = 0; step < Math.min(length, MAX_SLOTS); step += 1) {
       const index = (this.#points[(start + step) % length] ?? 0) % INDEX_RANGE;
-      if (index < this.#count && ask.accepts(index)) return index;
+      if (ask.accepts(index)) return index;
     }
-    return -1;
+    return firstAccepted(ask, ask.callerHash % this.#count, this.#count);
   }
 
   /** Position of the first point at or after the hash, going round. */

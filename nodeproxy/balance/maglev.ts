@@ -4,13 +4,15 @@
  * More even than a ring; when the membership changes, a few callers of other members move as well.
  */
 import { hash32 } from "./hash.ts";
-import type { Ask, Picker } from "./picker.ts";
+import { type Ask, firstAccepted, MAX_SLOTS, type Picker } from "./picker.ts";
 
 export class Maglev implements Picker {
   readonly #slots: Int32Array;
+  readonly #count: number;
 
   /** `tableSize` is a prime, well above the number of members. */
   constructor(keys: readonly string[], tableSize: number) {
+    this.#count = keys.length;
     this.#slots = keys.length === 0 ? new Int32Array(0) : populated(keys, tableSize);
   }
 
@@ -18,11 +20,11 @@ export class Maglev implements Picker {
     const { length } = this.#slots;
     if (length === 0) return -1;
     const start = ask.callerHash % length;
-    for (let step = 0; step < length; step += 1) {
+    for (let step = 0; step < Math.min(length, MAX_SLOTS); step += 1) {
       const index = this.#slots[(start + step) % length] ?? 0;
       if (ask.accepts(index)) return index;
     }
-    return -1;
+    return firstAccepted(ask, ask.callerHash % this.#count, this.#count);
   }
 }
 

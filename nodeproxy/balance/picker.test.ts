@@ -228,6 +228,22 @@ test("Maglev: callers are spread within 3 sigma of chance, and at most 2 % of ot
   }
 });
 
+test("HashRing, Maglev: asking is bounded by the members, not by the table, where most are not acceptable", () => {
+  const keys = keysOf(300);
+  for (const picker of [new HashRing(keys), new Maglev(keys, TABLE)]) {
+    let asked = 0;
+    const chosen = picker.pick({
+      ...ask({ caller: "10.0.0.1" }),
+      accepts: (index) => {
+        asked += 1;
+        return index === 7;
+      },
+    });
+    expect(chosen).toBe(7);
+    expect(asked).toBeLessThanOrEqual(300 + 64);
+  }
+});
+
 test("Maglev: every node has the same table, in whatever order it heard of the members", () => {
   const keys = keysOf(12);
   const shuffled = keys.toReversed();

@@ -34,6 +34,12 @@ export interface PickState {
   deadline: number;
 }
 
+/**
+ * Slots of a hash's table that are looked at before all members are asked one by one: with many of them full
+ * or ejected a table would be walked through for each connection.
+ */
+export const MAX_SLOTS = 64;
+
 /** The first acceptable one at or after `start`, going round; -1 for none. O(n), for when the first choice is not. */
 export function firstAccepted(ask: Ask, start: number, count: number): number {
   for (let step = 0; step < count; step += 1) {

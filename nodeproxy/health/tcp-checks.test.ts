@@ -71,12 +71,16 @@ function failing(balancer: Balancer): readonly string[] {
   return balancer.members.filter(({ health }) => health.isFailing).map(({ address }) => address);
 }
 
+function ignore(): void {}
+
 async function rounds(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await jest.advanceTimersByTimeAsync(CHECK.intervalMs);
 }
 
 test("TcpChecks: an endpoint is left out after its failures in a row, and back after its successes", async () => {
-  const [balancer, world, checks] = [createBalancer(3), createWorld("10.0.0.1"), new TcpChecks()];
+  const told: unknown[] = [];
+  const [balancer, world] = [createBalancer(3), createWorld("10.0.0.1")];
+  const checks = new TcpChecks((...turn) => void told.push(turn));
   checks.called(balancer, world);
   await rounds(1);
   expect(failing(balancer)).toEqual([]);
@@ -87,11 +91,15 @@ test("TcpChecks: an endpoint is left out after its failures in a row, and back a
   expect(failing(balancer)).toEqual(["10.0.0.1"]);
   await rounds(1);
   expect(failing(balancer)).toEqual([]);
+  expect(told).toEqual([
+    ["shop/web", "10.0.0.1:80", true],
+    ["shop/web", "10.0.0.1:80", false],
+  ]);
   checks.close();
 });
 
 test("TcpChecks: nobody is asked for a Service without a check, or that nobody calls any more", async () => {
-  const [world, checks] = [createWorld(), new TcpChecks()];
+  const [world, checks] = [createWorld(), new TcpChecks(ignore)];
   checks.called(createBalancer(2, false), world);
   await rounds(3);
   expect(world.asked).toEqual([]);
@@ -109,7 +117,11 @@ test("TcpChecks: nobody is asked for a Service without a check, or that nobody c
 });
 
 test("TcpChecks: what a pod that is gone could not reach says nothing", async () => {
-  const [balancer, world, checks] = [createBalancer(1), createWorld("10.0.0.0"), new TcpChecks()];
+  const [balancer, world, checks] = [
+    createBalancer(1),
+    createWorld("10.0.0.0"),
+    new TcpChecks(ignore),
+  ];
   checks.called(balancer, world);
   world.gone = true;
   await rounds(5);
@@ -121,7 +133,7 @@ test("TcpChecks: what a pod that is gone could not reach says nothing", async ()
 });
 
 test("TcpChecks: so many at once, and every endpoint has its turn", async () => {
-  const [balancer, checks] = [createBalancer(200), new TcpChecks()];
+  const [balancer, checks] = [createBalancer(200), new TcpChecks(ignore)];
   const open: (() => void)[] = [];
   const asked = new Set<string>();
   checks.called(balancer, {

@@ -38,9 +38,17 @@ const MAX_AT_ONCE = 64;
 /** Nobody called for so long: the next call starts the checks again. */
 const UNUSED_MS = 300_000;
 
+/** An endpoint `address:port` of a Service has begun to fail its checks, or passes them again. */
+export type OnTurned = (service: string, endpoint: string, isFailing: boolean) => void;
+
 export class TcpChecks {
+  readonly #onTurned: OnTurned;
   readonly #watched = new Map<Balancer, Watched>();
   readonly #running = new Set<MemberHealth>();
+
+  constructor(onTurned: OnTurned) {
+    this.#onTurned = onTurned;
+  }
 
   /** A pod calls: its Service is checked from now on, if its policy says so. */
   called(balancer: Balancer, reacher: Reacher): void {
@@ -104,6 +112,8 @@ export class TcpChecks {
     const length = before?.isGood === isGood ? before.length + 1 : 1;
     streaks.set(health, { isGood, length });
     const enough = isGood ? settings.healthyThreshold : settings.unhealthyThreshold;
-    if (length >= enough && health.isFailing === isGood) balancer.checked(member, !isGood);
+    if (length < enough || health.isFailing !== isGood) return;
+    balancer.checked(member, !isGood);
+    this.#onTurned(balancer.service, member.key, !isGood);
   }
 }

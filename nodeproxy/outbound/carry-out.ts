@@ -13,6 +13,7 @@ import { resetSide } from "../flow/side.ts";
 import { answerGate } from "../gate/answer.ts";
 import { isGateDestination } from "../gate/gate-protocol.ts";
 import {
+  type Balanced,
   chooseUpstream,
   type Destination,
   endpointKey,
@@ -146,9 +147,13 @@ async function attempt(
     return "";
   } catch (error) {
     const code = openFailureCode(error);
-    if (isEndpointFault(code)) balanced?.balancer.failed(balanced.member, Date.now());
+    if (balanced && isEndpointFault(code)) blame(pod, balanced, facts);
     return code;
   }
+}
+
+function blame(pod: OutboundPod, { balancer, member }: Balanced, facts: ConnectionFacts): void {
+  if (balancer.failed(member, Date.now())) pod.onEjected(facts.service, member.key);
 }
 
 function refuse(

@@ -22,6 +22,8 @@ export interface OutboundPod {
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
   readonly checks: TcpChecks;
+  /** An endpoint is left out for a while, because connections could not reach it. */
+  onEjected(service: string, endpoint: string): void;
   /** It is not captured any more. */
   isClosed(): boolean;
   /** Zone of the node; "" where it is not known. */

@@ -131,6 +131,12 @@ test.each<[object, string]>([
     { loadBalancer: { consistentHash: { useSourceIp: true, maglev: { tableSize: 65_536 } } } },
     "spec.loadBalancer.consistentHash.maglev.tableSize: must be a prime number",
   ],
+  [
+    {
+      loadBalancer: { consistentHash: { useSourceIp: true }, warmup: { duration: "5s" } },
+    },
+    "spec.loadBalancer.warmup: warmup and consistentHash exclude each other",
+  ],
   [{ loadBalancer: { warmup: {} } }, "spec.loadBalancer.warmup: duration must be given"],
   [
     { connectionPool: { tcp: { maxPending: 5 } } },

@@ -132,6 +132,9 @@ function readHash(
   const hash = objectMember(loadBalancer, "consistentHash", ["useSourceIp", "ringHash", "maglev"]);
   if (!hash) return undefined;
   if (member(loadBalancer, "simple")) refuse(hash, "simple and consistentHash exclude each other");
+  const warmup = member(loadBalancer, "warmup");
+  // Callers would only be moved to and fro.
+  if (warmup) refuse(warmup, "warmup and consistentHash exclude each other");
   const source = member(hash, "useSourceIp");
   if (source?.value !== true) {
     refuse(source ?? { ...hash, path: `${hash.path}.useSourceIp` }, "must be true");

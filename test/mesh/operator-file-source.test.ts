@@ -267,6 +267,44 @@ test("operator on files: a TrustBundle reaches the node as a bundle of its own, 
   await node.removed("bundle partner.example");
 });
 
+test("operator on files: a TrafficPolicy reaches the node, is Enforced, and what is read of it is what was written", async () => {
+  rmSync(join(directory, "objects/policy.yaml"));
+  const file = join(directory, "objects/traffic.yaml");
+  writeFileSync(
+    file,
+    JSON.stringify({
+      apiVersion: "weft.dev/v1",
+      kind: "TrafficPolicy",
+      metadata: { name: "web", namespace: "shop" },
+      spec: {
+        targetRefs: [{ kind: "Service", name: "web" }],
+        loadBalancer: { consistentHash: { useSourceIp: true, maglev: { tableSize: 251 } } },
+        outlierDetection: {},
+      },
+    }),
+  );
+  const { admin, grpcPort } = await startOperator();
+  const node = connectNode("node-a", grpcPort);
+  const { body } = await node.received(({ name }) => name === "shop/web");
+  expect(body).toMatchObject({
+    kind: "traffic",
+    value: {
+      services: ["shop/web"],
+      algorithm: "maglev",
+      settings: {
+        maglevTableSize: 251,
+        outliers: { consecutiveFailures: 5, minHealthPercent: 0 },
+        tcpCheck: undefined,
+      },
+    },
+  });
+  node.report([{ uid: WEB, state: "captured" }]);
+  const status = await statusWhen(admin, (each) => enforced(each) === "True Enforced");
+  expect(JSON.stringify(status.objects)).toContain("there is no Service web");
+  rmSync(file);
+  await node.removed("traffic shop/web");
+});
+
 function enforced({ objects }: Status): string {
   const condition = objects[0]?.conditions.find(({ type }) => type === "Enforced");
   return `${condition?.status} ${condition?.reason}`;
