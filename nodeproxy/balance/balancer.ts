@@ -41,6 +41,7 @@ export interface Caller {
   readonly address: string;
   /** Keys of the endpoints that this connection could not reach. */
   readonly tried: readonly string[];
+  /** Of a clock that never goes back. */
   readonly nowMs: number;
 }
 

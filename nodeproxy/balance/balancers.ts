@@ -21,11 +21,13 @@ export interface BalancedPort extends Place {
 export class Balancers {
   readonly #view: MemberView;
   readonly #random: () => number;
+  readonly #weightOf: (workload: string) => number;
   readonly #services = new Map<string, Map<string, Balancer>>();
 
   constructor(view: MemberView, random: () => number) {
     this.#view = view;
     this.#random = random;
+    this.#weightOf = (workload) => view.weightOf(workload);
   }
 
   /** With the members that there are now. */
@@ -45,7 +47,7 @@ export class Balancers {
       node,
       zone,
       weightsVersion: algorithm === "weighted_round_robin" ? weightsVersion : 0,
-      weightOf: (workload: string) => this.#view.weightOf(workload),
+      weightOf: this.#weightOf,
     };
     balancer.refresh(membership, nowMs);
     return balancer;

@@ -50,15 +50,13 @@ interface World extends Reacher {
   /** Addresses that cannot be reached. */
   readonly down: Set<string>;
   readonly asked: string[];
-  gone: boolean;
 }
 
 function createWorld(...down: readonly string[]): World {
   const world = {
     down: new Set(down),
     asked: [] as string[],
-    gone: false,
-    isGone: () => world.gone,
+    isGone: () => false,
     reaches: ({ address }: Member) => {
       world.asked.push(address);
       return Promise.resolve(!world.down.has(address));
@@ -117,14 +115,21 @@ test("TcpChecks: nobody is asked for a Service without a check, or that nobody c
 });
 
 test("TcpChecks: what a pod that is gone could not reach says nothing", async () => {
-  const [balancer, world, checks] = [
-    createBalancer(1),
-    createWorld("10.0.0.0"),
-    new TcpChecks(ignore),
-  ];
-  checks.called(balancer, world);
-  world.gone = true;
+  const told: unknown[] = [];
+  const balancer = createBalancer(1);
+  const checks = new TcpChecks((...turn) => void told.push(turn));
+  let asked = 0;
+  checks.called(balancer, {
+    isGone: () => asked === CHECK.unhealthyThreshold,
+    // It goes in the middle of the check that would decide.
+    reaches: () => {
+      asked += 1;
+      return Promise.resolve(false);
+    },
+  });
   await rounds(5);
+  expect(asked).toBe(CHECK.unhealthyThreshold);
+  expect(told).toEqual([]);
   expect(failing(balancer)).toEqual([]);
   const heir = createWorld();
   checks.called(balancer, heir);

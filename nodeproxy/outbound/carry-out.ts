@@ -153,7 +153,7 @@ async function attempt(
 }
 
 function blame(pod: OutboundPod, { balancer, member }: Balanced, facts: ConnectionFacts): void {
-  if (balancer.failed(member, Date.now())) pod.onEjected(facts.service, member.key);
+  if (balancer.failed(member, performance.now())) pod.onEjected(facts.service, member.key);
 }
 
 function refuse(
@@ -173,7 +173,7 @@ function routeOf(pod: OutboundPod, to: Destination, tried: readonly string[]): R
     zone: pod.zone(),
     address: pod.addresses()[0] ?? "",
     tried,
-    nowMs: Date.now(),
+    nowMs: performance.now(),
   });
 }
 

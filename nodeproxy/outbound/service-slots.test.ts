@@ -43,6 +43,15 @@ test("ServiceSlots: who waits too long goes, and its place in the queue is free"
   expect(await next).toBe("taken");
 });
 
+test("ServiceSlots: a limit that is raised lets those go on who wait, before whoever comes", async () => {
+  const slots = new ServiceSlots();
+  slots.tryTake("s", LIMITS);
+  const waits = [slots.wait("s", LIMITS), slots.wait("s", LIMITS)];
+  expect(slots.tryTake("s", { ...LIMITS, maxConnections: 3 })).toBe(false);
+  expect(await Promise.all(waits)).toEqual(["taken", "taken"]);
+  expect(slots.tryTake("s", { ...LIMITS, maxConnections: 0 })).toBe(true);
+});
+
 test("ServiceSlots: never more open than allowed, and every place is used while somebody waits", async () => {
   await fc.assert(
     fc.asyncProperty(

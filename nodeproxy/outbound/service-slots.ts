@@ -6,14 +6,13 @@ import type { ConnectionLimits } from "../../core/model/traffic-settings.ts";
 
 export type WaitEnd = "taken" | "service_pending_timeout" | "service_connections_exhausted";
 
-interface Waiter {
-  readonly maxConnections: number;
-  readonly take: () => void;
-}
+type Waiter = () => void;
 
 interface Slots {
   open: number;
-  /** In the order of their coming. */
+  /** As the policy said when it was looked at last; 0: no limit. */
+  maxConnections: number;
+  /** In the order of their coming; told that they may go on. */
   readonly waiting: Set<Waiter>;
 }
 
@@ -23,9 +22,10 @@ export class ServiceSlots {
   /** True where the connection may go on at once; `release` it then. */
   tryTake(service: string, { maxConnections }: ConnectionLimits): boolean {
     const slots = this.#slots(service);
-    // Whoever waits was there first.
-    const isFree = slots.open < maxConnections && slots.waiting.size === 0;
-    if (maxConnections !== 0 && !isFree) return false;
+    slots.maxConnections = maxConnections;
+    // The limit may have been raised, and whoever waits was there first.
+    grant(slots);
+    if (!hasRoom(slots)) return false;
     slots.open += 1;
     return true;
   }
@@ -33,7 +33,7 @@ export class ServiceSlots {
   /** For one that could not at once. */
   wait(service: string, limits: ConnectionLimits): Promise<WaitEnd> {
     const { waiting } = this.#slots(service);
-    const { maxConnections, maxPending, pendingTimeoutMs } = limits;
+    const { maxPending, pendingTimeoutMs } = limits;
     if (waiting.size >= maxPending) return Promise.resolve("service_connections_exhausted");
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -41,33 +41,25 @@ export class ServiceSlots {
         this.#forgetIfIdle(service);
         resolve("service_pending_timeout");
       }, pendingTimeoutMs);
-      const waiter = {
-        maxConnections,
-        take: () => {
-          clearTimeout(timer);
-          resolve("taken");
-        },
-      };
       waiting.add(waiter);
+      function waiter(): void {
+        clearTimeout(timer);
+        resolve("taken");
+      }
     });
   }
 
   release(service: string): void {
     const slots = this.#slots(service);
     slots.open -= 1;
-    for (const waiter of slots.waiting) {
-      if (slots.open >= waiter.maxConnections) break;
-      slots.waiting.delete(waiter);
-      slots.open += 1;
-      waiter.take();
-    }
+    grant(slots);
     this.#forgetIfIdle(service);
   }
 
   #slots(service: string): Slots {
     const known = this.#services.get(service);
     if (known) return known;
-    const slots: Slots = { open: 0, waiting: new Set() };
+    const slots: Slots = { open: 0, maxConnections: 0, waiting: new Set() };
     this.#services.set(service, slots);
     return slots;
   }
@@ -76,4 +68,17 @@ export class ServiceSlots {
     const slots = this.#services.get(service);
     if (slots?.open === 0 && slots.waiting.size === 0) this.#services.delete(service);
   }
+}
+
+function grant(slots: Slots): void {
+  for (const waiter of slots.waiting) {
+    if (!hasRoom(slots)) return;
+    slots.waiting.delete(waiter);
+    slots.open += 1;
+    waiter();
+  }
+}
+
+function hasRoom({ open, maxConnections }: Slots): boolean {
+  return maxConnections === 0 || open < maxConnections;
 }
