@@ -302,6 +302,7 @@ test("weftctl uninstall: webhooks, gates, labels, then waits until no node holds
     "DELETE clusterrolebindings/weft-operator",
     "DELETE clusterroles/weft-operator",
     "DELETE customresourcedefinitions/authorizationpolicies.weft.dev",
+    "DELETE customresourcedefinitions/carotations.weft.dev",
     "DELETE customresourcedefinitions/meshconfigs.weft.dev",
     "DELETE customresourcedefinitions/nodereports.weft.dev",
     "DELETE customresourcedefinitions/peerauthentications.weft.dev",
@@ -335,7 +336,7 @@ test("weftctl uninstall: pods that only have open connections hold it up for the
   expect(
     cluster.steps.filter((step) => step === "reports: releasing draining").length,
   ).toBeGreaterThan(1);
-  expect(cluster.leftOver()).toHaveLength(6);
+  expect(cluster.leftOver()).toHaveLength(7);
   expect(cluster.leftOver().every((path) => path.includes("/customresourcedefinitions/"))).toBe(
     true,
   );
