@@ -5,8 +5,9 @@
  *   grpc PORT         grpc.health.v1.Health/Check: serving, whatever service is asked for
  *   call URL          asks once, prints the answer as JSON, ends with 1 where refused
  *   talk HOST PORT    its standard input to the server, what comes back to its standard output
- *   load PORT URL [N] asks URL all the time, on new connections and on kept ones, N times a second (80 where
- *                     absent); the tally so far is what it answers on PORT
+ *   load PORT URL [N] asks URL all the time, on new connections and on a kept one; the tally so far is what it
+ *                     answers on PORT. With N so many times a second, on kept connections that are renewed
+ *                     after 100 requests each, as those of a well-behaved client are
  * It knows nothing of the mesh.
  */
 import { Agent, createServer as createHttpServer, get } from "node:http";
@@ -14,9 +15,10 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:
 import { connect, createServer } from "node:net";
 import { hostname } from "node:os";
 
-const [, , role = "", target = "", second = "", third = "80"] = process.argv;
+const [, , role = "", target = "", second = "", third = ""] = process.argv;
 /** Between two requests of one lane: those on new connections are one lane, each kept connection is one. */
 const LANE_MS = 20;
+const REQUESTS_A_CONNECTION = 100;
 /** After SIGTERM it goes on serving: callers learn later than the pod that it ends, as Kubernetes documents. */
 const LINGER_MS = 1_000;
 /** Longer than any outage that is to be seen as a failure. */
@@ -78,7 +80,7 @@ interface Tally {
   readonly pods: Record<string, number>;
 }
 
-async function load(port: number, url: string, perSecond: number): Promise<never> {
+async function load(port: number, url: string, perSecond: number | undefined): Promise<never> {
   const tally: Tally = {
     startedMs: Date.now(),
     answered: { once: 0, kept: 0 },
@@ -89,23 +91,29 @@ async function load(port: number, url: string, perSecond: number): Promise<never
   server.listen(port);
   process.once("SIGTERM", () => process.exit(0));
   const once = new Agent({ keepAlive: false });
-  const lanes = Math.max(1, Math.round((perSecond * LANE_MS) / 1000) - 1);
+  const lanes = perSecond === undefined ? 1 : Math.round((perSecond * LANE_MS) / 1000) - 1;
+  const renewAfter = perSecond === undefined ? Infinity : REQUESTS_A_CONNECTION;
   const kept = Array.from({ length: lanes }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
   const [done] = await Promise.all([
-    keepAsking(url, { agent: once, tally, kind: "once" }),
-    ...kept.map((agent) => keepAsking(url, { agent, tally, kind: "kept" })),
+    keepAsking(url, { agent: once, tally, kind: "once", renewAfter }),
+    ...kept.map((agent) => keepAsking(url, { agent, tally, kind: "kept", renewAfter })),
   ]);
   return done;
 }
 
-async function keepAsking(
-  url: string,
-  { agent, tally, kind }: { agent: Agent; tally: Tally; kind: "once" | "kept" },
-): Promise<never> {
-  for (;;) {
+interface Lane {
+  readonly agent: Agent;
+  readonly tally: Tally;
+  readonly kind: "once" | "kept";
+  /** Requests on one kept connection. */
+  readonly renewAfter: number;
+}
+
+async function keepAsking(url: string, { agent, tally, kind, renewAfter }: Lane): Promise<never> {
+  for (let asked = 1; ; asked += 1) {
     const atMs = Date.now();
     try {
-      const pod = await ask(url, agent);
+      const pod = await ask(url, agent, asked % renewAfter === 0);
       tally.answered[kind] += 1;
       tally.pods[pod] = (tally.pods[pod] ?? 0) + 1;
     } catch (error) {
@@ -117,9 +125,10 @@ async function keepAsking(
 }
 
 /** Gives the name of the pod that answered. */
-function ask(url: string, agent: Agent): Promise<string> {
+function ask(url: string, agent: Agent, isLast: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent, timeout: PATIENCE_MS }, (response) => {
+    const headers = isLast ? { connection: "close" } : {};
+    const request = get(url, { agent, headers, timeout: PATIENCE_MS }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
@@ -160,7 +169,7 @@ switch (role) {
     talk(target, Number(second));
     break;
   case "load":
-    await load(Number(target), second, Number(third));
+    await load(Number(target), second, third === "" ? undefined : Number(third));
     break;
   default:
     process.stderr.write(
