@@ -1,0 +1,9 @@
+/** What a caller saw: who answered each of its calls, "" for nobody. */
+export interface BalanceOutcome {
+  /** Without a TrafficPolicy. */
+  readonly inTurn: readonly string[];
+  /** With one that goes by the caller's address. */
+  readonly hashed: readonly string[];
+  /** Once it is gone. */
+  readonly again: readonly string[];
+}
