@@ -10,7 +10,7 @@ import {
 } from "../../core/model/traffic-settings.ts";
 import { until } from "../world/until.ts";
 import { connectFromPod, listenInPod, nextText, startFromPod } from "./pod-network.ts";
-import { createTrafficMesh, type TrafficMesh } from "./traffic-mesh.ts";
+import { createTrafficMesh, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
 
 const ADDRESS = "10.96.0.10";
 const PORTS = [8081, 8082, 8083];
@@ -51,6 +51,8 @@ interface Wish {
   readonly service?: Partial<Service>;
   readonly traffic?: Partial<TrafficSettings>;
   readonly algorithm?: Traffic["algorithm"];
+  /** Of the endpoints of PORTS, in their order. */
+  readonly zones?: readonly string[];
   /** Besides those of PORTS. */
   readonly more?: readonly { readonly address: string; readonly port: number }[];
 }
@@ -58,7 +60,7 @@ interface Wish {
 let wishes = 0;
 
 /** A Service of its own for each test: what balancers remember is not the next one's. */
-function putService({ service, traffic, algorithm, more = [] }: Wish): void {
+function putService({ service, traffic, algorithm, zones = [], more = [] }: Wish): void {
   wishes += 1;
   const named = { namespace: "shop", name: `web-${wishes}` };
   const { v4 } = mesh.network.b;
@@ -77,7 +79,7 @@ function putService({ service, traffic, algorithm, more = [] }: Wish): void {
         name: `${named.name}-${i}`,
         service: named.name,
         ports: [{ name: "http", port }],
-        endpoints: [endpoint(address)],
+        endpoints: [{ ...endpoint(address), zone: zones[i] ?? "" }],
       },
     })),
     {
@@ -140,6 +142,15 @@ test("balancing: ring hash, Maglev and session affinity bring a caller to one en
     putService(wish);
     expect(Object.values(await callOften(6))).toEqual([6]);
   }
+});
+
+test("balancing: trafficDistribution keeps callers in the zone of their node while it has an endpoint", async () => {
+  mesh.put(enrolment(mesh.network.a, "a", { zone: "eu-1a" }));
+  const service = { distribution: "same_zone" } as const;
+  putService({ service, zones: ["eu-1b", "eu-1a", "eu-1b"] });
+  expect(await callOften(4)).toEqual({ 8082: 4 });
+  putService({ service, zones: ["eu-1b", "eu-1c", "eu-1b"] });
+  expect(await callOften(6)).toEqual({ 8081: 2, 8082: 2, 8083: 2 });
 });
 
 test("balancing: an endpoint that refuses is passed over, and after some failures left out", async () => {
