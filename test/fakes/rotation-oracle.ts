@@ -31,14 +31,12 @@ export class RotationOracle {
     this.#dropped.add(issuer);
   }
 
-  /** A node that was waived, and holds what everybody holds by now, counts again. */
-  welcomeBack(): void {
-    const { seats } = this.#mesh;
-    const current = seats.flatMap(({ replica }) => (replica ? [replica.held.version] : []));
+  /** A node that was waived, and holds what is told to everybody by now, counts again. */
+  async welcomeBack(): Promise<void> {
+    const current = await this.#mesh.bundleVersion();
     for (const node of this.#excused) {
       const { version, bundle } = node.held;
-      const hasFollowed = current.every((held) => held === version);
-      if (hasFollowed && node.leaf.issuer === bundle.issuer) this.#excused.delete(node);
+      if (version === current && node.leaf.issuer === bundle.issuer) this.#excused.delete(node);
     }
   }
 
@@ -86,12 +84,9 @@ export class RotationOracle {
 
   /** One under a certificate that is retired ends at once, with whatever it carries. */
   #checkTunnels(): void {
-    for (const { ends, leaves } of this.#mesh.tunnels) {
+    for (const { by, ends } of this.#mesh.cuts) {
       if (ends.some((end) => this.#excused.has(end))) continue;
-      for (const end of ends) {
-        const isCut = leaves.some((leaf) => !end.trusts(leaf));
-        if (isCut) throw new Error(`${end.name} cuts an open tunnel`);
-      }
+      throw new Error(`${by.name} cuts an open tunnel`);
     }
   }
 }

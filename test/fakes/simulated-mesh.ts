@@ -3,6 +3,7 @@
  * at a time; what goes wrong meanwhile is done to it from outside (`rotation-faults.ts`).
  */
 import type { NodeReport } from "../../core/model/node-report.ts";
+import type { KeyStore } from "../../operator/ca/key-store.ts";
 import type { RotationWish } from "../../operator/ca/rotation/decide-step.ts";
 import type { RotationProgress } from "../../operator/ca/rotation/rotation-engine.ts";
 import type { DatedNodeReport } from "../../operator/resources/node-report.ts";
@@ -10,7 +11,7 @@ import { FaultyKeyStore, OperatorDied, type WriteFault } from "./faulty-key-stor
 import { createMemoryKeyStore } from "./memory-key-store.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { type SimulatedLeaf, SimulatedNode } from "./simulated-node.ts";
-import { SimulatedReplica } from "./simulated-replica.ts";
+import { SimulatedReplica, storedVersion } from "./simulated-replica.ts";
 
 const START = Date.parse("2026-01-01T00:00:00Z");
 const NODES = ["a", "b", "c"];
@@ -24,8 +25,14 @@ interface Delivery {
 
 export interface SimulatedTunnel {
   readonly ends: readonly [SimulatedNode, SimulatedNode];
-  /** Those that the ends showed when it was opened. */
-  leaves: readonly [SimulatedLeaf, SimulatedLeaf];
+  /** Those that the ends showed when it was opened; `undefined` while it is cut. */
+  leaves: readonly [SimulatedLeaf, SimulatedLeaf] | undefined;
+}
+
+/** A tunnel that one end does not trust any more, and so has ended with whatever it carried. */
+interface CutTunnel {
+  readonly by: SimulatedNode;
+  readonly ends: SimulatedTunnel["ends"];
 }
 
 interface Seat {
@@ -48,11 +55,15 @@ export class SimulatedMesh {
   now = START;
   nodes: readonly SimulatedNode[] = [];
   tunnels: readonly SimulatedTunnel[] = [];
+  /** In the last step. */
+  cuts: readonly CutTunnel[] = [];
+  readonly #store: KeyStore;
   #deliveries: readonly Delivery[] = [];
 
   private constructor(random: SeededRandom) {
     const store = createMemoryKeyStore();
     this.random = random;
+    this.#store = store;
     this.seats = [0, 1].map((index) => ({
       index,
       line: new FaultyKeyStore(store, () => this.#takeFault()),
@@ -82,8 +93,14 @@ export class SimulatedMesh {
     const progress: RotationProgress[] = [];
     for (const seat of this.seats) progress.push(...(await this.#operate(seat, wish)));
     for (const node of this.nodes) if (node.awayUntilMs <= this.now) this.#serve(node);
+    this.#endUntrusted();
     this.#replaceTunnels();
     return progress;
+  }
+
+  /** What every node should hold by now, whatever the replicas have seen of it. */
+  bundleVersion(): Promise<string> {
+    return storedVersion(this.#store);
   }
 
   kill(seat: Seat): void {
@@ -163,16 +180,28 @@ export class SimulatedMesh {
     const { issuer } = node.held.bundle;
     return this.tunnels
       .filter(({ ends }) => ends.includes(node))
-      .flatMap(({ leaves }) => leaves.filter((leaf) => leaf.issuer !== issuer))
+      .flatMap(({ leaves = [] }) => leaves.filter((leaf) => leaf.issuer !== issuer))
       .map((leaf) => ({ issuer: leaf.issuer, count: 1 }));
   }
 
-  /** Tunnels under older leaves are drained, and come back under those of now. */
+  /** At once, by the end whose trust it has lost: the leaf of either end will do. */
+  #endUntrusted(): void {
+    this.cuts = this.tunnels.flatMap((tunnel) => {
+      const { ends, leaves = [] } = tunnel;
+      const by = ends.find((end) => leaves.some((leaf) => !end.trusts(leaf)));
+      if (!by) return [];
+      tunnel.leaves = undefined;
+      return [{ by, ends }];
+    });
+  }
+
+  /** Tunnels under older leaves are drained, and come back under those of now, as those that were cut do. */
   #replaceTunnels(): void {
     for (const tunnel of this.tunnels) {
       const [a, b] = tunnel.ends;
-      const isOlder = tunnel.leaves[0] !== a.leaf || tunnel.leaves[1] !== b.leaf;
-      if (isOlder && this.random.chance(0.5)) tunnel.leaves = [a.leaf, b.leaf];
+      const isOlder = tunnel.leaves?.[0] !== a.leaf || tunnel.leaves[1] !== b.leaf;
+      const areTrusted = a.accepts(b.leaf, this.now) && b.accepts(a.leaf, this.now);
+      if (isOlder && areTrusted && this.random.chance(0.5)) tunnel.leaves = [a.leaf, b.leaf];
     }
   }
 }

@@ -3,11 +3,13 @@ import { createHash } from "node:crypto";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { type Authority, createAuthority } from "../../operator/ca/authority.ts";
+import type { KeyStore } from "../../operator/ca/key-store.ts";
 import type { RotationWish } from "../../operator/ca/rotation/decide-step.ts";
 import {
   RotationEngine,
   type RotationProgress,
 } from "../../operator/ca/rotation/rotation-engine.ts";
+import { bundleOf } from "../../operator/ca/trust.ts";
 import { ReportStore } from "../../operator/index/report-store.ts";
 import type { DatedNodeReport } from "../../operator/resources/node-report.ts";
 import type { FaultyKeyStore } from "./faulty-key-store.ts";
@@ -103,6 +105,13 @@ export class SimulatedReplica {
       now: this.now,
     });
   }
+}
+
+/** Of the bundle that the key store makes now, whether any replica has looked or not. */
+export async function storedVersion(keyStore: KeyStore): Promise<string> {
+  const material = await keyStore.read();
+  if (!material) throw new Error("the key store is empty");
+  return versionOf(bundleOf(material, { keyStore, trustDomain: TRUST_DOMAIN }));
 }
 
 function versioned(bundle: TrustBundle): VersionedBundle {
