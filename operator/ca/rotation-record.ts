@@ -20,6 +20,8 @@ export interface RotationRecord {
   readonly phase: RotationPhase;
   /** It goes back, for good. */
   readonly aborting: boolean;
+  /** No replica hands out what was before this phase any more; nodes prove that they follow it once again. */
+  readonly settled: boolean;
   /** Which CARotation began it: its UID, or its name where the source gives none. */
   readonly object: string;
   /** Milliseconds since the epoch, by the clock of whoever began it. */
@@ -31,7 +33,7 @@ export type ReadRotation =
   | ({ readonly kind: "rotating" } & RotationRecord)
   | { readonly kind: "unreadable" };
 
-export interface EndedRotation extends Omit<RotationRecord, "phase" | "aborting"> {
+export interface EndedRotation extends Omit<RotationRecord, "phase" | "aborting" | "settled"> {
   /** `exchanged`: somebody put another CA into the key store meanwhile. */
   readonly outcome: "complete" | "aborted" | "exchanged";
   readonly endedMs: number;
@@ -50,12 +52,14 @@ const OUTCOMES: readonly string[] = [
 export function readRotation(text: string | undefined): ReadRotation {
   if (text === undefined) return { kind: "none" };
   const value = parseJson(text);
-  return isRecord(value) ? { ...value, kind: "rotating" } : { kind: "unreadable" };
+  if (!isRecord(value)) return { kind: "unreadable" };
+  // An operator from before there was `settled` leaves it out.
+  return { ...value, settled: value.settled === true, kind: "rotating" };
 }
 
 export function formatRotation(record: RotationRecord): string {
-  const { authority, from, to, phase, aborting, object, startedMs } = record;
-  return JSON.stringify({ authority, from, to, phase, aborting, object, startedMs });
+  const { authority, from, to, phase, aborting, settled, object, startedMs } = record;
+  return JSON.stringify({ authority, from, to, phase, aborting, settled, object, startedMs });
 }
 
 /** The latest last. What cannot be read has not been. */

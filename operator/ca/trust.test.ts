@@ -10,7 +10,7 @@ import { createFileKeyStore } from "./file-key-store.ts";
 import { createHierarchy } from "./intermediate.ts";
 import { type CaMaterial, isSameMaterial } from "./key-store.ts";
 import { readCertificates } from "./read-material.ts";
-import { appendEnded, readEnded, readRotation } from "./rotation-record.ts";
+import { appendEnded, formatRotation, readEnded, readRotation } from "./rotation-record.ts";
 import { createSecretKeyStore, type SecretAccess } from "./secret-key-store.ts";
 import { bundleOf } from "./trust.ts";
 
@@ -138,6 +138,11 @@ test("readRotation(), readEnded(): what cannot be read is told apart from what i
   expect(readRotation(undefined)).toEqual({ kind: "none" });
   expect(readRotation("")).toEqual({ kind: "unreadable" });
   expect(readRotation('{"authority":"root"}')).toEqual({ kind: "unreadable" });
+  const begun = { authority: "root", from: "a", to: "b", object: "one", startedMs: 1 } as const;
+  const record = { ...begun, phase: "add", aborting: false, settled: true } as const;
+  expect(readRotation(formatRotation(record))).toEqual({ kind: "rotating", ...record });
+  const { settled: _, ...older } = record;
+  expect(readRotation(JSON.stringify(older))).toMatchObject({ kind: "rotating", settled: false });
   const ended = {
     authority: "root",
     from: "a",

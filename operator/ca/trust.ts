@@ -36,16 +36,22 @@ export function bundleOf(material: CaMaterial, options: BundleOptions): TrustBun
     trustDomain,
     roots: roots.map(({ der }) => der),
     issuer: certificateFingerprint(chain[0]?.der ?? new Uint8Array()),
-    retired: [...fingerprints, ...turnMark(material)].toSorted(),
+    retired: [...fingerprints, ...stepMarks(material)].toSorted(),
   };
 }
 
 /**
- * The fingerprint of no certificate, while a rotation goes back: with it no bundle on the way back equals one on the way
- * there, and a node's proof from then, which may be on its way still, proves nothing now.
+ * Fingerprints of no certificate. While a rotation goes back: with it no bundle on the way back equals one on the way
+ * there, and a node's proof from then, which may be on its way still, proves nothing now. And once a phase is settled:
+ * a node that has proven the bundle before that may have got an older one since, from a replica that lagged.
  */
-function turnMark({ rotation }: CaMaterial): readonly string[] {
+function stepMarks({ rotation }: CaMaterial): readonly string[] {
   const record = readRotation(rotation);
-  if (record.kind !== "rotating" || !record.aborting) return [];
-  return [createHash("sha256").update(`back from ${record.to} to ${record.from}`).digest("hex")];
+  if (record.kind !== "rotating") return [];
+  const { from, to, phase, aborting, settled } = record;
+  const marks = [
+    ...(aborting ? [`back from ${to} to ${from}`] : []),
+    ...(settled ? [`settled ${phase} from ${from} to ${to}`] : []),
+  ];
+  return marks.map((mark) => createHash("sha256").update(mark).digest("hex"));
 }

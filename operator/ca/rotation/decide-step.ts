@@ -6,6 +6,8 @@
  *      │         │          └─► add (trust the old one again)
  *      │         └─► reissue (sign with the old one)
  *      └─► drop (forget the new one)
+ *
+ * Each phase is proven twice: as it begins, and again once every replica knows it (`settled`).
  */
 import type { CaMaterial } from "../key-store.ts";
 import {
@@ -20,6 +22,7 @@ import {
   endsOf,
   finish,
   type Rotating,
+  settle,
   signWithStandby,
   turnBack,
   type UnderWay,
@@ -74,7 +77,8 @@ export interface WaitingStep {
 
 /**
  * Replicas look at the key store every 5 s: so long one may still hand out the bundle, or sign with the CA, from before,
- * to a node that has proven better already.
+ * to a node that has proven better already, and then lose the API server or the node, so that nobody hears of it. So
+ * what is proven until then counts for nothing but itself: the phase is settled, and proven again.
  */
 const SETTLE_MS = 10_000;
 
@@ -106,8 +110,9 @@ function decideRotating(rotating: Rotating, question: StepQuestion): Step {
   const options = { place, now };
   if (wish.abort && !record.aborting) return { kind: "store", next: turnBack(rotating, options) };
   const nodes = proofs(record, question, wish);
-  const waitsFor = obstacleOf(nodes, question);
+  const waitsFor = obstacleOf(nodes, record, question);
   if (waitsFor !== undefined) return { kind: "wait", record, nodes, waitsFor };
+  if (!record.settled) return { kind: "store", next: settle(rotating) };
   switch (record.phase) {
     case "add":
       return { kind: "store", next: signWithStandby(rotating) };
@@ -137,11 +142,12 @@ function proofs(
 
 function obstacleOf(
   nodes: readonly NodeProof[],
+  { settled }: RotationRecord,
   { isPublished, settledMs }: StepQuestion,
 ): WaitingStep["waitsFor"] | undefined {
   if (nodes.some(({ state }) => state === "Waiting")) return "nodes";
   if (!isPublished) return "publishing";
-  return settledMs < SETTLE_MS ? "replicas" : undefined;
+  return !settled && settledMs < SETTLE_MS ? "replicas" : undefined;
 }
 
 interface End extends Pick<EndedRotation, "object" | "outcome"> {
@@ -161,6 +167,7 @@ function giveUp(material: CaMaterial, wish: RotationWish | undefined, now: numbe
     to: "unknown",
     phase: "add",
     aborting: false,
+    settled: false,
     object: wish?.object ?? "unknown",
     startedMs: now,
   };

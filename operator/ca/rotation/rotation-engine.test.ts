@@ -82,12 +82,18 @@ class Rotation {
     throw new Error("it never stands still");
   }
 
-  /** These nodes do all that is asked of them, and the replicas have time to look. */
+  /** These nodes do all that is asked of them, before and after the replicas have had time to look. */
   async follow(...names: readonly string[]): Promise<RotationProgress> {
+    await this.report(...names);
+    this.monotonicMs += 10_000;
+    await this.advanceAll();
+    await this.report(...names);
+    return this.advanceAll();
+  }
+
+  async report(...names: readonly string[]): Promise<void> {
     const bundle = await this.bundle();
     for (const node of names) this.reports.set(node, reportOf(node, bundle));
-    this.monotonicMs += 10_000;
-    return this.advanceAll();
   }
 }
 
@@ -102,6 +108,11 @@ function reportOf(node: string, bundle: TrustBundle): NodeReport {
     olderTunnels: [],
   };
 }
+
+const PHASES = [
+  ["root", ["add", "reissue", "drop"]],
+  ["intermediate", ["reissue", "drop"]],
+] as const;
 
 function phaseOf(progress: RotationProgress): string {
   return progress.kind === "wait" ? progress.record.phase : progress.kind;
@@ -218,6 +229,29 @@ test("RotationEngine: waits for replicas that have not looked yet, and for those
   expect(await rotation.advance()).toMatchObject({ waitsFor: "replicas" });
   rotation.monotonicMs += 1;
   expect(await rotation.advance()).toEqual({ kind: "moved" });
+});
+
+test("RotationEngine: a node that got an older bundle again from a replica that lagged has to prove the phase anew", async () => {
+  for (const [authority, phases] of PHASES) {
+    const rotation = new Rotation(authority);
+    await rotation.advanceAll();
+    for (const [index, phase] of phases.entries()) {
+      await rotation.report(...NODES);
+      const early = await rotation.bundle();
+      rotation.monotonicMs += 10_000;
+      // "a" has lost every operator since, with the older bundle and an older leaf: its last report still says otherwise.
+      const settled = await rotation.advanceAll();
+      expect(phaseOf(settled)).toBe(phase);
+      expect(versionOf(await rotation.bundle())).not.toBe(versionOf(early));
+      await rotation.report("b", "c");
+      rotation.monotonicMs += 3_600_000;
+      const nodes = [{ node: "a", state: "Waiting", missing: "Bundle" }, {}, {}];
+      const waits = { kind: "wait", record: { phase }, waitsFor: "nodes", nodes };
+      expect(await rotation.advanceAll()).toMatchObject(waits);
+      await rotation.report("a");
+      expect(phaseOf(await rotation.advanceAll())).toBe(phases[index + 1] ?? "ended");
+    }
+  }
 });
 
 test("RotationEngine: another object goes on with a rotation whose object is gone", async () => {

@@ -86,12 +86,18 @@ export function begin(material: CaMaterial, made: CaPair, options: Begin): CaMat
     to: made.fingerprint,
     phase: isOneRoot ? "reissue" : "add",
     aborting: false,
+    settled: false,
     object,
     startedMs: now,
   };
   const pairs = isOneRoot ? { signing: made, standby: old } : { signing: old, standby: made };
   const next = withPairs(material, pairs);
   return recorded(trusting(next, made, place), record);
+}
+
+/** The same phase, under a bundle of another version: who proves that one has it from a replica that knows the phase. */
+export function settle({ material, record }: Rotating): CaMaterial {
+  return { ...material, rotation: formatRotation({ ...record, settled: true }) };
 }
 
 /** add → reissue. */
@@ -164,7 +170,8 @@ function pemOf(certificates: readonly Certificate[]): string {
   return formatCertificatesPem(certificates.map(({ der }) => der));
 }
 
+/** At the beginning of a phase. */
 function recorded(material: CaMaterial, record: RotationRecord): CaMaterial {
   const retiredPem = material.retiredPem === "" ? undefined : material.retiredPem;
-  return { ...material, retiredPem, rotation: formatRotation(record) };
+  return { ...material, retiredPem, rotation: formatRotation({ ...record, settled: false }) };
 }
