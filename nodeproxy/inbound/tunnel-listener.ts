@@ -15,6 +15,7 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import { NO_PARTY } from "../flow/connection-facts.ts";
 import type { OwnLeaf, TlsContexts } from "../identity/tls-context.ts";
 import { verifyPeer } from "../identity/verify-peer.ts";
+import { boundEnd } from "../tunnel/bounded-end.ts";
 import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
 import type { IsTrusted } from "../tunnel/pool.ts";
 import { revokedEnd } from "../tunnel/revoked-end.ts";
@@ -150,6 +151,7 @@ export class TunnelListener {
       // HTTP/2 itself refused them, without a word to us: RFC 9113 8.1.1.
       if (ever > caller.asked) this.#report(uri, caller, "malformed_request");
     });
+    boundEnd(socket);
     const session = performServerHandshake(socket, HTTP2_OPTIONS);
     this.#open.add(session, { socket, own, caller });
     const silent = setTimeout(() => {
