@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { until } from "../world/until.ts";
 import type { Cluster, ClusterNode } from "./cluster.ts";
 import { tryCommand } from "./command.ts";
 import { WEFT_IMAGE } from "./weft-image.ts";
@@ -75,7 +76,26 @@ export async function deployEcho(cluster: Cluster, options: EchoOptions): Promis
     `deployment/${name}`,
     "--timeout=90s",
   ]);
+  await untilEndpoints(cluster, options);
   return readEcho(cluster, options);
+}
+
+/** Pods are ready before their Service is: the controller of its slices may be late, most of all after an outage. */
+async function untilEndpoints(
+  cluster: Cluster,
+  { namespace, name, replicas = 1 }: EchoOptions,
+): Promise<void> {
+  const ofService = ["-l", `kubernetes.io/service-name=${name}`];
+  const ready = "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses[0]}";
+  const get = ["-n", namespace, "get", "endpointslices", ...ofService, "-o", ready];
+  await until(
+    `${replicas} endpoints of ${name}`,
+    async () => {
+      const addresses = (await cluster.kubectl(get)).split(" ").filter((each) => each !== "");
+      return addresses.length >= replicas ? true : undefined;
+    },
+    60_000,
+  );
 }
 
 /** The Service's address and the pods as they are now. */
