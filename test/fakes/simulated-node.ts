@@ -60,8 +60,6 @@ export class SimulatedNode {
   /** Index of the replica that it is connected to. */
   seat = 0;
   awayUntilMs = 0;
-  /** It was waived, and has not caught up since: whoever waives a node gives up on it. */
-  isExcused = false;
 
   constructor(name: string, first: LeafSource, judged: Map<string, boolean>) {
     const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -175,6 +175,22 @@ function accepted(status: Status): string | undefined {
   return object?.conditions.find(({ type }) => type === "Accepted")?.status;
 }
 
+/** On the test's directories, as it has left them. */
+function refusedStart(): Promise<readonly [unknown, string]> {
+  return refusedArguments([
+    "--source",
+    `file:${join(directory, "objects")}`,
+    "--ca-dir",
+    join(directory, "ca"),
+    "--join-token-file",
+    join(directory, "join-token"),
+    "--grpc-listen",
+    "127.0.0.1:0",
+    "--metrics-listen",
+    "127.0.0.1:0",
+  ]);
+}
+
 async function refusedArguments(args: readonly string[]): Promise<readonly [unknown, string]> {
   const started = spawn(process.execPath, ["--no-warnings", MAIN, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -450,18 +466,7 @@ test("operator on files: an issuer of cert-manager, which only a cluster has, is
   const config = { apiVersion: "weft.dev/v1", kind: "MeshConfig", metadata: { name: "default" } };
   const spec = { certificates: { issuerRef: { name: "corporate" } } };
   writeFileSync(join(directory, "objects/mesh.yaml"), JSON.stringify({ ...config, spec }));
-  const [code, told] = await refusedArguments([
-    "--source",
-    `file:${join(directory, "objects")}`,
-    "--ca-dir",
-    join(directory, "ca"),
-    "--join-token-file",
-    join(directory, "join-token"),
-    "--grpc-listen",
-    "127.0.0.1:0",
-    "--metrics-listen",
-    "127.0.0.1:0",
-  ]);
+  const [code, told] = await refusedStart();
   expect(code).toBe(1);
   expect(told).toContain("cert-manager needs a cluster");
 });
@@ -474,18 +479,7 @@ test("operator: a CA that ends before a leaf would ends the start with 1, a code
   for (const [entry, content] of Object.entries(entries)) {
     writeFileSync(join(directory, "ca/ca", entry), content, { mode: 0o600 });
   }
-  const [code, told] = await refusedArguments([
-    "--source",
-    `file:${join(directory, "objects")}`,
-    "--ca-dir",
-    join(directory, "ca"),
-    "--join-token-file",
-    join(directory, "join-token"),
-    "--grpc-listen",
-    "127.0.0.1:0",
-    "--metrics-listen",
-    "127.0.0.1:0",
-  ]);
+  const [code, told] = await refusedStart();
   expect(code).toBe(1);
   expect(told).toContain('"reason":"ca_expires_soon"');
   expect(told).toContain("renew it");
