@@ -47,6 +47,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/flow": ["nodeproxy/authz", "nodeproxy/channel"],
   "nodeproxy/gate": [],
   "nodeproxy/health": ["core/model", "nodeproxy/balance"],
+  "nodeproxy/hbone": [],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/inbound": [
     "core/model",

@@ -1,0 +1,292 @@
+/**
+ * One HTTP/2 connection of CONNECT streams over a TLS socket, at either end (RFC 9113).
+ *
+ *   open ──► closing (GOAWAY said; open streams go on) ──► closed
+ *
+ * Ties reader, streams and writer together; judges no frame (`incoming.ts`) and asks nobody's identity.
+ */
+import type { Socket } from "node:net";
+import { FrameReader } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { HboneError } from "./hbone-error.ts";
+import { Incoming, type IncomingLine } from "./incoming.ts";
+import { Outgoing } from "./outgoing.ts";
+import { applySettings, DEFAULT_SETTINGS, type PeerSettings } from "./peer-settings.ts";
+import { CODE, MAX_WINDOW } from "./protocol.ts";
+import { GROWTH } from "./receive-window.ts";
+import type { RequestFields } from "./request-fields.ts";
+import { SendQueue } from "./send-queue.ts";
+import { HboneStream } from "./stream.ts";
+import type { StreamLine } from "./stream-line.ts";
+import { StreamTable } from "./stream-table.ts";
+
+/** For a peer that takes neither our last words nor the end. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+export interface ConnectionOwner {
+  /** Server. Its fields are those of HTTP/2; who may call whom is the owner's to say. */
+  onRequest?(stream: HboneStream, request: RequestFields): void;
+  /** Server: a request that HTTP/2 does not let be one; it was reset. */
+  onMalformed?(): void;
+  /** Client: status from 200 on. */
+  onAnswer?(stream: HboneStream, status: number): void;
+  /** The peer's first SETTINGS: it speaks HTTP/2. */
+  onReady?(): void;
+  /** The peer takes no more streams. */
+  onGoAway?(): void;
+  onStreamClosed?(stream: HboneStream): void;
+  /** Once, last. */
+  onClosed(error: HboneError): void;
+}
+
+export interface ConnectionOptions {
+  readonly isServer: boolean;
+  /** Announced to the peer; what is beyond is the owner's to refuse. */
+  readonly maxStreams: number;
+}
+
+export class HboneConnection implements StreamLine, IncomingLine {
+  readonly socket: Socket;
+  readonly streams = new StreamTable();
+  readonly out: Outgoing;
+  readonly #owner: ConnectionOwner;
+  readonly #isServer: boolean;
+  readonly #incoming: Incoming;
+  readonly #reader: FrameReader;
+  readonly #queue = new SendQueue();
+  readonly #writer: FrameWriter;
+  /** Who waits for the answer to which PING; they come in order. */
+  readonly #pings: (() => void)[] = [];
+  #peer: PeerSettings = DEFAULT_SETTINGS;
+  #isReady = false;
+  #growth = GROWTH;
+  #nextId = 1;
+  /** Highest stream of the peer that is still looked at. */
+  #lastTaken = MAX_WINDOW;
+  #state: "open" | "closing" | "closed" = "open";
+
+  constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions) {
+    this.socket = socket;
+    this.#owner = owner;
+    this.#isServer = options.isServer;
+    this.#writer = new FrameWriter(socket, this.#queue, (error) => this.#fail(error));
+    this.out = new Outgoing(this.#writer);
+    this.#incoming = new Incoming(this, options.isServer);
+    this.#reader = new FrameReader(this.#incoming, options.isServer);
+    this.out.greet(options.isServer, options.maxStreams);
+    socket.on("error", ignore);
+    socket.on("close", () => this.#lost());
+    // Not half-open: a peer that is killed says no more than that.
+    socket.on("end", () => this.#lost());
+    socket.on("data", (chunk: Buffer) => this.#feed(chunk));
+  }
+
+  /** No new streams: GOAWAY was said or heard, or it is gone. */
+  get isClosing(): boolean {
+    return this.#state !== "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Streams at once that the peer takes; unlimited until it has said so. */
+  get maxStreams(): number {
+    return this.#peer.maxConcurrentStreams;
+  }
+
+  /** Client: CONNECT. None where the connection takes no more. */
+  request(authority: string): HboneStream | undefined {
+    if (this.#state !== "open" || this.#nextId > MAX_WINDOW) return undefined;
+    const id = this.#nextId;
+    this.#nextId += 2;
+    this.streams.begin(id);
+    const stream = new HboneStream(id, this, this.#peer.initialWindow);
+    this.streams.add(stream);
+    this.out.request(id, authority);
+    return stream;
+  }
+
+  /** `onPong` is called once the peer answers. */
+  ping(onPong: () => void): void {
+    this.#pings.push(onPong);
+    this.out.ping();
+  }
+
+  /** No new streams; ends with the last one that is open. */
+  close(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    if (!this.#isServer) {
+      this.out.goAway(0, CODE.noError);
+      this.#endIfUnused();
+      return;
+    }
+    // RFC 9113 6.8: requests on their way are still taken; after one round trip there are none.
+    this.out.goAway(MAX_WINDOW, CODE.noError);
+    const timeout = setTimeout(() => this.#closeForNew(), CLOSE_TIMEOUT_MS);
+    this.ping(() => {
+      clearTimeout(timeout);
+      this.#closeForNew();
+    });
+  }
+
+  /** Ends now, with all its streams, which the peer takes for reset. */
+  destroy(): void {
+    this.#closed(new HboneError("http2_lost", CODE.cancel, "ended by us"));
+    this.socket.destroy();
+  }
+
+  queueData(stream: HboneStream): void {
+    this.#queue.add(stream);
+    if (this.#queue.hasData) this.#writer.schedule();
+  }
+
+  release(octets: number): void {
+    this.#incoming.release(octets);
+  }
+
+  lendGrowth(wanted: number): number {
+    const lent = Math.min(wanted, this.#growth);
+    this.#growth -= lent;
+    return lent;
+  }
+
+  streamClosed(stream: HboneStream, wasResetByUs: boolean): void {
+    if (!this.streams.remove(stream, wasResetByUs)) return;
+    this.#growth += stream.grown;
+    this.#owner.onStreamClosed?.(stream);
+    if (this.#state === "closing" && this.streams.size === 0)
+      setImmediate(() => this.#endIfUnused());
+  }
+
+  onRequest(id: number, request: RequestFields): HboneStream | undefined {
+    if (id > this.#lastTaken) {
+      this.out.reset(id, CODE.refusedStream);
+      this.streams.refused(id);
+      return undefined;
+    }
+    const stream = new HboneStream(id, this, this.#peer.initialWindow);
+    this.streams.add(stream);
+    this.#owner.onRequest?.(stream, request);
+    return stream;
+  }
+
+  onMalformed(): void {
+    this.#owner.onMalformed?.();
+  }
+
+  onAnswer(stream: HboneStream, status: number): void {
+    stream.answered();
+    this.#owner.onAnswer?.(stream, status);
+  }
+
+  onSettings(payload: Buffer): void {
+    const before = this.#peer;
+    const now = applySettings(before, payload, !this.#isServer);
+    this.#peer = now;
+    if (now.headerTableSize < before.headerTableSize) this.out.tableSizeChanged();
+    this.#queue.maxFrame = now.maxFrame;
+    // RFC 9113 6.9.2: windows of open streams change by the difference, and may become negative.
+    const wider = now.initialWindow - before.initialWindow;
+    if (wider !== 0) {
+      for (const stream of this.streams) {
+        if (stream.widen(wider, MAX_WINDOW)) continue;
+        throw new HboneError(
+          "http2_protocol_error",
+          CODE.flowControlError,
+          "windows beyond 2^31-1",
+        );
+      }
+    }
+    this.out.settingsAck();
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#owner.onReady?.();
+  }
+
+  onPing(payload: Buffer): void {
+    this.out.pong(payload);
+  }
+
+  onPong(): void {
+    this.#pings.shift()?.();
+  }
+
+  /** Ours above `last` were not looked at: they may be asked elsewhere. */
+  onGoAway(last: number): void {
+    if (this.#state === "open") this.#state = "closing";
+    if (this.#isServer) {
+      this.#lastTaken = this.streams.last;
+    } else {
+      for (const stream of this.streams) if (stream.id > last) stream.abort(CODE.refusedStream);
+    }
+    this.#owner.onGoAway?.();
+    this.#endIfUnused();
+  }
+
+  widen(octets: number): boolean {
+    const isRight = this.#queue.widen(octets, MAX_WINDOW);
+    if (this.#queue.hasData) this.#writer.schedule();
+    return isRight;
+  }
+
+  #feed(chunk: Buffer): void {
+    if (this.#state === "closed") return;
+    try {
+      this.#reader.feed(chunk);
+    } catch (error) {
+      if (!(error instanceof HboneError)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  /** Server: nobody asks for more, or it is refused. */
+  #closeForNew(): void {
+    if (this.#state !== "closing" || this.#lastTaken !== MAX_WINDOW) return;
+    this.#lastTaken = this.streams.last;
+    this.out.goAway(this.#lastTaken, CODE.noError);
+    this.#endIfUnused();
+  }
+
+  #endIfUnused(): void {
+    const isAsked = this.#isServer && this.#lastTaken === MAX_WINDOW;
+    if (this.#state !== "closing" || this.streams.size > 0 || isAsked) return;
+    this.#closed(new HboneError("http2_lost", CODE.noError, "closed"));
+    this.#end();
+  }
+
+  /** The peer's fault: told to it, and the end of all. */
+  #fail(error: HboneError): void {
+    if (this.#state === "closed") return;
+    this.out.goAway(this.#isServer ? this.streams.last : 0, error.code);
+    this.#closed(error);
+    this.#end();
+  }
+
+  /** What was written goes out; what arrives is thrown away. */
+  #end(): void {
+    this.#writer.end();
+    const timeout = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS);
+    this.socket.once("close", () => clearTimeout(timeout));
+  }
+
+  #lost(): void {
+    this.#writer.destroy();
+    if (this.#state !== "closed") {
+      this.#closed(new HboneError("http2_lost", CODE.cancel, "the connection is gone"));
+    }
+    this.socket.destroy();
+  }
+
+  #closed(error: HboneError): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#reader.stop();
+    for (const stream of this.streams) stream.lineLost();
+    this.#pings.length = 0;
+    this.#owner.onClosed(error);
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,222 @@
+/**
+ * Cuts the bytes of a connection into frames (RFC 9113 4), however the transport has cut them.
+ *
+ * Payloads of DATA are handed on as they come, as slices of what the transport gave: nothing is copied and
+ * none is waited for. Other frames are handed on whole; none is larger than a header list may be. Knows
+ * lengths and padding; what a frame means is the sink's.
+ */
+import { protocolError } from "./hbone-error.ts";
+import { CODE, FLAG, FRAME, HEAD_BYTES, PREFACE } from "./protocol.ts";
+
+export interface FrameSink {
+  /** `length` with padding, as flow control counts it. */
+  onDataBegin(stream: number, length: number): void;
+  /** Never empty. Not padding. */
+  onDataChunk(chunk: Buffer): void;
+  onDataEnd(isLast: boolean): void;
+  /** Any other known frame; of unknown ones only that they were there: an empty payload. */
+  onFrame(frame: Frame): void;
+}
+
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** What we announce as SETTINGS_MAX_FRAME_SIZE. */
+export const MAX_FRAME_BYTES = 1 << 18;
+/** A header list, and the largest padding. */
+const MAX_WHOLE_BYTES = 16_384 + 256;
+const NONE: Buffer = Buffer.alloc(0);
+
+type State = "preface" | "head" | "pad length" | "data" | "padding" | "whole" | "skip";
+
+export class FrameReader {
+  readonly #sink: FrameSink;
+  #state: State;
+  /** The preface, a frame's head or a whole payload, where it came in more than one piece. */
+  #pieces: Buffer = NONE;
+  #have = 0;
+  #type = 0;
+  #flags = 0;
+  #stream = 0;
+  /** Octets of the state to come. */
+  #left = 0;
+  #padding = 0;
+  #isStopped = false;
+
+  constructor(sink: FrameSink, expectsPreface: boolean) {
+    this.#sink = sink;
+    this.#state = expectsPreface ? "preface" : "head";
+  }
+
+  /** Throws `HboneError`, its own or the sink's: nothing may be fed after that. */
+  feed(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && !this.#isStopped) at = this.#step(chunk, at);
+  }
+
+  /** For the sink, within `feed` too: no more frames. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Where the rest begins. */
+  #step(chunk: Buffer, at: number): number {
+    switch (this.#state) {
+      case "head":
+        return this.#readHead(chunk, at);
+      case "data":
+        return this.#readData(chunk, at);
+      case "whole":
+        return this.#readWhole(chunk, at);
+      case "preface":
+        return this.#readPreface(chunk, at);
+      case "pad length":
+        return this.#readPadLength(chunk, at);
+      case "padding":
+      case "skip":
+        return this.#readSkipped(chunk, at);
+    }
+  }
+
+  #readPreface(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + PREFACE.length - this.#have);
+    const isSame = chunk.compare(PREFACE, this.#have, this.#have + end - at, at, end) === 0;
+    if (!isSame) throw protocolError("not the preface of HTTP/2");
+    this.#have += end - at;
+    if (this.#have === PREFACE.length) this.#beginHead();
+    return end;
+  }
+
+  #beginHead(): void {
+    this.#state = "head";
+    this.#have = 0;
+  }
+
+  #readHead(chunk: Buffer, at: number): number {
+    if (this.#have === 0 && chunk.length - at >= HEAD_BYTES) {
+      this.#takeHead(chunk, at);
+      return at + HEAD_BYTES;
+    }
+    if (this.#have === 0) this.#pieces = Buffer.allocUnsafe(HEAD_BYTES);
+    const end = this.#gather(chunk, at, HEAD_BYTES);
+    if (this.#have === HEAD_BYTES) this.#takeHead(this.#pieces, 0);
+    return end;
+  }
+
+  /** Copies to the pieces until there are `size`. */
+  #gather(chunk: Buffer, at: number, size: number): number {
+    const end = Math.min(chunk.length, at + size - this.#have);
+    chunk.copy(this.#pieces, this.#have, at, end);
+    this.#have += end - at;
+    return end;
+  }
+
+  #takeHead(bytes: Buffer, at: number): void {
+    const length = bytes.readUIntBE(at, 3);
+    this.#type = bytes.readUInt8(at + 3);
+    this.#flags = bytes.readUInt8(at + 4);
+    // RFC 9113 4.1: the reserved bit "MUST be ignored when receiving".
+    this.#stream = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
+    this.#have = 0;
+    this.#left = length;
+    if (length > MAX_FRAME_BYTES) {
+      throw protocolError(`a frame of ${length} octets`, CODE.frameSizeError);
+    }
+    if (this.#type === FRAME.data) this.#beginData(length);
+    else if (this.#type > FRAME.continuation) this.#beginSkip(length);
+    else this.#beginWhole(length);
+  }
+
+  #beginData(length: number): void {
+    this.#sink.onDataBegin(this.#stream, length);
+    this.#padding = 0;
+    if ((this.#flags & FLAG.padded) !== 0) {
+      if (length === 0) throw protocolError("padding without its length", CODE.frameSizeError);
+      this.#state = "pad length";
+    } else if (length === 0) {
+      this.#endData();
+    } else {
+      this.#state = "data";
+    }
+  }
+
+  #readPadLength(chunk: Buffer, at: number): number {
+    this.#padding = chunk.readUInt8(at);
+    this.#left -= 1 + this.#padding;
+    // RFC 9113 6.1: "the length of the frame payload or greater" is a connection error PROTOCOL_ERROR.
+    if (this.#left < 0) throw protocolError("padding longer than its frame");
+    this.#state = "data";
+    if (this.#left === 0) this.#beginPadding();
+    return at + 1;
+  }
+
+  #readData(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + this.#left);
+    this.#left -= end - at;
+    const isWhole = at === 0 && end === chunk.length;
+    this.#sink.onDataChunk(isWhole ? chunk : chunk.subarray(at, end));
+    if (this.#left === 0) this.#beginPadding();
+    return end;
+  }
+
+  #beginPadding(): void {
+    this.#left = this.#padding;
+    if (this.#left === 0) this.#endData();
+    else this.#state = "padding";
+  }
+
+  #endData(): void {
+    this.#beginHead();
+    this.#sink.onDataEnd((this.#flags & FLAG.endStream) !== 0);
+  }
+
+  #beginSkip(length: number): void {
+    // Told before its payload: it may stand where no frame but one may stand.
+    this.#endWhole(NONE);
+    if (length > 0) this.#state = "skip";
+  }
+
+  #readSkipped(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + this.#left);
+    this.#left -= end - at;
+    if (this.#left > 0) return end;
+    if (this.#state === "padding") this.#endData();
+    else this.#beginHead();
+    return end;
+  }
+
+  #beginWhole(length: number): void {
+    if (length > MAX_WHOLE_BYTES) {
+      const message = `a frame of type ${this.#type} and ${length} octets`;
+      throw protocolError(message, CODE.enhanceYourCalm);
+    }
+    if (length === 0) this.#endWhole(NONE);
+    else this.#state = "whole";
+  }
+
+  #readWhole(chunk: Buffer, at: number): number {
+    const length = this.#left;
+    if (this.#have === 0 && chunk.length - at >= length) {
+      this.#endWhole(chunk.subarray(at, at + length));
+      return at + length;
+    }
+    if (this.#have === 0) this.#pieces = Buffer.allocUnsafe(length);
+    const end = this.#gather(chunk, at, length);
+    if (this.#have === length) this.#endWhole(this.#pieces);
+    return end;
+  }
+
+  #endWhole(payload: Buffer): void {
+    this.#beginHead();
+    this.#sink.onFrame({
+      type: this.#type,
+      flags: this.#flags,
+      stream: this.#stream,
+      payload,
+    });
+  }
+}

@@ -1,0 +1,31 @@
+/** Why an HTTP/2 connection cannot go on. `reason` is the code in our log, `code` what GOAWAY tells the peer. */
+import { CODE } from "./protocol.ts";
+
+export type HboneReason =
+  /** The peer broke RFC 9113 or RFC 7541. */
+  | "http2_protocol_error"
+  /** The peer kept to the letter, and sent more than any honest one does. */
+  | "http2_flood"
+  /** The transport ended under it. */
+  | "http2_lost";
+
+export class HboneError extends Error {
+  override readonly name = "HboneError";
+  readonly reason: HboneReason;
+  /** RFC 9113 7. */
+  readonly code: number;
+
+  constructor(reason: HboneReason, code: number, message: string) {
+    super(message);
+    this.reason = reason;
+    this.code = code;
+  }
+}
+
+export function protocolError(message: string, code: number = CODE.protocolError): HboneError {
+  return new HboneError("http2_protocol_error", code, message);
+}
+
+export function flood(message: string): HboneError {
+  return new HboneError("http2_flood", CODE.enhanceYourCalm, message);
+}

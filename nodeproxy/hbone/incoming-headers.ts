@@ -1,0 +1,125 @@
+/**
+ * What a whole header block means: a request that opens a stream, its answer, or trailers (RFC 9113 8.1, 8.5).
+ *
+ * Also the one place that resets a stream for a fault of the peer's, and counts how often that is.
+ */
+import type { FloodGuard } from "./flood-guard.ts";
+import { protocolError } from "./hbone-error.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import { HpackDecoder } from "./hpack-decoder.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { CODE } from "./protocol.ts";
+import { areTrailers, type RequestFields, readRequest, readStatus } from "./request-fields.ts";
+import type { HboneStream } from "./stream.ts";
+import type { StreamTable } from "./stream-table.ts";
+
+export interface HeadersLine {
+  readonly streams: StreamTable;
+  readonly out: Outgoing;
+  /** Server: opens the stream. False where no more are taken: it is refused. */
+  onRequest(id: number, request: RequestFields): HboneStream | undefined;
+  /** Server: a request that HTTP/2 does not let be one. */
+  onMalformed(): void;
+  /** Client: 200 to 999. */
+  onAnswer(stream: HboneStream, status: number): void;
+}
+
+export class IncomingHeaders {
+  readonly #line: HeadersLine;
+  readonly #guard: FloodGuard;
+  readonly #isServer: boolean;
+  readonly #decoder = new HpackDecoder();
+
+  constructor(line: HeadersLine, guard: FloodGuard, isServer: boolean) {
+    this.#line = line;
+    this.#guard = guard;
+    this.#isServer = isServer;
+  }
+
+  onBlock(block: HeaderBlock): void {
+    const { stream: id, isLast } = block;
+    const { streams } = this.#line;
+    // Every block is read, whatever it is for: the table of later ones depends on it. RFC 9113 4.3.
+    const { fields, isTooLarge } = this.#decoder.decode(block.bytes);
+    const stream = streams.get(id);
+    if (stream) this.#onOpen(stream, fields, { isLast, isTooLarge });
+    else if (this.#isServer && id % 2 === 1 && id > streams.last) {
+      streams.begin(id);
+      const isBad = isTooLarge ? CODE.enhanceYourCalm : CODE.protocolError;
+      const request = isTooLarge || block.dependsOnItself ? undefined : readRequest(fields);
+      if (request) this.#open(id, request, isLast);
+      else this.#malformed(id, isBad);
+    } else this.#onClosed(id);
+  }
+
+  /** END_STREAM of the peer, in DATA or HEADERS. */
+  streamEnded(stream: HboneStream): void {
+    // RFC 9113 8.1.1: content of another length than announced is malformed.
+    if ((stream.contentLeft ?? 0) === 0) stream.farEnded();
+    else this.streamError(stream.id, CODE.protocolError);
+  }
+
+  /** Throws `HboneError` where there are too many. */
+  streamError(id: number, code: number): void {
+    this.#guard.count("stream errors");
+    const stream = this.#line.streams.get(id);
+    if (stream) {
+      stream.reset(code);
+      return;
+    }
+    this.#line.out.reset(id, code);
+    this.#line.streams.refused(id);
+  }
+
+  #open(id: number, request: RequestFields, isLast: boolean): void {
+    const stream = this.#line.onRequest(id, request);
+    if (!stream) return;
+    stream.contentLeft = request.contentLength;
+    if (isLast && !stream.destroyed) this.streamEnded(stream);
+  }
+
+  #malformed(id: number, code: number): void {
+    this.#line.onMalformed();
+    this.streamError(id, code);
+  }
+
+  #onOpen(
+    stream: HboneStream,
+    fields: readonly string[],
+    { isLast, isTooLarge }: { readonly isLast: boolean; readonly isTooLarge: boolean },
+  ): void {
+    if (stream.hasFarEnded) this.streamError(stream.id, CODE.streamClosed);
+    else if (isTooLarge) this.streamError(stream.id, CODE.enhanceYourCalm);
+    else if (this.#isServer || stream.isAnswered) this.#onTrailers(stream, fields, isLast);
+    else this.#onAnswer(stream, fields, isLast);
+  }
+
+  /** RFC 9113 8.1: they end the stream. */
+  #onTrailers(stream: HboneStream, fields: readonly string[], isLast: boolean): void {
+    if (isLast && areTrailers(fields)) this.streamEnded(stream);
+    else this.streamError(stream.id, CODE.protocolError);
+  }
+
+  #onAnswer(stream: HboneStream, fields: readonly string[], isLast: boolean): void {
+    const status = readStatus(fields);
+    if (status === undefined || (status < 200 && isLast)) {
+      this.streamError(stream.id, CODE.protocolError);
+      return;
+    }
+    // RFC 9110 15.2: another follows.
+    if (status < 200) {
+      this.#guard.count("frames that mean nothing");
+      return;
+    }
+    this.#line.onAnswer(stream, status);
+    if (isLast && !stream.destroyed) this.streamEnded(stream);
+  }
+
+  #onClosed(id: number): void {
+    const ending = this.#line.streams.endingOf(id);
+    if (ending === "reset by us") return;
+    if (ending === "ended") throw protocolError("HEADERS on a closed stream", CODE.streamClosed);
+    // RFC 9113 5.1.1: "greater than all streams that the initiating endpoint has opened", and odd.
+    throw protocolError(`HEADERS on stream ${id}`);
+  }
+}

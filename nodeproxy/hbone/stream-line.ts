@@ -1,0 +1,26 @@
+/** What a stream asks of the connection that it lies in, and what it tells whoever reads it. */
+import type { Outgoing } from "./outgoing.ts";
+import type { HboneStream } from "./stream.ts";
+
+export interface StreamLine {
+  readonly out: Outgoing;
+  /** It has octets to send, and a window for some. */
+  queueData(stream: HboneStream): void;
+  /** So many octets of the connection's window are free again. */
+  release(octets: number): void;
+  /** Octets by which a stream's window may grow, of those wanted; its own until it closes. */
+  lendGrowth(wanted: number): number;
+  /** Gone. `wasResetByUs`: frames of it may still be on their way. */
+  streamClosed(stream: HboneStream, wasResetByUs: boolean): void;
+}
+
+/** Whoever reads a stream. Called in the order of the wire; `onClose` once, last, never from within a call of the reader's. */
+export interface StreamReader {
+  /** The chunk is the reader's: it is written nowhere again. */
+  onData(chunk: Buffer): void;
+  /** The far side has ended its half. */
+  onEnd(): void;
+  /** `write` may be called again after it returned false. */
+  onDrain(): void;
+  onClose(): void;
+}

@@ -1,0 +1,300 @@
+/**
+ * One CONNECT stream: bytes both ways, the end of either side alone, and the abrupt end of both.
+ *
+ * No Node stream: the reader is called straight from the frame reader, and what is written waits here, by
+ * reference, for its turn on the line. It begins paused, and holds what comes meanwhile up to its window.
+ */
+import { ChunkQueue } from "./chunk-queue.ts";
+import { CODE } from "./protocol.ts";
+import { MAX_STREAM_WINDOW, ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "./receive-window.ts";
+import type { StreamLine, StreamReader } from "./stream-line.ts";
+
+/** Octets that wait for their turn; who writes more has to wait for `onDrain`. */
+const HIGH_WATER = 64 << 10;
+
+export class HboneStream {
+  readonly id: number;
+  /** Octets still to come of a request that announced them, which no CONNECT does. The connection counts. */
+  contentLeft: number | undefined;
+  readonly #line: StreamLine;
+  #reader: StreamReader | undefined;
+  #onClosed: (() => void) | undefined;
+
+  readonly #window = new ReceiveWindow(STREAM_WINDOW, STREAM_PARTS);
+  readonly #arrived = new ChunkQueue();
+  /** Octets handed on to a reader that paused on them. */
+  #held = 0;
+  /** Octets by which the window has grown. */
+  #grown = 0;
+  #isPaused = true;
+  /** Its reader was slower than the line since the window was last looked at. */
+  #wasPaused = false;
+  #far: "open" | "ended" | "told" = "open";
+
+  readonly #pending = new ChunkQueue();
+  #sendWindow: number;
+  #needsDrain = false;
+  #near: "open" | "ending" | "ended" = "open";
+  #isQueued = false;
+
+  #isAnswered = false;
+  #isClosed = false;
+  #resetCode: number | undefined;
+
+  constructor(id: number, line: StreamLine, sendWindow: number) {
+    this.id = id;
+    this.#line = line;
+    this.#sendWindow = sendWindow;
+  }
+
+  /** Gone: both sides have ended, or one reset it. */
+  get destroyed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** RFC 9113 7, from whichever side; `undefined` while it goes on and after an orderly end. */
+  get resetCode(): number | undefined {
+    return this.#resetCode;
+  }
+
+  get endedInOrder(): boolean {
+    return this.#isClosed && this.#resetCode === undefined;
+  }
+
+  /** Octets that have arrived and wait for the reader, and those that wait to be sent. */
+  get unread(): number {
+    return this.#arrived.bytes + this.#held;
+  }
+
+  get unsent(): number {
+    return this.#pending.bytes;
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** What arrives from here on, and has arrived, is the reader's; `resume` begins. */
+  readBy(reader: StreamReader): void {
+    this.#reader = reader;
+  }
+
+  /** Told, as a reader would be, when the stream is gone. Until another is named. */
+  watchClose(listener: (() => void) | undefined): void {
+    this.#onClosed = listener;
+  }
+
+  /** Server: says yes, or with `isLast` no: then what the far side still sends is thrown away. */
+  answer(status: number, isLast: boolean): void {
+    if (this.#isClosed || this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.#line.out.answer(this.id, status, isLast);
+    if (!isLast) return;
+    this.#near = "ended";
+    this.#reader = undefined;
+    this.resume();
+    this.#closeIfEnded();
+  }
+
+  /** False: the writer is to wait for `onDrain`. The chunk must not change any more. */
+  write(chunk: Buffer): boolean {
+    if (this.#isClosed || this.#near !== "open" || chunk.length === 0) return true;
+    this.#pending.push(chunk);
+    this.#queue();
+    if (this.#pending.bytes < HIGH_WATER) return true;
+    this.#needsDrain = true;
+    return false;
+  }
+
+  /** Ends our side, behind what was written. */
+  end(): void {
+    if (this.#isClosed || this.#near !== "open") return;
+    this.#near = "ending";
+    if (this.#pending.bytes > 0) return;
+    this.#line.out.end(this.id);
+    this.#near = "ended";
+    this.#closeIfEnded();
+  }
+
+  /** Ends both sides now; what was not sent never will be. RFC 9113 8.5: a TCP connection's error is CONNECT_ERROR. */
+  reset(code: number = CODE.connectError): void {
+    if (this.#isClosed) return;
+    this.#line.out.reset(this.id, code);
+    this.#close(code, true);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#wasPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    const held = this.#held;
+    this.#held = 0;
+    if (held > 0) this.#release(held);
+    this.#deliverArrived();
+    this.#tellEnd();
+  }
+
+  // What follows is for the connection only.
+
+  /** Client: the far side has said yes or no. */
+  answered(): void {
+    this.#isAnswered = true;
+  }
+
+  get hasFarEnded(): boolean {
+    return this.#far !== "open";
+  }
+
+  get hasNearEnded(): boolean {
+    return this.#near === "ended";
+  }
+
+  get grown(): number {
+    return this.#grown;
+  }
+
+  /** Octets, padding too, that the peer is about to send. False: more than it may. */
+  take(octets: number): boolean {
+    return this.#window.take(octets);
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#isClosed) this.#line.release(chunk.length);
+    else if (this.#isPaused) this.#arrived.pushMerged(chunk);
+    else this.#deliver(chunk);
+  }
+
+  /** Padding, which no reader sees. */
+  receivePadding(octets: number): void {
+    this.#release(octets);
+  }
+
+  farEnded(): void {
+    this.#far = "ended";
+    this.#tellEnd();
+  }
+
+  /** The peer reset it, or its connection is lost: `code` tells which. */
+  abort(code: number): void {
+    if (this.#isClosed) return;
+    this.#close(code, false);
+  }
+
+  /** The connection is gone. Where both sides had ended, what has arrived is still read. */
+  lineLost(): void {
+    if (this.#far === "open" || this.#near !== "ended") this.abort(CODE.connectError);
+  }
+
+  /** The peer lets us send more, or with its SETTINGS less: RFC 9113 6.9.2. False beyond 2^31-1. */
+  widen(octets: number, limit: number): boolean {
+    this.#sendWindow += octets;
+    if (this.#sendWindow > limit) return false;
+    if (this.#pending.bytes > 0) this.#queue();
+    return true;
+  }
+
+  /** Octets that may be sent now; 0 takes it out of the queue. */
+  get sendable(): number {
+    return Math.max(0, Math.min(this.#pending.bytes, this.#sendWindow));
+  }
+
+  unqueue(): void {
+    this.#isQueued = false;
+  }
+
+  /** Copies octets of which `sendable` told. True: our side ends with them. */
+  send(target: Buffer, at: number, length: number): boolean {
+    this.#pending.copyTo(target, at, length);
+    this.#sendWindow -= length;
+    if (this.#pending.bytes > 0 || this.#near !== "ending") return false;
+    this.#near = "ended";
+    this.#closeIfEnded();
+    return true;
+  }
+
+  /** True where the writer waits and may go on. */
+  takeDrain(): boolean {
+    if (!this.#needsDrain || this.#pending.bytes > HIGH_WATER / 2 || this.#isClosed) return false;
+    this.#needsDrain = false;
+    return true;
+  }
+
+  drain(): void {
+    if (!this.#isClosed) this.#reader?.onDrain();
+  }
+
+  #queue(): void {
+    if (this.#isQueued || this.#sendWindow <= 0) return;
+    this.#isQueued = true;
+    this.#line.queueData(this);
+  }
+
+  #deliver(chunk: Buffer): void {
+    this.#reader?.onData(chunk);
+    if (this.#isPaused && !this.#isClosed) this.#held += chunk.length;
+    else this.#release(chunk.length);
+  }
+
+  /** Octets have been read: the peer may send as many more, and more than before where the reader keeps up. */
+  #release(octets: number): void {
+    this.#line.release(octets);
+    if (this.#isClosed) return;
+    const increment = this.#window.release(octets);
+    if (increment === 0 || this.#far !== "open") return;
+    const { size } = this.#window;
+    if (this.#wasPaused) this.#window.forgetSample();
+    const wantsGrowth = !this.#wasPaused && this.#window.wantsGrowth(increment);
+    const wanted = wantsGrowth ? Math.min(size, MAX_STREAM_WINDOW - size) : 0;
+    const growth = wanted > 0 ? this.#line.lendGrowth(wanted) : 0;
+    this.#grown += growth;
+    this.#window.grow(growth);
+    this.#wasPaused = this.#isPaused;
+    this.#line.out.windowUpdate(this.id, increment + growth);
+  }
+
+  /** As far as the reader goes along. */
+  #deliverArrived(): void {
+    while (!this.#isPaused) {
+      const chunk = this.#arrived.shift();
+      if (!chunk) return;
+      this.#deliver(chunk);
+    }
+  }
+
+  #tellEnd(): void {
+    if (this.#far !== "ended" || this.#isPaused || this.#arrived.bytes > 0) return;
+    this.#far = "told";
+    this.#reader?.onEnd();
+    this.#closeIfEnded();
+  }
+
+  #closeIfEnded(): void {
+    if (this.#far === "told" && this.#near === "ended" && !this.#isClosed) {
+      this.#close(undefined, false);
+    }
+  }
+
+  #close(code: number | undefined, wasResetByUs: boolean): void {
+    this.#isClosed = true;
+    this.#resetCode = code;
+    const { unread } = this;
+    this.#arrived.clear();
+    this.#pending.clear();
+    if (unread > 0) this.#line.release(unread);
+    this.#line.streamClosed(this, wasResetByUs);
+    process.nextTick(tellClosed, this);
+  }
+
+  tellClosed(): void {
+    this.#onClosed?.();
+    this.#reader?.onClose();
+  }
+}
+
+function tellClosed(stream: HboneStream): void {
+  stream.tellClosed();
+}
