@@ -13,6 +13,7 @@ const [fields = "", codes = ""] = docs.split("\n## Codes\n");
 const SOURCES = [
   "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
   "nodeproxy/authz/verdict.ts",
+  "nodeproxy/hbone/hbone-error.ts",
   "nodeproxy/balance/choice.ts",
   "nodeproxy/identity/verify-peer.ts",
   "nodeproxy/traffic-*.ts",

@@ -6,8 +6,10 @@
  * The one place that forwards application bytes, and it demands a `Permit`. Event-level copy with
  * back-pressure; no closure, timer or promise for each chunk or connection. Never reads what it copies.
  */
+import { Socket } from "node:net";
 import type { Permit } from "../authz/decide.ts";
-import { endedBy, endedInOrder, resetSide, type Side, wasReset } from "./side.ts";
+import type { StreamReader } from "../hbone/stream-line.ts";
+import { endedBy, endedInOrder, resetSide, type Side } from "./side.ts";
 
 /** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
 export type SpliceEnd = "closed" | "reset" | "cut";
@@ -19,8 +21,9 @@ export interface SpliceOwner {
 
 /** Half a TLS record. */
 const BULK_BYTES = 8_192;
-/** Sides that hold back what they were given in this turn. */
-const gathering: Side[] = [];
+const AHEAD_BYTES = 256 << 10;
+/** Sockets that hold back what they were given in this turn. */
+const gathering: Socket[] = [];
 
 const HALF: unique symbol = Symbol("half");
 
@@ -28,18 +31,47 @@ interface Spliced {
   [HALF]?: Half | undefined;
 }
 
-/** One direction: what is read from `from` is written to `to`. */
-class Half {
-  readonly from: Side & Spliced;
-  readonly to: Side & Spliced;
-  readonly splice: Splice;
+/** One direction: what is read from `from` is written to `to`. Tunnel streams call it, sockets by their events. */
+class Half implements StreamReader {
+  readonly from: Side;
+  readonly to: Side;
+  readonly #splice: Splice;
   bytes = 0;
+  #isClosed = false;
 
   constructor(splice: Splice, from: Side, to: Side) {
-    this.splice = splice;
+    this.#splice = splice;
     this.from = from;
     this.to = to;
   }
+
+  onData(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (chunk.length >= BULK_BYTES) gather(this.to);
+    if (this.to.write(chunk) || isAhead(this.from, this.to)) return;
+    this.from.pause();
+  }
+
+  onEnd(): void {
+    this.to.end();
+  }
+
+  /** What was written to `from` has gone on: the other direction may go on reading. */
+  onDrain(): void {
+    this.to.resume();
+  }
+
+  onClose(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#splice.sideClosed(this);
+  }
+}
+
+/** A tunnel's window bounds what waits in the socket, so that it need not stop in each turn of the loop. */
+function isAhead(from: Side, to: Side): boolean {
+  const isBounded = !(from instanceof Socket) && to instanceof Socket;
+  return isBounded && to.writableLength < AHEAD_BYTES;
 }
 
 export interface SpliceEnds {
@@ -101,65 +133,60 @@ export class Splice {
 
 function attach(half: Half): void {
   const { from } = half;
-  from[HALF] = half;
-  from.on("error", onError);
-  from.on("close", onClose);
-  if (from.destroyed) {
-    // Gone between its connecting and now; "close" may already have been emitted.
-    process.nextTick(closeOnce, half);
-    return;
-  }
-  from.on("data", onData);
-  from.on("end", onEnd);
-  from.on("drain", onDrain);
+  if (from instanceof Socket) attachSocket(from, half);
+  else from.readBy(half);
+  // Gone between its connecting and now; the event may already have been emitted.
+  if (from.destroyed) process.nextTick(close, half);
   // Accepted sockets wait paused; a "data" listener alone does not wake what was paused on purpose.
-  from.resume();
+  else from.resume();
+}
+
+function attachSocket(socket: Socket & Spliced, half: Half): void {
+  socket[HALF] = half;
+  socket.on("error", onError);
+  socket.on("close", onClose);
+  if (socket.destroyed) return;
+  socket.on("data", onData);
+  socket.on("end", onEnd);
+  socket.on("drain", onDrain);
 }
 
 function onData(this: Spliced, chunk: Buffer): void {
-  const half = this[HALF];
-  if (!half) return;
-  half.bytes += chunk.length;
-  if (chunk.length >= BULK_BYTES) gather(half.to);
-  if (!half.to.write(chunk)) half.from.pause();
+  this[HALF]?.onData(chunk);
 }
 
 /**
  * A bulk transfer arrives in pieces of one TLS record, cut once more where HTTP/2 frames end: what one
- * turn of the loop reads goes out in one writev(2). Short messages never wait.
+ * turn of the loop reads goes out in one writev(2). Short messages never wait. Tunnels gather by themselves.
  */
 function gather(side: Side): void {
-  if (side.writableCorked > 0) return;
+  if (!(side instanceof Socket) || side.writableCorked > 0) return;
   side.cork();
   if (gathering.length === 0) setImmediate(release);
   gathering.push(side);
 }
 
 function release(): void {
-  for (const side of gathering.splice(0)) side.uncork();
+  for (const socket of gathering.splice(0)) socket.uncork();
 }
 
 function onDrain(this: Spliced): void {
-  this[HALF]?.to.resume();
+  this[HALF]?.onDrain();
 }
 
 function onEnd(this: Spliced): void {
-  const half = this[HALF];
-  if (!half) return;
-  if (wasReset(half.from)) resetSide(half.to);
-  else half.to.end();
+  this[HALF]?.onEnd();
 }
 
 /** The reason arrives with "close"; without a listener the error would end the process. */
 function onError(): void {}
 
 function onClose(this: Spliced): void {
-  if (this[HALF]) closeOnce(this[HALF]);
+  this[HALF]?.onClose();
+  // Not `delete`: that turns the whole socket into a dictionary, and closing it is slow from there on.
+  this[HALF] = undefined;
 }
 
-function closeOnce(half: Half): void {
-  if (half.from[HALF] !== half) return;
-  // Not `delete`: that turns the whole socket into a dictionary, and closing it is slow from there on.
-  half.from[HALF] = undefined;
-  half.splice.sideClosed(half);
+function close(half: Half): void {
+  half.onClose();
 }

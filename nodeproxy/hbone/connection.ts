@@ -28,8 +28,6 @@ export interface ConnectionOwner {
   onRequest?(stream: HboneStream, request: RequestFields): void;
   /** Server: a request that HTTP/2 does not let be one; it was reset. */
   onMalformed?(): void;
-  /** Client: status from 200 on. */
-  onAnswer?(stream: HboneStream, status: number): void;
   /** The peer's first SETTINGS: it speaks HTTP/2. */
   onReady?(): void;
   /** The peer takes no more streams. */
@@ -63,6 +61,8 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #nextId = 1;
   /** Highest stream of the peer that is still looked at. */
   #lastTaken = MAX_WINDOW;
+  #endedBy: string | undefined;
+  #goodbye: NodeJS.Timeout | undefined;
   #state: "open" | "closing" | "closed" = "open";
 
   constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions) {
@@ -80,6 +80,16 @@ export class HboneConnection implements StreamLine, IncomingLine {
     socket.on("end", () => this.#lost());
     socket.on("data", (chunk: Buffer) => this.#feed(chunk));
   }
+
+  get endedBy(): string | undefined {
+    return this.#endedBy;
+  }
+
+  readonly lendGrowth = (wanted: number): number => {
+    const lent = Math.min(wanted, this.#growth);
+    this.#growth -= lent;
+    return lent;
+  };
 
   /** No new streams: GOAWAY was said or heard, or it is gone. */
   get isClosing(): boolean {
@@ -113,8 +123,8 @@ export class HboneConnection implements StreamLine, IncomingLine {
     this.out.ping();
   }
 
-  /** No new streams; ends with the last one that is open. */
-  close(): void {
+  /** No new streams; ends with the last one that is open. `isAtOnce`: refuses those that are on their way. */
+  close(isAtOnce = false): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
     if (!this.#isServer) {
@@ -123,18 +133,19 @@ export class HboneConnection implements StreamLine, IncomingLine {
       return;
     }
     // RFC 9113 6.8: requests on their way are still taken; after one round trip there are none.
-    this.out.goAway(MAX_WINDOW, CODE.noError);
-    const timeout = setTimeout(() => this.#closeForNew(), CLOSE_TIMEOUT_MS);
-    this.ping(() => {
-      clearTimeout(timeout);
+    if (isAtOnce) {
       this.#closeForNew();
-    });
+      return;
+    }
+    this.out.goAway(MAX_WINDOW, CODE.noError);
+    this.#goodbye = setTimeout(() => this.#closeForNew(), CLOSE_TIMEOUT_MS);
+    this.ping(() => this.#closeForNew());
   }
 
-  /** Ends now, with all its streams, which the peer takes for reset. */
-  destroy(): void {
-    this.#closed(new HboneError("http2_lost", CODE.cancel, "ended by us"));
-    this.socket.destroy();
+  /** Ends now, with all its streams, which the peer takes for reset. `reason`: for the log of each. */
+  destroy(reason?: string): void {
+    if (this.#state !== "closed") this.#endedBy = reason;
+    this.#fail(new HboneError("lost", CODE.cancel, "ended by us"));
   }
 
   queueData(stream: HboneStream): void {
@@ -146,12 +157,6 @@ export class HboneConnection implements StreamLine, IncomingLine {
     this.#incoming.release(octets);
   }
 
-  lendGrowth(wanted: number): number {
-    const lent = Math.min(wanted, this.#growth);
-    this.#growth -= lent;
-    return lent;
-  }
-
   streamClosed(stream: HboneStream, wasResetByUs: boolean): void {
     if (!this.streams.remove(stream, wasResetByUs)) return;
     this.#growth += stream.grown;
@@ -161,11 +166,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   }
 
   onRequest(id: number, request: RequestFields): HboneStream | undefined {
-    if (id > this.#lastTaken) {
-      this.out.reset(id, CODE.refusedStream);
-      this.streams.refused(id);
-      return undefined;
-    }
+    if (id > this.#lastTaken) return undefined;
     const stream = new HboneStream(id, this, this.#peer.initialWindow);
     this.streams.add(stream);
     this.#owner.onRequest?.(stream, request);
@@ -174,11 +175,6 @@ export class HboneConnection implements StreamLine, IncomingLine {
 
   onMalformed(): void {
     this.#owner.onMalformed?.();
-  }
-
-  onAnswer(stream: HboneStream, status: number): void {
-    stream.answered();
-    this.#owner.onAnswer?.(stream, status);
   }
 
   onSettings(payload: Buffer): void {
@@ -244,6 +240,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   /** Server: nobody asks for more, or it is refused. */
   #closeForNew(): void {
     if (this.#state !== "closing" || this.#lastTaken !== MAX_WINDOW) return;
+    clearTimeout(this.#goodbye);
     this.#lastTaken = this.streams.last;
     this.out.goAway(this.#lastTaken, CODE.noError);
     this.#endIfUnused();
@@ -252,11 +249,11 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #endIfUnused(): void {
     const isAsked = this.#isServer && this.#lastTaken === MAX_WINDOW;
     if (this.#state !== "closing" || this.streams.size > 0 || isAsked) return;
-    this.#closed(new HboneError("http2_lost", CODE.noError, "closed"));
+    this.#closed(new HboneError("lost", CODE.noError, "closed"));
     this.#end();
   }
 
-  /** The peer's fault: told to it, and the end of all. */
+  /** The end of all, which the peer is told of. */
   #fail(error: HboneError): void {
     if (this.#state === "closed") return;
     this.out.goAway(this.#isServer ? this.streams.last : 0, error.code);
@@ -274,7 +271,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #lost(): void {
     this.#writer.destroy();
     if (this.#state !== "closed") {
-      this.#closed(new HboneError("http2_lost", CODE.cancel, "the connection is gone"));
+      this.#closed(new HboneError("lost", CODE.cancel, "the connection is gone"));
     }
     this.socket.destroy();
   }
@@ -282,6 +279,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #closed(error: HboneError): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    clearTimeout(this.#goodbye);
     this.#reader.stop();
     for (const stream of this.streams) stream.lineLost();
     this.#pings.length = 0;

@@ -7,7 +7,7 @@ export type HboneReason =
   /** The peer kept to the letter, and sent more than any honest one does. */
   | "http2_flood"
   /** The transport ended under it. */
-  | "http2_lost";
+  | "lost";
 
 export class HboneError extends Error {
   override readonly name = "HboneError";

@@ -16,12 +16,10 @@ import type { StreamTable } from "./stream-table.ts";
 export interface HeadersLine {
   readonly streams: StreamTable;
   readonly out: Outgoing;
-  /** Server: opens the stream. False where no more are taken: it is refused. */
+  /** Server: opens the stream. None where no more are taken: it is to be refused. */
   onRequest(id: number, request: RequestFields): HboneStream | undefined;
   /** Server: a request that HTTP/2 does not let be one. */
   onMalformed(): void;
-  /** Client: 200 to 999. */
-  onAnswer(stream: HboneStream, status: number): void;
 }
 
 export class IncomingHeaders {
@@ -73,7 +71,10 @@ export class IncomingHeaders {
 
   #open(id: number, request: RequestFields, isLast: boolean): void {
     const stream = this.#line.onRequest(id, request);
-    if (!stream) return;
+    if (!stream) {
+      this.streamError(id, CODE.refusedStream);
+      return;
+    }
     stream.contentLeft = request.contentLength;
     if (isLast && !stream.destroyed) this.streamEnded(stream);
   }
@@ -111,7 +112,7 @@ export class IncomingHeaders {
       this.#guard.count("frames that mean nothing");
       return;
     }
-    this.#line.onAnswer(stream, status);
+    stream.answered(status);
     if (isLast && !stream.destroyed) this.streamEnded(stream);
   }
 

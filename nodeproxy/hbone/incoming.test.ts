@@ -38,6 +38,13 @@ afterEach(async () => {
   await server.close();
 });
 
+/** `events.once` fails with the errors of a socket, which a connection that is ended may well have. */
+function next(socket: Socket, event: "close" | "data" | "drain"): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once(event, () => resolve());
+  });
+}
+
 interface Peer {
   readonly socket: Socket;
   readonly heard: Frame[];
@@ -157,7 +164,7 @@ for (const [what, frames, code] of CONNECTION_ERRORS) {
   test(`Incoming: ${what} ends the connection with ${code}`, async () => {
     const { socket, heard, owner } = await startPeer();
     socket.write(Buffer.concat([GREETING, ...frames]));
-    await once(socket, "end");
+    await next(socket, "close");
     expect(told(heard).at(-1)).toBe(`goaway ${code}`);
     expect(owner.error).toMatchObject({ reason: "http2_protocol_error" });
   });
@@ -166,14 +173,14 @@ for (const [what, frames, code] of CONNECTION_ERRORS) {
 test("Incoming: what does not begin as HTTP/2 is ended", async () => {
   const { socket, owner } = await startPeer();
   socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
-  await once(socket, "end");
+  await next(socket, "close");
   expect(owner.error?.reason).toBe("http2_protocol_error");
 });
 
 test("Incoming: SETTINGS have to come first", async () => {
   const { socket, heard } = await startPeer();
   socket.write(Buffer.concat([PREFACE, OPEN]));
-  await once(socket, "end");
+  await next(socket, "close");
   expect(told(heard)).toEqual([`goaway ${protocolError}`]);
 });
 
@@ -223,7 +230,7 @@ for (const [what, frames, code] of STREAM_ERRORS) {
     socket.write(Buffer.concat([GREETING, ...frames, headers(3, CONNECT)]));
     await owner.until(({ accepted }) => accepted.some(({ stream }) => stream.id === 3));
     while (!heard.some(({ type, stream }) => type === FRAME.headers && stream === 3)) {
-      await once(socket, "data");
+      await next(socket, "data");
     }
     expect(told(heard)).toEqual([`reset 1 ${code}`]);
     expect(owner.error).toBeUndefined();
@@ -271,12 +278,12 @@ for (const [what, make] of FLOODS) {
   test(`Incoming: a flood of ${what} ends the connection with ENHANCE_YOUR_CALM`, async () => {
     const { socket, heard, owner } = await startPeer();
     socket.write(GREETING);
-    const closed = once(socket, "close");
+    const closed = next(socket, "close");
     const batch = 500;
     for (let i = 0; i < 100_000 && !owner.error; i += batch) {
       const frames = Array.from({ length: batch }, (_, k) => make(i + k));
       if (!socket.write(Buffer.concat(frames))) {
-        await Promise.race([once(socket, "drain"), closed]);
+        await Promise.race([next(socket, "drain"), closed]);
       }
     }
     await owner.until(({ error }) => error !== undefined);

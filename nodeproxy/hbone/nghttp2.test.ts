@@ -6,12 +6,21 @@ import {
   constants,
   createServer,
   type Http2Server,
+  type Http2Session,
   type ServerHttp2Stream,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { expect, test } from "@jest/globals";
+import { afterEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { startHboneClient, startHboneServer } from "../../test/fakes/hbone-pair.ts";
+
+const servers: Http2Server[] = [];
+const sessions: Http2Session[] = [];
+
+afterEach(async () => {
+  for (const session of sessions.splice(0)) session.destroy();
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+});
 
 const SIZES = fc.integer({ min: 0, max: 3_000_000 });
 
@@ -59,6 +68,11 @@ async function startNodeServer(
   onStream: (stream: ServerHttp2Stream) => void,
 ): Promise<readonly [Http2Server, number]> {
   const server = createServer();
+  servers.push(server);
+  server.on("session", (session) => {
+    session.on("error", () => undefined);
+    sessions.push(session);
+  });
   server.on("stream", onStream);
   await once(server.listen(0, "127.0.0.1"), "listening");
   return [server, (server.address() as AddressInfo).port];
@@ -67,7 +81,7 @@ async function startNodeServer(
 test("HboneConnection: is served by node:http2, bytes both ways", async () => {
   const forths: Promise<number>[] = [];
   let back = 0;
-  const [server, port] = await startNodeServer((stream) => {
+  const [, port] = await startNodeServer((stream) => {
     stream.respond({ ":status": 200, "x-anything": "Huffman, perhaps" });
     forths.push(received(stream));
     stream.end(Buffer.alloc(back));
@@ -86,7 +100,6 @@ test("HboneConnection: is served by node:http2, bytes both ways", async () => {
     { numRuns: 15 },
   );
   connection.destroy();
-  server.close();
 });
 
 test("HboneConnection: resets and refusals of node:http2 arrive with their codes", async () => {
@@ -96,7 +109,7 @@ test("HboneConnection: resets and refusals of node:http2 arrive with their codes
     constants.NGHTTP2_CONNECT_ERROR,
   ];
   let next = 0;
-  const [server, port] = await startNodeServer((stream) => {
+  const [, port] = await startNodeServer((stream) => {
     stream.on("error", () => undefined);
     stream.close(codes[next]);
     next += 1;
@@ -107,7 +120,6 @@ test("HboneConnection: resets and refusals of node:http2 arrive with their codes
     expect(near.stream.resetCode).toBe(code);
   }
   connection.destroy();
-  server.close();
 });
 
 test("HboneConnection: a goodbye of node:http2 refuses what it will not look at", async () => {
@@ -126,5 +138,4 @@ test("HboneConnection: a goodbye of node:http2 refuses what it will not look at"
   expect(first.stream.destroyed).toBe(false);
   expect(connection.isClosing).toBe(true);
   connection.destroy();
-  server.close();
 });

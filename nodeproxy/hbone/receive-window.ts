@@ -1,8 +1,8 @@
 /**
  * How many octets a peer may still send, for one stream or for the whole connection (RFC 9113 5.2, 6.9).
  *
- * A stream begins small and grows while its reader keeps up, so that a thousand readers that stall hold little
- * and one that does not gets the whole line. What all streams together may grow is bounded in a connection:
+ * A stream begins small and grows as it is read, so that a thousand readers that stall hold little and one
+ * that does not gets the whole line. What all streams together may grow is bounded in a connection:
  *
  *   100 streams × STREAM_WINDOW + GROWTH < CONNECTION_WINDOW
  *
@@ -12,7 +12,7 @@
 /** Announced as SETTINGS_INITIAL_WINDOW_SIZE. */
 export const STREAM_WINDOW = 128 << 10;
 /** One stream's largest: 80 MB/s over 50 ms. */
-export const MAX_STREAM_WINDOW = 4 << 20;
+const MAX_STREAM_WINDOW = 4 << 20;
 /** Of all streams of a connection together, beyond what they begin with. */
 export const GROWTH = 8 << 20;
 export const CONNECTION_WINDOW = 24 << 20;
@@ -22,10 +22,13 @@ export const CONNECTION_PARTS = 16;
 
 /** Windows that are read before a rate is taken: three round trips at least. */
 const SAMPLE_WINDOWS = 4;
+/** Smaller ones cost CPU, whatever the rate: each turn of the loop then reads and writes little. */
+const BATCH_WINDOW = 1 << 20;
 /** A window twice as large must bring so much, or it was not what held the stream back. */
 const WORTHWHILE = 1.3;
 
 export class ReceiveWindow {
+  readonly #first: number;
   #size: number;
   /** Octets that the peer may send before it is told of more. */
   #left: number;
@@ -40,13 +43,10 @@ export class ReceiveWindow {
   readonly #parts: number;
 
   constructor(size: number, parts: number) {
+    this.#first = size;
     this.#size = size;
     this.#parts = parts;
     this.#left = size;
-  }
-
-  get size(): number {
-    return this.#size;
   }
 
   /** False where the peer sends more than it may: FLOW_CONTROL_ERROR. */
@@ -65,35 +65,33 @@ export class ReceiveWindow {
     return increment;
   }
 
+  /** Octets by which it is larger than it was at first. */
+  get grown(): number {
+    return this.#size - this.#first;
+  }
+
   /**
-   * Would a larger window bring more? Asked with each release. A larger one than the line needs only fills
-   * its buffers, where all the other streams wait behind it.
+   * Grows where a larger window would bring more, by what `lend` gives; asked with each release. Returns by how
+   * much. A larger one than the line needs only fills its buffers, where all the other streams wait behind it.
    */
-  wantsGrowth(increment: number): boolean {
+  grow(increment: number, lend: (wanted: number) => number): number {
     if (this.#sampledSinceMs === 0) {
       this.#sampledSinceMs = performance.now();
-      return false;
+      return 0;
     }
     this.#sampled += increment;
-    if (this.#sampled < this.#size * SAMPLE_WINDOWS) return false;
+    if (this.#sampled < this.#size * SAMPLE_WINDOWS) return 0;
     const now = performance.now();
     const rate = this.#sampled / (now - this.#sampledSinceMs);
     this.#sampled = 0;
     this.#sampledSinceMs = now;
-    if (rate < this.#rate * WORTHWHILE) return false;
+    const wanted = Math.min(this.#size, MAX_STREAM_WINDOW - this.#size);
+    if (wanted === 0) return 0;
+    if (this.#size >= BATCH_WINDOW && rate < this.#rate * WORTHWHILE) return 0;
     this.#rate = rate;
-    return true;
-  }
-
-  /** The reader fell behind: what was measured is its rate and not the line's. */
-  forgetSample(): void {
-    this.#sampled = 0;
-    this.#sampledSinceMs = 0;
-  }
-
-  /** For what is told together with a release. */
-  grow(octets: number): void {
-    this.#size += octets;
-    this.#left += octets;
+    const growth = lend(wanted);
+    this.#size += growth;
+    this.#left += growth;
+    return growth;
   }
 }

@@ -4,12 +4,14 @@ import type { HboneStream } from "./stream.ts";
 
 export interface StreamLine {
   readonly out: Outgoing;
+  /** Why we ended the connection ourselves; `undefined` for whatever the peer or the network did. */
+  readonly endedBy: string | undefined;
   /** It has octets to send, and a window for some. */
   queueData(stream: HboneStream): void;
   /** So many octets of the connection's window are free again. */
   release(octets: number): void;
   /** Octets by which a stream's window may grow, of those wanted; its own until it closes. */
-  lendGrowth(wanted: number): number;
+  readonly lendGrowth: (wanted: number) => number;
   /** Gone. `wasResetByUs`: frames of it may still be on their way. */
   streamClosed(stream: HboneStream, wasResetByUs: boolean): void;
 }

@@ -6,33 +6,34 @@
  */
 import { ChunkQueue } from "./chunk-queue.ts";
 import { CODE } from "./protocol.ts";
-import { MAX_STREAM_WINDOW, ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "./receive-window.ts";
+import { ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "./receive-window.ts";
 import type { StreamLine, StreamReader } from "./stream-line.ts";
 
 /** Octets that wait for their turn; who writes more has to wait for `onDrain`. */
 const HIGH_WATER = 64 << 10;
+/** The same for a stream that has shown to be a bulk transfer: after so many octets that were sent. */
+const BULK_HIGH_WATER = 256 << 10;
+const BULK_BYTES = 1 << 20;
 
 export class HboneStream {
   readonly id: number;
+  readonly line: StreamLine;
   /** Octets still to come of a request that announced them, which no CONNECT does. The connection counts. */
   contentLeft: number | undefined;
-  readonly #line: StreamLine;
   #reader: StreamReader | undefined;
+  #onAnswer: ((status: number) => void) | undefined;
   #onClosed: (() => void) | undefined;
 
   readonly #window = new ReceiveWindow(STREAM_WINDOW, STREAM_PARTS);
   readonly #arrived = new ChunkQueue();
   /** Octets handed on to a reader that paused on them. */
   #held = 0;
-  /** Octets by which the window has grown. */
-  #grown = 0;
   #isPaused = true;
-  /** Its reader was slower than the line since the window was last looked at. */
-  #wasPaused = false;
   #far: "open" | "ended" | "told" = "open";
 
   readonly #pending = new ChunkQueue();
   #sendWindow: number;
+  #sent = 0;
   #needsDrain = false;
   #near: "open" | "ending" | "ended" = "open";
   #isQueued = false;
@@ -43,16 +44,15 @@ export class HboneStream {
 
   constructor(id: number, line: StreamLine, sendWindow: number) {
     this.id = id;
-    this.#line = line;
+    this.line = line;
     this.#sendWindow = sendWindow;
   }
 
-  /** Gone: both sides have ended, or one reset it. */
   get destroyed(): boolean {
     return this.#isClosed;
   }
 
-  /** RFC 9113 7, from whichever side; `undefined` while it goes on and after an orderly end. */
+  /** From whichever side; `undefined` while it goes on and after an orderly end. */
   get resetCode(): number | undefined {
     return this.#resetCode;
   }
@@ -61,13 +61,9 @@ export class HboneStream {
     return this.#isClosed && this.#resetCode === undefined;
   }
 
-  /** Octets that have arrived and wait for the reader, and those that wait to be sent. */
+  /** Octets that have arrived and wait for the reader. */
   get unread(): number {
     return this.#arrived.bytes + this.#held;
-  }
-
-  get unsent(): number {
-    return this.#pending.bytes;
   }
 
   get isAnswered(): boolean {
@@ -79,6 +75,11 @@ export class HboneStream {
     this.#reader = reader;
   }
 
+  /** Client: told what the far side says to the request. */
+  watchAnswer(listener: (status: number) => void): void {
+    this.#onAnswer = listener;
+  }
+
   /** Told, as a reader would be, when the stream is gone. Until another is named. */
   watchClose(listener: (() => void) | undefined): void {
     this.#onClosed = listener;
@@ -88,7 +89,7 @@ export class HboneStream {
   answer(status: number, isLast: boolean): void {
     if (this.#isClosed || this.#isAnswered) return;
     this.#isAnswered = true;
-    this.#line.out.answer(this.id, status, isLast);
+    this.line.out.answer(this.id, status, isLast);
     if (!isLast) return;
     this.#near = "ended";
     this.#reader = undefined;
@@ -101,7 +102,7 @@ export class HboneStream {
     if (this.#isClosed || this.#near !== "open" || chunk.length === 0) return true;
     this.#pending.push(chunk);
     this.#queue();
-    if (this.#pending.bytes < HIGH_WATER) return true;
+    if (this.#pending.bytes < (this.#sent < BULK_BYTES ? HIGH_WATER : BULK_HIGH_WATER)) return true;
     this.#needsDrain = true;
     return false;
   }
@@ -111,7 +112,7 @@ export class HboneStream {
     if (this.#isClosed || this.#near !== "open") return;
     this.#near = "ending";
     if (this.#pending.bytes > 0) return;
-    this.#line.out.end(this.id);
+    this.line.out.end(this.id);
     this.#near = "ended";
     this.#closeIfEnded();
   }
@@ -119,13 +120,12 @@ export class HboneStream {
   /** Ends both sides now; what was not sent never will be. RFC 9113 8.5: a TCP connection's error is CONNECT_ERROR. */
   reset(code: number = CODE.connectError): void {
     if (this.#isClosed) return;
-    this.#line.out.reset(this.id, code);
+    this.line.out.reset(this.id, code);
     this.#close(code, true);
   }
 
   pause(): void {
     this.#isPaused = true;
-    this.#wasPaused = true;
   }
 
   resume(): void {
@@ -141,8 +141,9 @@ export class HboneStream {
   // What follows is for the connection only.
 
   /** Client: the far side has said yes or no. */
-  answered(): void {
+  answered(status: number): void {
     this.#isAnswered = true;
+    this.#onAnswer?.(status);
   }
 
   get hasFarEnded(): boolean {
@@ -154,7 +155,12 @@ export class HboneStream {
   }
 
   get grown(): number {
-    return this.#grown;
+    return this.#window.grown;
+  }
+
+  tellClosed(): void {
+    this.#onClosed?.();
+    this.#reader?.onClose();
   }
 
   /** Octets, padding too, that the peer is about to send. False: more than it may. */
@@ -163,7 +169,7 @@ export class HboneStream {
   }
 
   receive(chunk: Buffer): void {
-    if (this.#isClosed) this.#line.release(chunk.length);
+    if (this.#isClosed) this.line.release(chunk.length);
     else if (this.#isPaused) this.#arrived.pushMerged(chunk);
     else this.#deliver(chunk);
   }
@@ -210,6 +216,7 @@ export class HboneStream {
   send(target: Buffer, at: number, length: number): boolean {
     this.#pending.copyTo(target, at, length);
     this.#sendWindow -= length;
+    this.#sent += length;
     if (this.#pending.bytes > 0 || this.#near !== "ending") return false;
     this.#near = "ended";
     this.#closeIfEnded();
@@ -230,7 +237,7 @@ export class HboneStream {
   #queue(): void {
     if (this.#isQueued || this.#sendWindow <= 0) return;
     this.#isQueued = true;
-    this.#line.queueData(this);
+    this.line.queueData(this);
   }
 
   #deliver(chunk: Buffer): void {
@@ -241,19 +248,12 @@ export class HboneStream {
 
   /** Octets have been read: the peer may send as many more, and more than before where the reader keeps up. */
   #release(octets: number): void {
-    this.#line.release(octets);
+    this.line.release(octets);
     if (this.#isClosed) return;
     const increment = this.#window.release(octets);
     if (increment === 0 || this.#far !== "open") return;
-    const { size } = this.#window;
-    if (this.#wasPaused) this.#window.forgetSample();
-    const wantsGrowth = !this.#wasPaused && this.#window.wantsGrowth(increment);
-    const wanted = wantsGrowth ? Math.min(size, MAX_STREAM_WINDOW - size) : 0;
-    const growth = wanted > 0 ? this.#line.lendGrowth(wanted) : 0;
-    this.#grown += growth;
-    this.#window.grow(growth);
-    this.#wasPaused = this.#isPaused;
-    this.#line.out.windowUpdate(this.id, increment + growth);
+    const growth = this.#window.grow(increment, this.line.lendGrowth);
+    this.line.out.windowUpdate(this.id, increment + growth);
   }
 
   /** As far as the reader goes along. */
@@ -284,14 +284,9 @@ export class HboneStream {
     const { unread } = this;
     this.#arrived.clear();
     this.#pending.clear();
-    if (unread > 0) this.#line.release(unread);
-    this.#line.streamClosed(this, wasResetByUs);
+    if (unread > 0) this.line.release(unread);
+    this.line.streamClosed(this, wasResetByUs);
     process.nextTick(tellClosed, this);
-  }
-
-  tellClosed(): void {
-    this.#onClosed?.();
-    this.#reader?.onClose();
   }
 }
 

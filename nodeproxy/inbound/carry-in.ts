@@ -11,7 +11,7 @@ import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
 import type { ConnectionFacts, Party, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
-import type { Side } from "../flow/side.ts";
+import { type Side, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 
@@ -126,14 +126,14 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     fail(codeOf(error));
   }
   const timeout = setTimeout(fail, CONNECT_TIMEOUT_MS, "connect_timeout");
-  front.once("close", onFrontGone);
+  watchGone(front, onFrontGone);
   back.on("error", onBackError);
   back.setNoDelay(true);
   back.connect({ host: address, port }, () => {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(timeout);
-    front.off("close", onFrontGone);
+    unwatchGone(front, onFrontGone);
     // Between the decision and now the policies may have changed, and `recheck` sees open connections only.
     const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
     if (denial?.kind === "deny") {

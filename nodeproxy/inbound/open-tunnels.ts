@@ -2,13 +2,12 @@
  * The tunnels that are open to one pod, by what their ends have proven: which of them must end when trust, a
  * revocation or the news of a pod's end takes their ground away. Never asks who may talk to whom.
  */
-import type { ServerHttp2Session } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import type { HboneConnection } from "../hbone/connection.ts";
 import type { OwnLeaf } from "../identity/tls-context.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import type { IsTrusted } from "../tunnel/pool.ts";
 import { type IsRevoked, revokedEnd } from "../tunnel/revoked-end.ts";
-import { TunnelError } from "../tunnel/tunnel-error.ts";
 
 /** Who made a tunnel. */
 export interface TunnelCaller {
@@ -35,60 +34,59 @@ interface OpenTunnel {
 }
 
 export class OpenTunnels {
-  readonly #open = new Map<ServerHttp2Session, OpenTunnel>();
+  readonly #open = new Map<HboneConnection, OpenTunnel>();
 
-  add(session: ServerHttp2Session, tunnel: OpenTunnel): void {
-    this.#open.set(session, tunnel);
+  add(connection: HboneConnection, tunnel: OpenTunnel): void {
+    this.#open.set(connection, tunnel);
   }
 
-  delete(session: ServerHttp2Session): void {
-    this.#open.delete(session);
+  delete(connection: HboneConnection): void {
+    this.#open.delete(connection);
   }
 
   /** One of whose certificates does not chain to today's roots. */
   endUntrusted(isTrusted: IsTrusted): void {
-    for (const [session, { socket, own }] of this.#open) {
-      if (isTrusted(socket, own)) continue;
-      session.destroy(new TunnelError("trust_withdrawn", "not trusted any more"));
+    for (const [connection, { socket, own }] of this.#open) {
+      if (!isTrusted(socket, own)) connection.destroy("trust_withdrawn");
     }
   }
 
   /** Has callers open new ones in place of those whose own leaf is of another issuer; open streams go on. */
   leaveOlderIssuers(issuer: string): void {
-    for (const [session, { own }] of this.#open) {
-      if (own.issuer !== issuer && !session.closed) session.close();
+    for (const [connection, { own }] of this.#open) {
+      if (own.issuer !== issuer) connection.close();
     }
   }
 
   /** One of whose ends has a certificate that was taken back. */
   endRevoked(isRevoked: IsRevoked): void {
-    for (const [session, { socket }] of this.#open) {
+    for (const [connection, { socket }] of this.#open) {
       const reason = revokedEnd(socket, isRevoked);
-      if (reason) session.destroy(new TunnelError(reason, "certificate revoked"));
+      if (reason) connection.destroy(reason);
     }
   }
 
   /** That a pod made which is gone. */
   endFrom(gone: GoneCaller): void {
-    for (const [session, { caller }] of this.#open) {
-      if (isFrom(caller, gone)) session.destroy(new TunnelError("workload_gone", "caller gone"));
+    for (const [connection, { caller }] of this.#open) {
+      if (isFrom(caller, gone)) connection.destroy("workload_gone");
     }
   }
 
   /** The pod itself is gone, though some process of it may live on. */
   endAll(): void {
-    for (const session of this.#open.keys()) {
-      session.destroy(new TunnelError("workload_gone", "pod gone"));
+    for (const connection of this.#open.keys()) {
+      connection.destroy("workload_gone");
     }
   }
 
   /** Tells callers to open new tunnels elsewhere; open streams go on. */
   drain(): void {
-    for (const session of this.#open.keys()) session.close();
+    for (const connection of this.#open.keys()) connection.close();
   }
 
   close(): void {
-    for (const session of this.#open.keys()) session.destroy(new Error("listener closed"));
+    for (const connection of this.#open.keys()) connection.destroy();
   }
 }
 

@@ -4,7 +4,7 @@ import { parseAttempt } from "./parse-attempt.ts";
 const POD = ["10.0.0.3", "fd00::3"];
 
 function parse(authority: string | undefined, part: object = {}, local = "10.0.0.3") {
-  const none = { protocol: undefined, path: undefined, scheme: undefined };
+  const none = { path: undefined, scheme: undefined };
   return parseAttempt({ method: "CONNECT", authority, ...none, ...part }, local, POD);
 }
 
@@ -39,7 +39,7 @@ test.each([
   expect(parse(authority)).toEqual({ kind: "malformed", reason });
 });
 
-test.each([{ method: "GET" }, { protocol: "websocket" }, { path: "/" }, { scheme: "https" }])(
+test.each([{ method: "GET" }, { path: "/" }, { scheme: "https" }])(
   "parseAttempt(): %j is no CONNECT of RFC 9113 8.5",
   (part) => {
     expect(parse("10.0.0.3:80", part)).toEqual({ kind: "malformed", reason: "not_connect" });

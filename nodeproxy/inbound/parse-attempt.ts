@@ -17,8 +17,6 @@ export type MalformedReason =
 export interface TunnelRequest {
   readonly method: string | undefined;
   readonly authority: string | undefined;
-  /** RFC 8441 extended CONNECT, or a CONNECT with what RFC 9113 8.5 forbids. */
-  readonly protocol: string | undefined;
   readonly path: string | undefined;
   readonly scheme: string | undefined;
 }
@@ -35,12 +33,7 @@ export function parseAttempt(
   podAddresses: readonly string[],
 ): ParsedAttempt {
   // RFC 9113 8.5: "The ":scheme" and ":path" pseudo-header fields MUST be omitted."
-  if (
-    request.method !== "CONNECT" ||
-    request.protocol !== undefined ||
-    request.path !== undefined ||
-    request.scheme !== undefined
-  ) {
+  if (request.method !== "CONNECT" || request.path !== undefined || request.scheme !== undefined) {
     return { kind: "malformed", reason: "not_connect" };
   }
   const target = parseAuthority(request.authority ?? "", localAddress);

@@ -1,11 +1,8 @@
 /** One CONNECT stream of a tunnel as `carryIn` sees it: who asks for which port, and how it is answered. */
-import type { ServerHttp2Stream } from "node:http2";
+import type { HboneStream } from "../hbone/stream.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import type { CarryFailure, InboundCall } from "./carry-in.ts";
 import type { InboundPod } from "./inbound-pod.ts";
-
-/** Node would add a `date` field to each answer (`sendDate` is not among its types). */
-const ACCEPTED = { endStream: false, sendDate: false };
 
 interface CallEnds {
   readonly peer: VerifiedPeer;
@@ -17,14 +14,14 @@ interface CallEnds {
 
 export class TunnelCall implements InboundCall {
   readonly pod: InboundPod;
-  readonly front: ServerHttp2Stream;
+  readonly front: HboneStream;
   readonly peer: VerifiedPeer;
   readonly sourceAddress: string;
   readonly sourcePort: number;
   readonly address: string;
   readonly port: number;
 
-  constructor(pod: InboundPod, stream: ServerHttp2Stream, ends: CallEnds) {
+  constructor(pod: InboundPod, stream: HboneStream, ends: CallEnds) {
     this.pod = pod;
     this.front = stream;
     this.peer = ends.peer;
@@ -35,18 +32,10 @@ export class TunnelCall implements InboundCall {
   }
 
   answer(): void {
-    if (!this.front.destroyed) this.front.respond({ ":status": 200 }, ACCEPTED);
+    this.front.answer(200, false);
   }
 
   refuse(failure: CarryFailure): void {
-    endCall(this.front, failure === "denied" ? 401 : 503);
+    this.front.answer(failure === "denied" ? 401 : 503, true);
   }
-}
-
-/** Answers without carrying. */
-export function endCall(stream: ServerHttp2Stream, status: number): void {
-  if (stream.destroyed || stream.closed) return;
-  stream.respond({ ":status": status }, { endStream: true });
-  // The caller ends its half on this answer; a RST_STREAM behind it could overtake it in Node's client.
-  stream.resume();
 }

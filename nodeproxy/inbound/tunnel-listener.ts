@@ -4,19 +4,15 @@
  *
  * Answers 200, 400 malformed, 401 denied, 503 cannot reach. One stream cannot hurt another.
  */
-import {
-  constants,
-  type IncomingHttpHeaders,
-  performServerHandshake,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { NO_PARTY } from "../flow/connection-facts.ts";
+import { HboneConnection } from "../hbone/connection.ts";
+import { CODE } from "../hbone/protocol.ts";
+import type { RequestFields } from "../hbone/request-fields.ts";
+import type { HboneStream } from "../hbone/stream.ts";
 import type { OwnLeaf, TlsContexts } from "../identity/tls-context.ts";
 import { verifyPeer } from "../identity/verify-peer.ts";
-import { boundEnd } from "../tunnel/bounded-end.ts";
-import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "../tunnel/http2-options.ts";
 import type { IsTrusted } from "../tunnel/pool.ts";
 import { revokedEnd } from "../tunnel/revoked-end.ts";
 import type { TunnelIssuers } from "../tunnel/tunnel-issuers.ts";
@@ -25,11 +21,11 @@ import { Handshakes, handshakeCode, type Origin, originOf } from "./handshakes.t
 import type { InboundPod } from "./inbound-pod.ts";
 import { OpenTunnels, type TunnelCaller } from "./open-tunnels.ts";
 import { parseAttempt } from "./parse-attempt.ts";
-import { endCall, TunnelCall } from "./tunnel-call.ts";
+import { TunnelCall } from "./tunnel-call.ts";
 
 /** For TLS, and once more from there to the caller's first SETTINGS. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Open at once in one tunnel. Weft and ztunnel open 100; nghttp2's own limit has to be far above, see there. */
+/** Open at once in one tunnel. Weft and ztunnel open 100. */
 const MAX_OPEN_STREAMS = 1_000;
 /** Answered 400 in one tunnel before the caller needs a new one: nothing else limits how fast it may send them. */
 const MAX_MALFORMED = 1_000;
@@ -44,11 +40,9 @@ export interface TunnelListenerParts {
 }
 
 interface Caller extends Origin, TunnelCaller {
-  /** Open now, and since the tunnel began. */
-  open: number;
-  asked: number;
+  readonly connection: HboneConnection;
+  /** Requests that HTTP/2 or we found malformed. */
   malformed: number;
-  readonly onStreamClosed: () => void;
 }
 
 export class TunnelListener {
@@ -128,46 +122,40 @@ export class TunnelListener {
       socket.destroy();
       return;
     }
-    const caller: Caller = {
-      ...origin,
-      peer: result.peer,
-      uid: pod.callerUid(origin.remoteAddress, result.peer.uri),
-      open: 0,
-      asked: 0,
-      malformed: 0,
-      onStreamClosed: () => {
-        caller.open -= 1;
-      },
-    };
     issuers.follow(socket, { own, peer: result.peer, bundles });
-    this.#greet({ socket, own }, caller);
+    const uid = pod.callerUid(origin.remoteAddress, result.peer.uri);
+    this.#greet({ socket, own }, { ...origin, peer: result.peer, uid });
   }
 
-  #greet({ socket, own }: { socket: TLSSocket; own: OwnLeaf }, caller: Caller): void {
-    const { uri } = caller.peer;
-    // Before Node's own listener, which ends the session: the last moment that it can be asked.
-    socket.once("close", () => {
-      const ever = ((session.state.lastProcStreamID ?? 0) + 1) >> 1;
-      // HTTP/2 itself refused them, without a word to us: RFC 9113 8.1.1.
-      if (ever > caller.asked) this.#report(uri, caller, "malformed_request");
-    });
-    boundEnd(socket);
-    const session = performServerHandshake(socket, HTTP2_OPTIONS);
-    this.#open.add(session, { socket, own, caller });
+  #greet(
+    ends: { socket: TLSSocket; own: OwnLeaf },
+    proven: Omit<Caller, "connection" | "malformed">,
+  ): void {
+    const { uri } = proven.peer;
     const silent = setTimeout(() => {
-      this.#report(uri, caller, "http2_preface_timeout");
-      session.destroy();
+      this.#report(uri, proven, "http2_preface_timeout");
+      connection.destroy();
     }, HANDSHAKE_TIMEOUT_MS);
-    session.once("remoteSettings", () => clearTimeout(silent));
-    session.on("error", (error) => {
-      if (isProtocolError(error)) this.#report(uri, caller, "http2_protocol_error");
-    });
-    session.on("close", () => {
-      clearTimeout(silent);
-      this.#open.delete(session);
-    });
-    session.on("stream", (stream, headers) => this.#call(caller, stream, headers));
-    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    const connection = new HboneConnection(
+      ends.socket,
+      {
+        onReady: () => clearTimeout(silent),
+        onRequest: (stream, request) => this.#call(caller, stream, request),
+        onMalformed: () => {
+          caller.malformed += 1;
+          // Told once: floods of it end the tunnel.
+          if (caller.malformed === 1) this.#report(uri, caller, "malformed_request");
+        },
+        onClosed: ({ reason }) => {
+          clearTimeout(silent);
+          this.#open.delete(connection);
+          if (reason !== "lost") this.#report(uri, proven, reason);
+        },
+      },
+      { isServer: true, maxStreams: MAX_OPEN_STREAMS },
+    );
+    const caller: Caller = { ...proven, connection, malformed: 0 };
+    this.#open.add(connection, { ...ends, caller });
   }
 
   /** What speaks against a tunnel besides the caller's certificate. */
@@ -185,31 +173,28 @@ export class TunnelListener {
     return change.isTrusted(socket, own);
   }
 
-  #call(caller: Caller, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    stream.on("error", ignore);
+  #call(caller: Caller, stream: HboneStream, request: RequestFields): void {
     const { pod } = this.#parts;
-    caller.asked += 1;
-    if (caller.open >= MAX_OPEN_STREAMS) {
+    const { connection } = caller;
+    if (connection.streams.size > MAX_OPEN_STREAMS) {
       this.#report(caller.peer.uri, caller, "too_many_streams");
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      stream.reset(CODE.refusedStream);
       return;
     }
-    caller.open += 1;
-    stream.on("close", caller.onStreamClosed);
     if (caller.peer.notAfterMs < Date.now()) {
       // The caller's proof has run out since the handshake: a new tunnel needs a new one.
-      stream.session?.close();
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      stream.reset(CODE.refusedStream);
+      connection.close(true);
       return;
     }
     const addresses = pod.enrolment()?.addresses ?? [];
-    const parsed = parseAttempt(requestOf(headers), caller.localAddress, addresses);
+    const parsed = parseAttempt(request, caller.localAddress, addresses);
     if (parsed.kind === "malformed") {
       this.#report(caller.peer.uri, caller, parsed.reason);
-      endCall(stream, 400);
+      stream.answer(400, true);
       caller.malformed += 1;
       // Orderly: what else the caller has open in it may be honest.
-      if (caller.malformed === MAX_MALFORMED) stream.session?.close();
+      if (caller.malformed === MAX_MALFORMED) connection.close(true);
       return;
     }
     carryIn(new TunnelCall(pod, stream, { ...caller, ...parsed }));
@@ -231,22 +216,6 @@ export class TunnelListener {
     } as const;
     pod.connections.report(facts, { code });
   }
-}
-
-function requestOf(headers: IncomingHttpHeaders): Parameters<typeof parseAttempt>[0] {
-  return {
-    method: headers[":method"],
-    authority: headers[":authority"],
-    protocol: headers[":protocol"] as string | undefined,
-    path: headers[":path"],
-    scheme: headers[":scheme"],
-  };
-}
-
-/** What nghttp2 says of a peer that breaks or overdoes the protocol; not a connection that was lost. */
-function isProtocolError(error: Error): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? "";
-  return code.startsWith("ERR_HTTP2_");
 }
 
 function ignore(): void {}

@@ -37,7 +37,7 @@ function within(opened: Promise<Side>, timeoutMs: number): Promise<Side> {
     opened.then(
       (side) => {
         clearTimeout(timer);
-        if (isLate) resetSide(side.on("error", ignore));
+        if (isLate) resetSide(side);
         else resolve(side);
       },
       (error: unknown) => {
@@ -100,5 +100,3 @@ export function isVerdict(code: string): boolean {
 export function isEndpointFault(code: string): boolean {
   return !isVerdict(code) && code !== "too_many_descriptors";
 }
-
-function ignore(): void {}

@@ -1,10 +1,10 @@
 /** What the outbound listener of one captured pod needs to know and to do, narrowly: `traffic-app.ts` hands it in. */
-import type { ClientHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Workload } from "../../core/model/workload.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
+import type { Side } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { ServiceSlots } from "./service-slots.ts";
@@ -33,5 +33,5 @@ export interface OutboundPod {
   /** Marked socket in the pod's namespace. Throws `SysError`. */
   openSocket(family: 4 | 6): number;
   /** A stream through a tunnel to the workload. Rejects with `TunnelError`. */
-  openStream(workload: Workload, to: Destination): Promise<ClientHttp2Stream>;
+  openStream(workload: Workload, to: Destination): Promise<Side>;
 }

@@ -1,6 +1,6 @@
 /** One active check: does the endpoint take a connection of this pod? Opens one and ends it, without a byte. */
 import type { Member } from "../balance/member.ts";
-import { resetSide } from "../flow/side.ts";
+import { resetSide, watchGone } from "../flow/side.ts";
 import type { Reacher } from "../health/tcp-checks.ts";
 import { upstreamOf } from "./choose-upstream.ts";
 import { isEndpointFault, openFailureCode, openUpstream } from "./open-upstream.ts";
@@ -24,8 +24,8 @@ async function reachEndpoint(
   try {
     const times = { connectTimeoutMs: timeoutMs, isForTunnels: true };
     const side = await openUpstream(pod, upstreamOf(pod.view, member), times);
-    side.on("error", ignore);
-    side.setTimeout(END_MS, () => resetSide(side));
+    const timer = setTimeout(resetSide, END_MS, side);
+    watchGone(side, () => clearTimeout(timer));
     side.resume();
     side.end();
     return true;
@@ -33,5 +33,3 @@ async function reachEndpoint(
     return !isEndpointFault(openFailureCode(error));
   }
 }
-
-function ignore(): void {}

@@ -7,7 +7,6 @@ import { connect, type TLSSocket } from "node:tls";
 import { parseSpiffeId } from "../../core/model/spiffe-id.ts";
 import type { ClientTlsOptions, TlsContexts } from "../identity/tls-context.ts";
 import { type PeerRefusal, verifyPeer } from "../identity/verify-peer.ts";
-import { boundEnd } from "./bounded-end.ts";
 import { isChainTrusted, isStillTrusted } from "./is-still-trusted.ts";
 import type { TunnelEnds } from "./pool.ts";
 import { revokedEnd } from "./revoked-end.ts";
@@ -120,7 +119,6 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
   if (result.kind === "verified") {
     const validUntilMs = Math.min(notAfterMs, result.peer.notAfterMs);
     parts.issuers.follow(socket, { own, peer: result.peer, bundles });
-    boundEnd(socket);
     return { kind: "verified", socket, own, validUntilMs };
   }
   socket.destroy();

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import {
-  type ClientHttp2Stream,
   createServer,
   type Http2Server,
   type ServerHttp2Session,
@@ -9,6 +8,8 @@ import {
 import { type AddressInfo, connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { HboneConnection } from "../hbone/connection.ts";
+import type { HboneStream } from "../hbone/stream.ts";
 import { type TunnelEnds, TunnelPool } from "./pool.ts";
 import type { Handshake } from "./tunnel.ts";
 import { TunnelError } from "./tunnel-error.ts";
@@ -25,7 +26,7 @@ const FAR_MS = 8.64e15;
 
 let server: Http2Server;
 const sessions: ServerHttp2Session[] = [];
-const streams: ClientHttp2Stream[] = [];
+const streams: HboneStream[] = [];
 let pool: TunnelPool;
 /** Each handshake that the pool has begun, to be ended by the test. */
 let begun: ((outcome: Handshake | Error) => void)[] = [];
@@ -81,23 +82,31 @@ async function finishNext(validUntilMs?: number): Promise<void> {
   finish(await verified(validUntilMs));
 }
 
-async function open(ends = ENDS): Promise<ClientHttp2Stream> {
+async function open(ends = ENDS): Promise<HboneStream> {
   const stream = await pool.open(ends, "10.0.0.2:80");
   streams.push(stream);
   return stream;
 }
 
-async function openFirst(): Promise<ClientHttp2Stream> {
+async function openFirst(): Promise<HboneStream> {
   const opening = open();
   await finishNext();
   return opening;
 }
 
-function ended(stream: ClientHttp2Stream): Promise<unknown> {
-  const closed = once(stream, "close");
+async function ended(stream: HboneStream): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    stream.watchClose(resolve);
+  });
   stream.resume();
   stream.end();
-  return closed;
+  await closed;
+}
+
+/** Resolves once the tunnel that the stream lies in is closed. */
+function tunnelEnded({ line }: HboneStream): Promise<unknown> {
+  if (!(line instanceof HboneConnection)) throw new Error("the stream has no connection");
+  return once(line.socket, "close");
 }
 
 async function reasonOf(opening: Promise<unknown>): Promise<string> {
@@ -112,7 +121,7 @@ test("open(): streams that wait for one handshake share its tunnel", async () =>
   const openings = [open(), open(), open()];
   await finishNext();
   const all = await Promise.all(openings);
-  expect(new Set(all.map((stream) => stream.session)).size).toBe(1);
+  expect(new Set(all.map((stream) => stream.line)).size).toBe(1);
   expect(asked).toHaveLength(1);
 });
 
@@ -130,9 +139,7 @@ test("open(): a pod that goes during the handshake fails no stream that waits fo
   await finishNext();
   const stream = await opening;
   expect(pool.size).toBe(0);
-  const { session } = stream;
-  if (!session) throw new Error("the stream has no session");
-  const closed = once(session, "close");
+  const closed = tunnelEnded(stream);
   await ended(stream);
   await closed;
 });
@@ -141,21 +148,20 @@ test("outdateIdentity(): the tunnel of the old leaf serves until its successor i
   const first = await openFirst();
   pool.outdateIdentity(ENDS.sourceIdentity);
   const second = await open();
-  expect(second.session).toBe(first.session);
+  expect(second.line).toBe(first.line);
   expect(asked).toHaveLength(2);
   await finishNext();
   const third = await open();
-  expect(third.session).not.toBe(first.session);
+  expect(third.line).not.toBe(first.line);
   expect(pool.size).toBe(1);
-  expect(first.closed).toBe(false);
-  const { session } = first;
-  if (!session) throw new Error("the stream has no session");
-  const closed = once(session, "close");
+  expect(first.destroyed).toBe(false);
+  const closed = tunnelEnded(first);
+  const { line } = first;
   await ended(first);
-  expect(session.destroyed).toBe(false);
+  expect(line instanceof HboneConnection && line.isClosed).toBe(false);
   await ended(second);
   await closed;
-  expect(third.closed).toBe(false);
+  expect(third.destroyed).toBe(false);
 });
 
 test("outdateIdentity(): a successor that fails hurts no one, and is not tried again at once", async () => {
@@ -164,7 +170,7 @@ test("outdateIdentity(): a successor that fails hurts no one, and is not tried a
   await open();
   begun.shift()?.({ kind: "failed", error: new TunnelError("tunnel_tls_failed", "as made up") });
   const next = await open();
-  expect(next.session).toBe(first.session);
+  expect(next.line).toBe(first.line);
   expect(asked).toHaveLength(2);
 });
 
@@ -188,7 +194,7 @@ test("open(): a tunnel whose certificate has ended takes no more streams", async
     if (begun.length > 0) await finishNext();
     await ended(await next);
   }
-  expect(first.closed).toBe(false);
+  expect(first.destroyed).toBe(false);
 });
 
 test("open(): a peer that says goodbye while streams are opened fails none of them", async () => {
@@ -218,7 +224,7 @@ test("open(): a handshake that fails or throws is told to all who wait, and does
 test("open(): an answer other than 200 is told as what it means, and the tunnel goes on", async () => {
   const first = await openFirst();
   expect(await reasonOf(pool.open(ENDS, "denied:1"))).toBe("denied_by_peer");
-  expect((await open()).session).toBe(first.session);
+  expect((await open()).line).toBe(first.line);
 });
 
 test("open(): two pods never share a tunnel, whatever they agree in", async () => {
@@ -236,7 +242,7 @@ test("open(): two pods never share a tunnel, whatever they agree in", async () =
     await finishNext();
     await opening;
   }
-  expect(new Set(streams.map((stream) => stream.session)).size).toBe(others.length + 1);
+  expect(new Set(streams.map((stream) => stream.line)).size).toBe(others.length + 1);
 });
 
 test("drainIdentity(): without a leaf no new stream begins, and open ones go on", async () => {
@@ -245,26 +251,28 @@ test("drainIdentity(): without a leaf no new stream begins, and open ones go on"
   const next = open();
   begun.shift()?.({ kind: "failed", error: new TunnelError("no_leaf", "as made up") });
   expect(await reasonOf(next)).toBe("no_leaf");
-  expect(first.closed).toBe(false);
+  expect(first.destroyed).toBe(false);
 });
 
 test("endUntrusted(): ends drained tunnels too", async () => {
   const first = await openFirst();
   pool.drainIdentity(ENDS.sourceIdentity);
-  const failing = once(first, "error");
+  const failing = new Promise<void>((resolve) => {
+    first.watchClose(resolve);
+  });
   pool.endUntrusted(() => false);
-  expect(await failing).toHaveLength(1);
+  await failing;
+  expect(first.endedInOrder).toBe(false);
   expect(first.destroyed).toBe(true);
 });
 
 test("leaveOlderIssuers(): an unused tunnel ends at once, and one of the issuer of now is left alone", async () => {
-  const { session } = await openFirst();
+  const first = await openFirst();
   pool.leaveOlderIssuers(() => "first");
   pool.leaveOlderIssuers(() => "");
   expect(pool.size).toBe(1);
   for (const stream of streams) await ended(stream);
-  if (!session) throw new Error("the stream has no session");
-  const closed = once(session, "close");
+  const closed = tunnelEnded(first);
   pool.leaveOlderIssuers(() => "second");
   expect(pool.size).toBe(0);
   await closed;
@@ -275,12 +283,12 @@ test("leaveOlderIssuers(): a used tunnel serves until its successor is verified,
   issuerNow = "second";
   pool.leaveOlderIssuers(() => issuerNow);
   expect(asked).toHaveLength(2);
-  expect((await open()).session).toBe(first.session);
+  expect((await open()).line).toBe(first.line);
   await finishNext();
   const next = await open();
-  expect(next.session).not.toBe(first.session);
+  expect(next.line).not.toBe(first.line);
   expect(pool.size).toBe(1);
-  expect(first.closed).toBe(false);
+  expect(first.destroyed).toBe(false);
   pool.leaveOlderIssuers(() => issuerNow);
   expect(asked).toHaveLength(2);
   expect(pool.size).toBe(1);
@@ -294,7 +302,7 @@ test("leaveOlderIssuers(): a tunnel whose handshake began with the older leaf is
   const first = await opening;
   pool.leaveOlderIssuers(() => issuerNow);
   await finishNext();
-  expect((await open()).session).not.toBe(first.session);
+  expect((await open()).line).not.toBe(first.line);
 });
 
 test("endUntrusted(): a stream that waits for its answer is told a loss, which may be tried again", async () => {
@@ -305,19 +313,24 @@ test("endUntrusted(): a stream that waits for its answer is told a loss, which m
   pool.endUntrusted(() => false);
   expect(first.destroyed).toBe(true);
   server.removeAllListeners("stream");
-  server.on("stream", (stream: ServerHttp2Stream) => stream.respond({ ":status": 200 }));
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    stream.on("error", () => undefined);
+    stream.respond({ ":status": 200 });
+  });
   while (begun.length === 0) await new Promise((resolve) => setImmediate(resolve));
   await finishNext();
-  expect((await waiting).session).not.toBe(first.session);
+  expect((await waiting).line).not.toBe(first.line);
 });
 
 test("endWorkload(): a pod that is gone ends its tunnels with their streams, also while they are opened", async () => {
   const stream = await openFirst();
   const other = open({ ...ENDS, destinationUid: "uid-c" });
-  const closed = new Promise((resolve) => stream.on("error", () => undefined).on("close", resolve));
+  const closed = new Promise<void>((resolve) => {
+    stream.watchClose(resolve);
+  });
   pool.endWorkload(ENDS.destinationUid);
   await closed;
-  expect(stream.errored).toMatchObject({ reason: "workload_gone" });
+  expect([stream.line.endedBy, stream.endedInOrder]).toEqual(["workload_gone", false]);
   pool.endWorkload("uid-c");
   expect(await reasonOf(other)).toBe("workload_gone");
   expect(pool.size).toBe(0);
@@ -325,9 +338,11 @@ test("endWorkload(): a pod that is gone ends its tunnels with their streams, als
 
 test("endWorkload(): a tunnel that was drained before ends as well", async () => {
   const stream = await openFirst();
-  const closed = new Promise((resolve) => stream.on("error", () => undefined).on("close", resolve));
+  const closed = new Promise<void>((resolve) => {
+    stream.watchClose(resolve);
+  });
   pool.drainWorkload(ENDS.sourceUid);
   pool.endWorkload(ENDS.sourceUid);
   await closed;
-  expect(stream.errored).toMatchObject({ reason: "workload_gone" });
+  expect([stream.line.endedBy, stream.endedInOrder]).toEqual(["workload_gone", false]);
 });

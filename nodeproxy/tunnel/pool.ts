@@ -6,8 +6,8 @@
  * leaf fails nothing and delays nobody: the tunnel of the old leaf, which is still valid, serves until
  * its successor is verified, and ends with its last stream.
  */
-import type { ClientHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import type { HboneStream } from "../hbone/stream.ts";
 import type { OwnLeaf } from "../identity/tls-context.ts";
 import { type IsRevoked, revokedEnd } from "./revoked-end.ts";
 import { type Handshake, Tunnel, type TunnelOwner } from "./tunnel.ts";
@@ -74,7 +74,7 @@ export class TunnelPool implements TunnelOwner {
   }
 
   /** A stream to `authority` (`address:port`), answered with 200. Rejects with `TunnelError`. */
-  async open(ends: TunnelEnds, authority: string): Promise<ClientHttp2Stream> {
+  async open(ends: TunnelEnds, authority: string): Promise<HboneStream> {
     for (let attempt = 0; ; attempt += 1) {
       const route = this.#routeOf(ends);
       const used = this.#chosen(route);

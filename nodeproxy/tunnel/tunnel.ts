@@ -7,11 +7,11 @@
  * `drain` takes it out of use in any state: streams that were promised (also those that wait for the
  * handshake) go on, and the tunnel closes with the last of them. Never asks who may talk to whom.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import { HboneConnection } from "../hbone/connection.ts";
+import type { HboneStream } from "../hbone/stream.ts";
 import type { OwnLeaf } from "../identity/tls-context.ts";
 import { answered } from "./answered.ts";
-import { HTTP2_OPTIONS, SESSION_WINDOW_BYTES } from "./http2-options.ts";
 import { TunnelError, type TunnelReason } from "./tunnel-error.ts";
 
 const PING_INTERVAL_MS = 10_000;
@@ -19,8 +19,8 @@ const PING_TIMEOUT_MS = 20_000;
 const IDLE_MS = 300_000;
 /** As ztunnel: more streams at once share one congestion window for too long. */
 const MAX_OPEN_STREAMS = 100;
-/** After so many a new tunnel is opened: what Node keeps for each ended stream goes with the session. */
-const MAX_LIFETIME_STREAMS = 20_000;
+/** After so many a new tunnel is opened: far from the last id of a stream, RFC 9113 5.1.1. */
+const MAX_LIFETIME_STREAMS = 100_000_000;
 
 export type Handshake =
   | {
@@ -46,7 +46,8 @@ type State =
   | { readonly kind: "connecting" }
   | {
       readonly kind: "ready";
-      readonly session: ClientHttp2Session;
+      readonly connection: HboneConnection;
+      readonly socket: TLSSocket;
       readonly own: OwnLeaf;
       readonly validUntilMs: number;
     }
@@ -79,8 +80,7 @@ export class Tunnel {
   /** The TLS connection once it is verified, to look at its certificate again after a change of trust. */
   get socket(): TLSSocket | undefined {
     const state = this.#state;
-    if (state.kind !== "ready") return undefined;
-    return state.session.destroyed ? undefined : (state.session.socket as TLSSocket);
+    return state.kind === "ready" ? state.socket : undefined;
   }
 
   /** The leaf that it was made with, once it is verified. */
@@ -103,25 +103,23 @@ export class Tunnel {
       case "connecting":
         return this.#open < MAX_OPEN_STREAMS;
       case "ready":
-        // Closed before "goaway" is told: the peer has said that it takes no more.
-        if (state.session.closed || Date.now() >= state.validUntilMs) return false;
-        return this.#open < limitOf(state.session);
+        if (state.connection.isClosing || Date.now() >= state.validUntilMs) return false;
+        return this.#open < Math.min(state.connection.maxStreams, MAX_OPEN_STREAMS);
       case "closed":
         return false;
     }
   }
 
   /** A stream that the far side has answered with 200. Rejects with `TunnelError`. */
-  async open(authority: string): Promise<ClientHttp2Stream> {
+  async open(authority: string): Promise<HboneStream> {
     this.#open += 1;
     this.#lifetime += 1;
-    let stream: ClientHttp2Stream | undefined;
+    let stream: HboneStream | undefined;
     try {
       if (this.#state.kind === "connecting") {
         await Promise.race([this.#handshake, this.#closed.promise]);
       }
       stream = this.#request(authority);
-      stream.once("close", () => this.#streamEnded());
       return await answered(stream);
     } catch (error) {
       if (!stream) this.#streamEnded();
@@ -140,13 +138,12 @@ export class Tunnel {
     this.#fail(new TunnelError(reason, "tunnel ended"));
   }
 
-  #request(authority: string): ClientHttp2Stream {
+  #request(authority: string): HboneStream {
     const state = this.#state;
     if (state.kind === "closed") throw state.error;
-    if (state.kind === "connecting" || state.session.closed || state.session.destroyed) {
-      throw new TunnelError("tunnel_stream_refused", "tunnel takes no more streams");
-    }
-    return state.session.request({ ":method": "CONNECT", ":authority": authority });
+    const stream = state.kind === "ready" ? state.connection.request(authority) : undefined;
+    if (stream) return stream;
+    throw new TunnelError("tunnel_stream_refused", "tunnel takes no more streams");
   }
 
   #onHandshake(outcome: Handshake): void {
@@ -160,15 +157,17 @@ export class Tunnel {
       this.#fail(new TunnelError("tunnel_lost", "tunnel not needed any more"));
       return;
     }
-    const session = connect("https://tunnel", {
-      ...HTTP2_OPTIONS,
-      createConnection: () => socket,
-    });
-    session.on("connect", () => session.setLocalWindowSize(SESSION_WINDOW_BYTES));
-    session.on("goaway", () => this.drain());
-    session.on("error", (error) => this.#fail(lost(error)));
-    session.on("close", () => this.#fail(new TunnelError("tunnel_lost", "tunnel closed")));
-    this.#state = { kind: "ready", session, own, validUntilMs };
+    const connection = new HboneConnection(
+      socket,
+      {
+        onGoAway: () => this.drain(),
+        onStreamClosed: () => this.#streamEnded(),
+        onClosed: (cause) => this.#fail(new TunnelError("tunnel_lost", "tunnel closed", { cause })),
+      },
+      // Pods ask; nobody asks them by a tunnel of their own making.
+      { isServer: false, maxStreams: 0 },
+    );
+    this.#state = { kind: "ready", connection, socket, own, validUntilMs };
     this.#timer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS).unref();
     if (!this.#hasLeft) this.#owner.onTunnelReady(this);
   }
@@ -178,12 +177,12 @@ export class Tunnel {
     if (state.kind !== "ready") return;
     const isIdle = this.#open === 0 && performance.now() - this.#lastUsedMs > IDLE_MS;
     if (isIdle || Date.now() >= state.validUntilMs) this.drain();
-    if (state.session.destroyed || this.#open === 0) return;
+    if (this.#open === 0) return;
     // A peer whose machine vanished sends nothing: without this its streams would hang for ever.
     const timeout = setTimeout(() => {
       this.#fail(new TunnelError("tunnel_lost", "ping unanswered"));
     }, PING_TIMEOUT_MS).unref();
-    state.session.ping(() => clearTimeout(timeout));
+    state.connection.ping(() => clearTimeout(timeout));
   }
 
   #streamEnded(): void {
@@ -194,10 +193,10 @@ export class Tunnel {
     this.#closeIfUnused();
   }
 
-  /** GOAWAY only now: before, Node would refuse the streams that still wait for the handshake. */
+  /** GOAWAY only now: before, streams that still wait for the handshake would be refused. */
   #closeIfUnused(): void {
     const state = this.#state;
-    if (this.#hasLeft && this.#open === 0 && state.kind === "ready") state.session.close();
+    if (this.#hasLeft && this.#open === 0 && state.kind === "ready") state.connection.close();
   }
 
   #fail(error: TunnelError): void {
@@ -207,8 +206,9 @@ export class Tunnel {
     this.#state = { kind: "closed", error };
     this.#closed.resolve();
     clearInterval(this.#timer);
-    // With an error: without one Node tells the streams' readers of an orderly end.
-    if (state.kind !== "connecting") state.session.destroy(error);
+    if (state.kind === "ready" && !state.connection.isClosed) {
+      state.connection.destroy(error.reason);
+    }
     this.#owner.onTunnelClosed(this);
   }
 
@@ -217,14 +217,4 @@ export class Tunnel {
     this.#hasLeft = true;
     this.#owner.onTunnelLeaving(this);
   }
-}
-
-function limitOf(session: ClientHttp2Session): number {
-  // Before the peer's SETTINGS arrive Node reports its own defaults.
-  const limit = session.remoteSettings.maxConcurrentStreams ?? MAX_OPEN_STREAMS;
-  return Math.min(limit, MAX_OPEN_STREAMS);
-}
-
-function lost(cause: Error): TunnelError {
-  return new TunnelError("tunnel_lost", "tunnel failed", { cause });
 }

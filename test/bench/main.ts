@@ -8,11 +8,11 @@ import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installCommand, providePackages } from "../packages.ts";
+import { provideGoProgram } from "../world/go-program.ts";
 import { isIsolated, prepareIsolated, runIsolated } from "../world/isolate.ts";
 import { runAuthzBench } from "./authz.ts";
 import { runCaBench } from "./ca.ts";
 import { envoyTarget } from "./envoy-target.ts";
-import { provideFortio } from "./fortio.ts";
 import { runL4 } from "./l4.ts";
 import { WEFT } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
@@ -62,7 +62,7 @@ async function l4(): Promise<number> {
       console.error(`missing on this machine; install with: sudo ${installCommand(missing)}`);
       return 2;
     }
-    provideFortio();
+    provideGoProgram("fortio");
     return runIsolated();
   }
   const folder = mkdtempSync(join(tmpdir(), "weft-bench-"));
@@ -85,7 +85,7 @@ async function inside(folder: string): Promise<number> {
     targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
     rounds,
     secondsPerLoad: Number(values.seconds),
-    fortioProgram: provideFortio(),
+    fortioProgram: provideGoProgram("fortio"),
   });
   print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
   return 0;

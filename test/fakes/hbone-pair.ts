@@ -21,6 +21,7 @@ export class Recorded implements StreamReader {
   constructor(stream: HboneStream) {
     this.stream = stream;
     stream.readBy(this);
+    stream.watchAnswer((status) => this.onAnswer(status));
   }
 
   onAnswer(status: number): void {
@@ -77,7 +78,6 @@ export class Recorded implements StreamReader {
 /** Everything an end of a connection told its owner. */
 export class RecordedOwner implements ConnectionOwner {
   readonly accepted: Recorded[] = [];
-  readonly opened = new Map<HboneStream, Recorded>();
   readonly requests: RequestFields[] = [];
   malformed = 0;
   isReady = false;
@@ -102,10 +102,6 @@ export class RecordedOwner implements ConnectionOwner {
   onMalformed(): void {
     this.malformed += 1;
     this.#wake();
-  }
-
-  onAnswer(stream: HboneStream, status: number): void {
-    this.opened.get(stream)?.onAnswer(status);
   }
 
   onReady(): void {
@@ -193,9 +189,7 @@ export async function startHboneClient(port: number): Promise<HboneClient> {
     open: (authority = "10.0.0.1:80") => {
       const stream = connection.request(authority);
       if (!stream) throw new Error("the connection takes no streams");
-      const recorded = new Recorded(stream);
-      owner.opened.set(stream, recorded);
-      return recorded;
+      return new Recorded(stream);
     },
   };
 }

@@ -79,7 +79,7 @@ const REQUESTS: readonly (readonly [string, Fields, number | string])[] = [
     (method) =>
       [`method ${method}`, [[":method", method], [":authority", TARGET], ...PATH], 400] as const,
   ),
-  // RFC 9113 8.5 and 8.3: nghttp2 ends the stream, no request ever begins.
+  // RFC 9113 8.5 and 8.3: HTTP/2 itself ends the stream, no request ever begins.
   ["CONNECT with :path and :scheme", [...CONNECT, ...PATH], "reset 1"],
   ["extended CONNECT", [...CONNECT, [":protocol", "websocket"], ...PATH], "reset 1"],
   ["CONNECT without :authority", [[":method", "CONNECT"]], "reset 1"],

@@ -73,7 +73,7 @@ for (const [what, count, make] of FLOODS) {
   test(
     `HTTP/2: a flood of ${what} ends its own tunnel`,
     async () => {
-      const { facts } = await attacks.refused("http2_protocol_error", async () => {
+      const { facts } = await attacks.refused("http2_flood", async () => {
         const tunnel = attacks.tunnel();
         await tunnel.flood(count, make);
         await tunnel.closed();

@@ -116,7 +116,7 @@ const OTHERS: readonly (readonly [string, string, () => Promise<void>])[] = [
     async () => {
       const inside = new RawHttp2(startTls(attacks.dial(), attacks.credentials()));
       inside.send(Buffer.from("GET / HTTP/1.1\r\nhost: b\r\n\r\n"));
-      expect(await inside.answer(1)).toBe("goaway 2");
+      expect(await inside.answer(1)).toBe("goaway 1");
       inside.destroy();
     },
   ],
