@@ -21,7 +21,6 @@ export interface SpliceOwner {
 
 /** Half a TLS record. */
 const BULK_BYTES = 8_192;
-const AHEAD_BYTES = 256 << 10;
 /** Sockets that hold back what they were given in this turn. */
 const gathering: Socket[] = [];
 
@@ -45,11 +44,14 @@ class Half implements StreamReader {
     this.to = to;
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     this.bytes += chunk.length;
-    if (chunk.length >= BULK_BYTES) gather(this.to);
-    if (this.to.write(chunk) || isAhead(this.from, this.to)) return;
-    this.from.pause();
+    const isBulk = chunk.length >= BULK_BYTES;
+    if (isBulk) gather(this.to);
+    const hasRoom = this.to.write(chunk);
+    // What a tunnel may send is bounded until it is told that this has gone on; small pieces it keeps better itself.
+    if (!hasRoom && (!isBulk || this.from instanceof Socket)) this.from.pause();
+    return hasRoom;
   }
 
   onEnd(): void {
@@ -66,12 +68,6 @@ class Half implements StreamReader {
     this.#isClosed = true;
     this.#splice.sideClosed(this);
   }
-}
-
-/** A tunnel's window bounds what waits in the socket, so that it need not stop in each turn of the loop. */
-function isAhead(from: Side, to: Side): boolean {
-  const isBounded = !(from instanceof Socket) && to instanceof Socket;
-  return isBounded && to.writableLength < AHEAD_BYTES;
 }
 
 export interface SpliceEnds {

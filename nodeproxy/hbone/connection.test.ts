@@ -75,7 +75,7 @@ test("end(): ends one half; the other goes on for as long as it likes", async ()
 
 test("end(): the far side's end is told only behind the bytes before it, also to a reader that stalls", async () => {
   const { near, far } = await opened();
-  await near.send(patterned(100_000, 1), 100_000);
+  await near.send(patterned(50_000, 1), 50_000);
   far.stream.end();
   // All of it is at the server once it answers what was sent behind it.
   await new Promise<void>((resolve) => {
@@ -84,7 +84,7 @@ test("end(): the far side's end is told only behind the bytes before it, also to
   expect([far.bytes, far.hasEnded, far.isClosed]).toEqual([0, false, false]);
   far.stream.resume();
   await far.until(({ isClosed }) => isClosed);
-  expect(Buffer.concat(far.chunks).equals(patterned(100_000, 1))).toBe(true);
+  expect(Buffer.concat(far.chunks).equals(patterned(50_000, 1))).toBe(true);
   expect(far.hasEnded).toBe(true);
 });
 
@@ -139,7 +139,7 @@ test("pause(): a reader that stalls bounds what its peer may send, and stops no 
   expect(far.bytes).toBe(30 << 20);
   for (const one of stalled) expect(one.far.bytes).toBe(0);
   const held = stalled.reduce((total, one) => total + one.far.stream.unread, 0);
-  expect(held).toBeLessThanOrEqual(99 * (128 << 10));
+  expect(held).toBeLessThanOrEqual(99 * (64 << 10));
   expect(held).toBeGreaterThan(0);
 });
 
@@ -151,7 +151,7 @@ test("write(): a bulk transfer makes a small stream wait for no more than a few 
   const { near, far } = await opened();
   far.stream.resume();
   near.stream.resume();
-  far.onData = (chunk) => far.stream.write(chunk);
+  far.onData = (chunk) => far.stream.write(chunk) || true;
   const begun = bulk.far.bytes;
   for (let i = 1; i <= 20; i += 1) {
     near.stream.write(Buffer.of(i));
@@ -210,13 +210,13 @@ test("destroy(): what a whole stream brought is still read after its connection 
   const { near, far } = await opened();
   near.stream.resume();
   far.stream.end();
-  await near.send(patterned(90_000, 4), 90_000);
+  await near.send(patterned(50_000, 4), 50_000);
   await near.until(({ isClosed }) => isClosed);
   client.connection.close();
   await server.owners[0]?.until(({ error }) => error !== undefined);
   far.stream.resume();
   await far.until(({ isClosed }) => isClosed);
-  expect([far.bytes, far.stream.endedInOrder]).toEqual([90_000, true]);
+  expect([far.bytes, far.stream.endedInOrder]).toEqual([50_000, true]);
 });
 
 test("ping(): is answered, in order", async () => {

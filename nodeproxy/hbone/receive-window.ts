@@ -10,12 +10,12 @@
  */
 
 /** Announced as SETTINGS_INITIAL_WINDOW_SIZE. */
-export const STREAM_WINDOW = 128 << 10;
-/** One stream's largest: 80 MB/s over 50 ms. */
+export const STREAM_WINDOW = 64 << 10;
+/** One stream's largest: 80 MB/s over a round trip of 50 ms. */
 const MAX_STREAM_WINDOW = 4 << 20;
 /** Of all streams of a connection together, beyond what they begin with. */
-export const GROWTH = 8 << 20;
-export const CONNECTION_WINDOW = 24 << 20;
+export const GROWTH = 4 << 20;
+export const CONNECTION_WINDOW = 12 << 20;
 export const STREAM_PARTS = 2;
 /** Most of the window may be held by readers that stall: what the others read must come back before it is all used. */
 export const CONNECTION_PARTS = 16;

@@ -18,8 +18,11 @@ export interface StreamLine {
 
 /** Whoever reads a stream. Called in the order of the wire; `onClose` once, last, never from within a call of the reader's. */
 export interface StreamReader {
-  /** The chunk is the reader's: it is written nowhere again. */
-  onData(chunk: Buffer): void;
+  /**
+   * The chunk is the reader's: it is written nowhere again. False: it still has it, and will call `resume` once
+   * it has got rid of all it was handed. The window bounds how much that can be; `pause` is for less than that.
+   */
+  onData(chunk: Buffer): boolean;
   /** The far side has ended its half. */
   onEnd(): void;
   /** `write` may be called again after it returned false. */

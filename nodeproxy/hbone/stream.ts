@@ -11,9 +11,6 @@ import type { StreamLine, StreamReader } from "./stream-line.ts";
 
 /** Octets that wait for their turn; who writes more has to wait for `onDrain`. */
 const HIGH_WATER = 64 << 10;
-/** The same for a stream that has shown to be a bulk transfer: after so many octets that were sent. */
-const BULK_HIGH_WATER = 256 << 10;
-const BULK_BYTES = 1 << 20;
 
 export class HboneStream {
   readonly id: number;
@@ -26,14 +23,13 @@ export class HboneStream {
 
   readonly #window = new ReceiveWindow(STREAM_WINDOW, STREAM_PARTS);
   readonly #arrived = new ChunkQueue();
-  /** Octets handed on to a reader that paused on them. */
+  /** Octets handed on to a reader that has not got rid of them: the peer may not send as many more yet. */
   #held = 0;
   #isPaused = true;
   #far: "open" | "ended" | "told" = "open";
 
   readonly #pending = new ChunkQueue();
   #sendWindow: number;
-  #sent = 0;
   #needsDrain = false;
   #near: "open" | "ending" | "ended" = "open";
   #isQueued = false;
@@ -102,7 +98,7 @@ export class HboneStream {
     if (this.#isClosed || this.#near !== "open" || chunk.length === 0) return true;
     this.#pending.push(chunk);
     this.#queue();
-    if (this.#pending.bytes < (this.#sent < BULK_BYTES ? HIGH_WATER : BULK_HIGH_WATER)) return true;
+    if (this.#pending.bytes < HIGH_WATER) return true;
     this.#needsDrain = true;
     return false;
   }
@@ -128,12 +124,13 @@ export class HboneStream {
     this.#isPaused = true;
   }
 
+  /** The reader has got rid of what it was handed, and takes more. */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
     const held = this.#held;
     this.#held = 0;
     if (held > 0) this.#release(held);
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#deliverArrived();
     this.#tellEnd();
   }
@@ -216,7 +213,6 @@ export class HboneStream {
   send(target: Buffer, at: number, length: number): boolean {
     this.#pending.copyTo(target, at, length);
     this.#sendWindow -= length;
-    this.#sent += length;
     if (this.#pending.bytes > 0 || this.#near !== "ending") return false;
     this.#near = "ended";
     this.#closeIfEnded();
@@ -241,9 +237,9 @@ export class HboneStream {
   }
 
   #deliver(chunk: Buffer): void {
-    this.#reader?.onData(chunk);
-    if (this.#isPaused && !this.#isClosed) this.#held += chunk.length;
-    else this.#release(chunk.length);
+    const isGone = this.#reader?.onData(chunk) ?? true;
+    if (isGone || this.#isClosed) this.#release(chunk.length);
+    else this.#held += chunk.length;
   }
 
   /** Octets have been read: the peer may send as many more, and more than before where the reader keeps up. */

@@ -29,11 +29,12 @@ export class Recorded implements StreamReader {
     this.#wake();
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     // Kept longer than the call: a copy would hide a buffer that is used again.
     this.chunks.push(chunk);
     this.bytes += chunk.length;
     this.#wake();
+    return true;
   }
 
   onEnd(): void {
