@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
@@ -229,4 +231,21 @@ test("ping(): is answered, in order", async () => {
     });
   });
   expect(order).toEqual([1, 2]);
+});
+
+test("close(): a far side that never ends is not waited for", async () => {
+  const far: Socket[] = [];
+  const deaf = createServer({ allowHalfOpen: true }, (socket) => {
+    far.push(socket.resume().on("error", () => undefined));
+  });
+  deaf.listen(0, "127.0.0.1");
+  await once(deaf, "listening");
+  const lone = await startHboneClient((deaf.address() as AddressInfo).port);
+  // As TLS leaves its transport: without this Node itself would close it.
+  lone.connection.socket.allowHalfOpen = true;
+  lone.connection.close();
+  await once(lone.connection.socket, "close");
+  expect(lone.connection.socket.destroyed).toBe(true);
+  for (const each of far) each.destroy();
+  deaf.close();
 });

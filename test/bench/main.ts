@@ -62,7 +62,7 @@ async function l4(): Promise<number> {
       console.error(`missing on this machine; install with: sudo ${installCommand(missing)}`);
       return 2;
     }
-    provideGoProgram("fortio");
+    await provideGoProgram("fortio");
     return runIsolated();
   }
   const folder = mkdtempSync(join(tmpdir(), "weft-bench-"));
@@ -85,7 +85,7 @@ async function inside(folder: string): Promise<number> {
     targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
     rounds,
     secondsPerLoad: Number(values.seconds),
-    fortioProgram: provideGoProgram("fortio"),
+    fortioProgram: await provideGoProgram("fortio"),
   });
   print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
   return 0;

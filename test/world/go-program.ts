@@ -1,8 +1,9 @@
-/** A program from its Go module: built once into the cache folder, with the Go of this machine. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
-import { homedir } from "node:os";
+/** A program from its Go module: built once into the cache folder. */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { cached } from "../cluster/build-cache.ts";
+import { runCommand } from "../cluster/command.ts";
+import { findGo } from "../cluster/find-go.ts";
 
 const GO_MODULES = {
   fortio: "fortio.org/fortio@v1.66.0",
@@ -10,15 +11,12 @@ const GO_MODULES = {
 } as const;
 
 /** Path of the program; throws with the command that failed. */
-export function provideGoProgram(name: keyof typeof GO_MODULES): string {
-  const folder = join(process.env["WEFT_CACHE"] ?? join(homedir(), ".cache/weft"), "bin");
-  const program = join(folder, name);
-  if (existsSync(program)) return program;
-  mkdirSync(folder, { recursive: true });
-  const env = { ...process.env, GOBIN: folder, CGO_ENABLED: "0" };
-  const done = spawnSync("go", ["install", GO_MODULES[name]], { env, encoding: "utf8" });
-  if (done.status !== 0) {
-    throw new Error(`go install ${GO_MODULES[name]}: ${done.stderr || done.error}`);
-  }
-  return program;
+export async function provideGoProgram(name: keyof typeof GO_MODULES): Promise<string> {
+  const [, version = ""] = GO_MODULES[name].split("@");
+  const folder = await cached(`${name}-${version}`, async (path) => {
+    await mkdir(path, { recursive: true });
+    const env = { GOBIN: path, CGO_ENABLED: "0" };
+    await runCommand([await findGo(), "install", GO_MODULES[name]], { env });
+  });
+  return join(folder, name);
 }
