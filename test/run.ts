@@ -4,11 +4,14 @@
  *
  * `node test/run.ts mesh netns` runs those tiers only; words after a tier that are none pick test files of
  * it by their path. With WEFT_REQUIRE_ALL=1 a tier that cannot run and a test that skips itself are failures.
+ * With WEFT_SOAK=1 (`npm run test:soak`) only files that have a full size are run, at that, one after the other.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sized } from "./soak.ts";
+import { listSoakFiles } from "./soak-files.ts";
 import { TIERS, type Tier, whyNot } from "./tiers.ts";
 
 interface Count {
@@ -26,10 +29,11 @@ interface JestSummary {
 }
 
 const requireAll = process.env["WEFT_REQUIRE_ALL"] === "1";
+const isSoak = sized(false, true);
 const words = process.argv.slice(2);
 const wanted = words.filter((word) => TIERS.some((tier) => tier.name === word));
 const patterns = words.filter((word) => !wanted.includes(word));
-if (wanted.length === 0 && patterns.length > 0) {
+if (!isSoak && wanted.length === 0 && patterns.length > 0) {
   console.error(
     `no such tier: ${patterns.join(", ")}; there are ${TIERS.map((t) => t.name).join(", ")}`,
   );
@@ -42,7 +46,8 @@ for (const tier of TIERS.filter(({ name }) => wanted.length === 0 || wanted.incl
 }
 const passed = sum((count) => count.passed);
 const skipped = sum((count) => count.skipped);
-const failed = sum((count) => count.failed) + (requireAll ? skipped : 0);
+const isSilent = isSoak && passed === 0;
+const failed = sum((count) => count.failed) + (requireAll ? skipped : 0) + (isSilent ? 1 : 0);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed === 0 ? 0 : 1);
 
@@ -51,13 +56,16 @@ function sum(of: (count: Count) => number): number {
 }
 
 async function runTier(tier: Tier): Promise<Count> {
+  const picked = isSoak ? listSoakFiles(tier.name, patterns) : patterns;
+  if (isSoak && picked.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   const reasons = whyNot(tier);
   if (reasons.length > 0) {
     console.error(`tier ${tier.name} is left out: ${reasons.join("; ")}`);
     return { passed: 0, failed: requireAll ? 1 : 0, skipped: requireAll ? 0 : 1 };
   }
   const started = Date.now();
-  const count = tier.name === "cluster" ? await runInCluster(tier) : await runJest(tier);
+  const count =
+    tier.name === "cluster" ? await runInCluster(tier, picked) : await runJest(tier, picked);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   console.error(
     `tier ${tier.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s`,
@@ -66,11 +74,11 @@ async function runTier(tier: Tier): Promise<Count> {
 }
 
 /** The one cluster that all files of the tier share; a boot or a build that fails fails the tier. */
-async function runInCluster(tier: Tier): Promise<Count> {
+async function runInCluster(tier: Tier, picked: readonly string[]): Promise<Count> {
   const { openSharedCluster, closeSharedCluster } = await import("./cluster/shared-cluster.ts");
   try {
     await openSharedCluster();
-    return await runJest(tier);
+    return await runJest(tier, picked);
   } catch (error) {
     console.error(error);
     return { passed: 0, failed: 1, skipped: 0 };
@@ -79,12 +87,14 @@ async function runInCluster(tier: Tier): Promise<Count> {
   }
 }
 
-async function runJest(tier: Tier): Promise<Count> {
+/** `picked`: whole paths in a soak, else parts of some. */
+async function runJest(tier: Tier, picked: readonly string[]): Promise<Count> {
   const folder = mkdtempSync(join(tmpdir(), "weft-test-"));
   const outputFile = join(folder, "summary.json");
   const jest = ["--experimental-vm-modules", "--no-warnings", "node_modules/jest/bin/jest.js"];
   const options = ["--selectProjects", tier.name, "--json", `--outputFile=${outputFile}`];
-  const args = [...jest, ...options, ...tier.jestOptions, ...patterns];
+  const soak = isSoak ? ["--runInBand", "--runTestsByPath"] : [];
+  const args = [...jest, ...options, ...tier.jestOptions, ...soak, ...picked];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "ignore", "inherit"],
   });

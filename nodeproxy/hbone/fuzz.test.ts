@@ -12,11 +12,12 @@ import {
   headerBlock,
   headers,
 } from "../../test/netns/raw-http2.ts";
+import { sized } from "../../test/soak.ts";
 import { HboneConnection } from "./connection.ts";
 import { PREFACE } from "./protocol.ts";
 
-/** More where asked for. */
-const RUNS = Number(process.env["WEFT_FUZZ_RUNS"] ?? 3_000);
+/** Conversations, each of up to 25 frames. */
+const RUNS = sized(3_000, 400_000);
 const CONNECT = connectTo("10.0.0.1:80");
 const ANSWER = Buffer.of(0x88);
 const SETTINGS = frame([FRAME.settings, 0, 0], Buffer.of(0, 4, 0, 0, 255, 255));
@@ -99,15 +100,19 @@ for (const [role, isServer] of [
   ["server", true],
   ["client", false],
 ] as const) {
-  test(`HboneConnection: as ${role}, whatever the peer says`, async () => {
-    let accused = 0;
-    for (let run = 0; run < RUNS; run += 1) {
-      const { error } = converse(isServer);
-      if (!error) throw new Error("neither served nor ended");
-      if (error.reason !== "lost") accused += 1;
-      if (run % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(accused).toBeGreaterThan(RUNS / 10);
-    expect(accused).toBeLessThan(RUNS);
-  }, 300_000);
+  test(
+    `HboneConnection: as ${role}, whatever the peer says`,
+    async () => {
+      let accused = 0;
+      for (let run = 0; run < RUNS; run += 1) {
+        const { error } = converse(isServer);
+        if (!error) throw new Error("neither served nor ended");
+        if (error.reason !== "lost") accused += 1;
+        if (run % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(accused).toBeGreaterThan(RUNS / 10);
+      expect(accused).toBeLessThan(RUNS);
+    },
+    sized(300_000, 7_200_000),
+  );
 }

@@ -1,12 +1,13 @@
 /**
  * Judges very many changed values one after another, and notices the one that hangs.
  *
- * Seeded by the day; `WEFT_MUTATIONS_SEED` repeats a run, `WEFT_MUTATIONS` is how many of a million.
+ * Seeded by the day; `WEFT_MUTATIONS_SEED` repeats a run, `WEFT_MUTATIONS` is how many there are.
  */
+import { sized } from "../soak.ts";
 import { createRandom, type Random } from "./der-mutation.ts";
 
 /** Of all test files together. */
-const MUTATIONS = Number(process.env["WEFT_MUTATIONS"] ?? 1_000_000);
+const MUTATIONS = Number(process.env["WEFT_MUTATIONS"] ?? sized(1_000_000, 10_000_000));
 const DAY = Math.floor(Date.now() / 86_400_000);
 const SEED = Number(process.env["WEFT_MUTATIONS_SEED"] ?? DAY);
 /** Of one value, on a machine that is busy otherwise. Parsing takes microseconds. */

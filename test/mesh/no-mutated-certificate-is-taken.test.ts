@@ -33,8 +33,9 @@ import {
 import { createMemoryKeyStore } from "../fakes/memory-key-store.ts";
 import { fail, judgeMany } from "../fakes/mutation-run.ts";
 import { signatureAlgorithmOf } from "../fakes/signature-algorithm.ts";
+import { sized } from "../soak.ts";
 
-jest.setTimeout(600_000);
+jest.setTimeout(sized(600_000, 7_200_000));
 
 interface Case {
   readonly tree: TlvNode;

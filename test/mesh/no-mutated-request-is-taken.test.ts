@@ -18,8 +18,9 @@ import {
   writeTlv,
 } from "../fakes/der-mutation.ts";
 import { fail, judgeMany } from "../fakes/mutation-run.ts";
+import { sized } from "../soak.ts";
 
-jest.setTimeout(600_000);
+jest.setTimeout(sized(600_000, 7_200_000));
 
 const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
