@@ -34,10 +34,16 @@ export interface Tally {
 export type ToLoad =
   | { readonly kind: "start"; readonly target: Target; readonly forbidden: readonly Target[] }
   | { readonly kind: "stop" }
-  | { readonly kind: "ask"; readonly target: Target; readonly patienceMs: number };
+  | {
+      readonly kind: "ask";
+      /** Comes back with the answer: several may be asked at once. */
+      readonly id: number;
+      readonly target: Target;
+      readonly patienceMs: number;
+    };
 
 export type FromLoad =
   | { readonly kind: "ready" }
   | { readonly kind: "tally"; readonly tally: Tally }
   /** The server's name, or `failed: why`. */
-  | { readonly kind: "answer"; readonly answer: string };
+  | { readonly kind: "answer"; readonly id: number; readonly answer: string };

@@ -40,8 +40,9 @@ function obey(): void {
         break;
       case "ask":
         void ask(message.target, message.patienceMs).then(
-          (answer) => tell({ kind: "answer", answer }),
-          (error: Error) => tell({ kind: "answer", answer: `failed: ${error.message}` }),
+          (answer) => tell({ kind: "answer", id: message.id, answer }),
+          (error: Error) =>
+            tell({ kind: "answer", id: message.id, answer: `failed: ${error.message}` }),
         );
         break;
     }

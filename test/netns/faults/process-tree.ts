@@ -16,7 +16,16 @@ export function pidOf(keeper: Program, part: Part): number | undefined {
 /** All at once, as the end of process 1 of a container does. */
 export function killTree(keeper: Program): void {
   const root = keeper.child.pid ?? 0;
-  for (const pid of [root, ...descendants(root)]) process.kill(pid, "SIGKILL");
+  for (const pid of [root, ...descendants(root)]) kill(pid);
+}
+
+/** One that died with its parent is as wanted. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(Error.isError(error) && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** Bits of the capability sets in proc(5): linux/capability.h. */

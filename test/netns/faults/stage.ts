@@ -66,6 +66,7 @@ export class FaultStage {
   readonly #nodeProxies = new Map<string, Program>();
   #mesh: Mesh | undefined;
   #operator: Program | undefined;
+  #asked = 0;
 
   constructor(world: World, folder: string, confinement: Confinement) {
     this.world = world;
@@ -133,8 +134,10 @@ export class FaultStage {
 
   async call(name: string, target: Target): Promise<string> {
     const program = this.#pod(name);
-    const answer = answerOf(program, "answer");
-    program.child.send({ kind: "ask", target, patienceMs: CALL_MS } satisfies ToLoad);
+    this.#asked += 1;
+    const id = this.#asked;
+    const answer = answerOf(program, "answer", (message) => message.id === id);
+    program.child.send({ kind: "ask", id, target, patienceMs: CALL_MS } satisfies ToLoad);
     return (await answer).answer;
   }
 
@@ -251,12 +254,15 @@ export function now(): number {
 function answerOf<K extends FromLoad["kind"]>(
   { name, child }: Program,
   kind: K,
+  isMeant: (message: Extract<FromLoad, { kind: K }>) => boolean = () => true,
 ): Promise<Extract<FromLoad, { kind: K }>> {
   const { promise, resolve, reject } = Promise.withResolvers<Extract<FromLoad, { kind: K }>>();
   function take(message: FromLoad): void {
     if (message.kind !== kind) return;
+    const answer = message as Extract<FromLoad, { kind: K }>;
+    if (!isMeant(answer)) return;
     child.off("message", take).off("exit", fail);
-    resolve(message as Extract<FromLoad, { kind: K }>);
+    resolve(answer);
   }
   function fail(): void {
     reject(new Error(`${name} ended before it answered`));
