@@ -126,7 +126,7 @@ class ControlApp implements Running {
     });
     this.#line = await createControlLine({
       path: trafficLinePath(this.#config),
-      ...(trafficUser ? { trafficGroup: trafficUser.gid } : {}),
+      ...(trafficUser ? { group: trafficUser.gid } : {}),
       log: this.#log,
       onMessage: (message) => this.#heard(message),
       onConnected: () => this.#tellTraffic(),
