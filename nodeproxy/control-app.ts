@@ -4,32 +4,29 @@
  *
  * Closing leaves rules, listeners and open connections as they are.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Changes } from "../core/model/resource.ts";
 import type { AdminServer } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
 import { Readiness } from "../core/process/readiness.ts";
+import { awaitServable } from "./await-servable.ts";
 import { type Capture, createCapture } from "./capture/create-capture.ts";
 import { type ControlLine, createControlLine } from "./channel/control-line.ts";
-import { openKeptDescriptors } from "./channel/kept-descriptors.ts";
+import { type KeptDescriptors, openKeptDescriptors } from "./channel/kept-descriptors.ts";
 import type { FromTraffic, OpenConnection } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
 import { CertifyClient } from "./control/certify.ts";
 import { type AppliedChanges, ConfigStream } from "./control/config-stream.ts";
-import {
-  openSnapshot,
-  restoreLeaves,
-  restoreResources,
-  type Snapshot,
-} from "./control/snapshot.ts";
+import { openSnapshot } from "./control/snapshot.ts";
 import { openControlServers } from "./control-admin.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
 import { NodeConfiguration } from "./node-configuration.ts";
+import { NodeOwnership } from "./node-ownership.ts";
 import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
 import { operatorLineOf } from "./operator-line-of.ts";
-import { lockRunDir, type RunDirLock } from "./run-dir-lock.ts";
+import { ReportTurns } from "./report-turns.ts";
+import { restoreSnapshot } from "./restore-snapshot.ts";
 import { exposeLeaves } from "./telemetry/leaf-metrics.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
@@ -59,24 +56,18 @@ class ControlApp implements Running {
   readonly #owned = this.#readiness.require("run directory");
   readonly #configured = this.#readiness.require("configuration");
   readonly #trafficUp = this.#readiness.require("traffic process");
+  readonly #serving = this.#readiness.require("pods of the node proxy before");
   readonly #configuration = new NodeConfiguration();
   readonly #certificates: Certificates;
   readonly #certify: CertifyClient;
   readonly #stream: ConfigStream;
   #servers: readonly AdminServer[] = [];
-  #capture: Capture | undefined;
+  readonly #ownership: NodeOwnership;
   #line: ControlLine | undefined;
-  #snapshot: Snapshot | undefined;
   #connections: readonly OpenConnection[] = [];
   readonly #trafficMetrics = new TrafficMetrics((message) => this.#line?.send(message));
-  #isReportDue = false;
-  /**
-   * Until what was captured before this process started is known: else callers would leave its tunnels. And until the
-   * traffic process has told of its tunnels: else a rotation would take them for gone.
-   */
-  #isReportHeld = true;
+  readonly #reports = new ReportTurns(() => this.#report());
   readonly #olderTunnels = new OlderTunnelCounts();
-  #lock: RunDirLock | undefined;
 
   constructor(config: NodeProxyConfig, log: Log) {
     this.#config = config;
@@ -100,12 +91,13 @@ class ControlApp implements Running {
         this.#leavesChanged();
       },
     });
+    this.#ownership = this.#createOwnership();
     this.#stream = new ConfigStream({
       line,
       version: VERSION,
       held: () => this.#configuration.versions(),
       apply: (changes) => {
-        this.#snapshot?.record(changes);
+        this.#ownership.snapshot?.record(changes);
         return this.#apply(changes);
       },
       log,
@@ -114,16 +106,11 @@ class ControlApp implements Running {
 
   /** The order is that of need: what is on disk first, then the traffic process, then the operator. */
   async start(signal: AbortSignal): Promise<void> {
-    const { runDir, trafficUser } = this.#config;
+    const { trafficUser } = this.#config;
     await this.#listen();
-    this.#lock = await lockRunDir(runDir, { onWait: () => this.#tellWait(), signal });
+    await this.#ownership.begin(signal);
     this.#owned.met();
-    this.#snapshot = await openSnapshot({
-      directory: runDir,
-      resources: () => this.#configuration.all(),
-      leaves: () => this.#certificates.leaves(),
-      log: this.#log,
-    });
+    await this.#restore();
     this.#line = await createControlLine({
       path: trafficLinePath(this.#config),
       ...(trafficUser ? { group: trafficUser.gid } : {}),
@@ -132,59 +119,91 @@ class ControlApp implements Running {
       onConnected: () => this.#tellTraffic(),
       onDisconnected: () => this.#trafficUp.missing("the traffic process is away"),
     });
-    const { keptEnds } = this.#config;
-    this.#capture = createCapture({
-      log: this.#log,
-      send: (message, descriptors) => this.#line?.send(message, descriptors),
-      hasLeaf: (uid) => this.#certificates.isServed(uid),
-      hasTunnel: (uid) => this.#configuration.hasTunnel(uid),
-      onState: () => this.#reportSoon(),
-      onClosed: () => {
-        this.#releaseUnneeded();
-        this.#reportSoon();
-      },
-      kept: keptEnds && openKeptDescriptors(keptEnds),
-    });
-    await this.#restore();
     this.#stream.start();
-    void Promise.all([this.#capture.look(), this.#olderTunnels.told(TOLD_WITHIN_MS)]).then(() => {
-      this.#isReportHeld = false;
-      this.#reportSoon();
+    await awaitServable(this.#ownership.taken, {
+      configuration: this.#configuration,
+      stream: this.#stream,
+      certificates: this.#certificates,
+      signal,
+    });
+    await this.#ownership.open();
+  }
+
+  #createOwnership(): NodeOwnership {
+    const { runDir, lineDir, keptEnds } = this.#config;
+    const kept = keptEnds && openKeptDescriptors(keptEnds);
+    return new NodeOwnership({
+      runDir,
+      lineDir,
+      log: this.#log,
+      kept,
+      openSnapshot: () =>
+        openSnapshot({
+          directory: runDir,
+          resources: () => this.#configuration.all(),
+          leaves: () => this.#certificates.leaves(),
+          log: this.#log,
+        }),
+      openCapture: () => this.#openCapture(kept),
+      onWait: () => this.#owned.missing(`another node proxy still holds ${runDir}`),
+      onServed: () => this.#serving.met(),
+      onGiven: () => {
+        this.#reports.hold();
+        this.#stream.withdrawReport();
+      },
+      // Configuration still comes, for the connections that it serves until they end.
+      onSuperseded: () => this.#line?.send({ kind: "drain" }),
+      onGivenBack: () => {
+        this.#ownership.snapshot?.resourcesChanged();
+        this.#ownership.snapshot?.leavesChanged();
+      },
     });
   }
 
-  #tellWait(): void {
-    const reason = `another node proxy still holds ${this.#config.runDir}`;
-    this.#owned.missing(reason);
-    this.#log.info({ runDir: this.#config.runDir }, "waiting for another node proxy to end");
+  get #capture(): Capture | undefined {
+    return this.#ownership.capture;
+  }
+
+  #openCapture(kept: KeptDescriptors | undefined): Capture {
+    const capture = createCapture({
+      log: this.#log,
+      send: (message, descriptors) => {
+        this.#line?.send(message, descriptors);
+        if (message.kind === "pod_closed") this.#ownership.settled(message.uid);
+      },
+      hasLeaf: (uid) => this.#certificates.isServed(uid),
+      hasTunnel: (uid) => this.#configuration.hasTunnel(uid),
+      onState: () => this.#reports.soon(),
+      onClosed: () => {
+        this.#releaseUnneeded();
+        this.#reports.soon();
+      },
+      kept,
+    });
+    if (this.#configuration.isKnown) capture.apply(this.#configuration.enrolments());
+    void Promise.all([capture.look(), this.#olderTunnels.told(TOLD_WITHIN_MS)]).then(() => {
+      // It may be the next one's by now.
+      if (this.#capture === capture) this.#reports.release();
+    });
+    return capture;
   }
 
   async close(): Promise<void> {
     this.#readiness.stop();
     await this.#stream.close();
     await this.#certify.close();
-    await this.#capture?.close();
-    await this.#snapshot?.close();
+    await this.#ownership.close();
     this.#certificates.close();
     await this.#line?.close();
     await Promise.all(this.#servers.map((server) => server.close()));
-    this.#lock?.release();
   }
 
-  /** Last known good: what was held before rules until the operator says otherwise. */
   async #restore(): Promise<void> {
-    const { runDir } = this.#config;
-    const leaves = await restoreLeaves(runDir);
-    if (leaves.kind === "restored") this.#certificates.restore(leaves.value);
-    const resources = await restoreResources(runDir);
-    for (const restored of [leaves, resources]) {
-      if (restored.kind === "unusable") {
-        this.#log.warn({ reasons: restored.reasons.slice(0, 5) }, "snapshot not used");
-      }
-    }
-    if (resources.kind !== "restored") return;
-    this.#apply({ upserts: resources.value, removals: [] });
-    this.#log.info({ resources: resources.value.length }, "snapshot restored");
+    const { leaves, resources } = await restoreSnapshot(this.#config.runDir, this.#log);
+    this.#certificates.restore(leaves);
+    if (!resources) return;
+    this.#apply({ upserts: resources, removals: [] });
+    this.#log.info({ resources: resources.length }, "snapshot restored");
   }
 
   async #listen(): Promise<void> {
@@ -226,9 +245,9 @@ class ControlApp implements Running {
       this.#capture?.releaseSettled(uid);
     }
     this.#releaseUnneeded();
-    this.#snapshot?.resourcesChanged();
+    this.#ownership.snapshot?.resourcesChanged();
     this.#configured.met();
-    this.#reportSoon();
+    this.#reports.soon();
     return { kind: "applied" };
   }
 
@@ -244,8 +263,9 @@ class ControlApp implements Running {
 
   #heard(message: FromTraffic): void {
     if (message.kind === "connections") this.#connections = message.open;
-    if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reportSoon();
+    if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reports.soon();
     this.#trafficMetrics.received(message);
+    if (message.kind === "listening") this.#ownership.settled(message.uid);
     this.#capture?.received(message);
   }
 
@@ -262,24 +282,18 @@ class ControlApp implements Running {
   }
 
   #leavesChanged(): void {
-    this.#snapshot?.leavesChanged();
-    this.#reportSoon();
+    this.#ownership.snapshot?.leavesChanged();
+    this.#reports.soon();
   }
 
-  /** Reports are whole, so those of one turn are one. */
-  #reportSoon(): void {
-    if (this.#isReportDue || this.#isReportHeld) return;
-    this.#isReportDue = true;
-    void nextTurn().then(() => {
-      this.#isReportDue = false;
-      this.#stream.report({
-        node: this.#config.node,
-        version: VERSION,
-        captures: this.#capture?.reports() ?? [],
-        leaves: this.#certificates.report(),
-        bundles: this.#configuration.bundleVersions(),
-        olderTunnels: this.#olderTunnels.than(this.#configuration.issuer()),
-      });
+  #report(): void {
+    this.#stream.report({
+      node: this.#config.node,
+      version: VERSION,
+      captures: this.#capture?.reports() ?? [],
+      leaves: this.#certificates.report(),
+      bundles: this.#configuration.bundleVersions(),
+      olderTunnels: this.#olderTunnels.than(this.#configuration.issuer()),
     });
   }
 }

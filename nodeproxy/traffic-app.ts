@@ -162,13 +162,17 @@ class TrafficApp implements Traffic {
         void this.#tellMetrics(message.id);
         return;
       case "drain":
-        void this.drain().then(() => this.#options.send({ kind: "drained" }));
+        void this.#drained().then(() => this.#options.send({ kind: "drained" }));
         return;
     }
   }
 
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.#isDraining = true;
+    return this.#drained();
+  }
+
+  async #drained(): Promise<void> {
     for (const pod of this.#pods.values()) pod.stopListening();
     await this.#connections.drained();
   }
@@ -216,7 +220,8 @@ class TrafficApp implements Traffic {
   #takePod(source: PodSource, descriptors: readonly number[]): void {
     const { uid, namespace } = source;
     const known = this.#pods.get(uid);
-    if (known?.namespace.inode === namespace.inode || this.#isDraining) {
+    const isServed = known?.isListening && known.namespace.inode === namespace.inode;
+    if (isServed || this.#isDraining) {
       for (const fd of descriptors) closeDescriptor(fd);
       if (known) this.#options.send({ kind: "listening", uid });
       return;

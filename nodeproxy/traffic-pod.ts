@@ -85,6 +85,11 @@ export class TrafficPod {
     );
   }
 
+  /** False once it was told to stop. */
+  get isListening(): boolean {
+    return this.#servers.length > 0;
+  }
+
   /** `undefined` where it is not known, and for a pod that is gone though some process of it lives on. */
   identity(): string | undefined {
     if (this.#parts.isGone(this.uid)) return undefined;

@@ -17,6 +17,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/control",
     "nodeproxy/flow",
     "nodeproxy/gate",
+    "nodeproxy/handover",
     "nodeproxy/health",
     "nodeproxy/identity",
     "nodeproxy/inbound",
@@ -47,6 +48,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/flow": ["nodeproxy/authz", "nodeproxy/channel", "nodeproxy/hbone"],
   "nodeproxy/gate": [],
   "nodeproxy/health": ["core/model", "nodeproxy/balance"],
+  "nodeproxy/handover": ["core/process", "nodeproxy/channel", "nodeproxy/sys"],
   "nodeproxy/hbone": [],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/inbound": [

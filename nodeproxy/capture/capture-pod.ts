@@ -29,6 +29,7 @@ import {
   areAnswered,
   closeSockets,
   descriptorsOf,
+  keptPodOf,
   openPod,
   type PodSockets,
 } from "./pod-sockets.ts";
@@ -114,12 +115,13 @@ export class PodCapture {
     return this.#attempt(() => this.#audit(scan));
   }
 
-  /** Leaves rules and everything in the pod as it is: the keeper and the traffic process hold on to it. */
-  async detach(): Promise<void> {
+  /** Leaves everything in the pod as it is. Gives what it held, whose descriptors are the caller's to close. */
+  async detach(): Promise<KeptPod | undefined> {
     await this.#queue;
-    if (this.#sockets) closeSockets(this.#sockets);
+    const sockets = this.#sockets;
     this.#sockets = undefined;
     this.#phase = "closed";
+    return sockets && keptPodOf(this.uid, sockets);
   }
 
   #goOn({ exclusions }: Enrolment): void {
@@ -188,9 +190,7 @@ export class PodCapture {
 
   #keep(sockets: PodSockets): void {
     this.#sockets = sockets;
-    const { namespace, families } = sockets;
-    const descriptors = descriptorsOf(sockets);
-    this.#parts.kept?.keep({ uid: this.uid, inode: namespace.inode, families, descriptors });
+    this.#parts.kept?.keep(keptPodOf(this.uid, sockets));
     this.hand();
   }
 

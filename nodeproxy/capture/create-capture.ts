@@ -6,6 +6,7 @@
  */
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
+import type { KeptPod } from "../channel/kept-descriptors.ts";
 import type { FromTraffic } from "../channel/messages.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
 import type { CaptureParts } from "./capture-parts.ts";
@@ -38,6 +39,8 @@ export interface Capture {
   /** Audits every pod now and resolves when all are done. */
   readonly audit: () => Promise<void>;
   readonly close: () => Promise<void>;
+  /** Ends as `close` does, and gives all that it held: the descriptors are the caller's to close. */
+  readonly handOver: () => Promise<readonly KeptPod[]>;
 }
 
 export function createCapture(parts: CaptureParts): Capture {
@@ -62,7 +65,10 @@ export function createCapture(parts: CaptureParts): Capture {
     reports: () => [...captures.pods.values()].flatMap(({ report }) => report ?? []),
     look: async () => captures.look(),
     audit: async () => captures.audit(),
-    close: async () => captures.close(),
+    close: async () => {
+      for (const { descriptors } of await captures.end()) descriptors.forEach(closeDescriptor);
+    },
+    handOver: async () => captures.end(),
   };
 }
 
@@ -139,13 +145,14 @@ class Captures {
     await this.#each(async (pod, scan) => pod.audit(scan));
   }
 
-  async close(): Promise<void> {
+  async end(): Promise<readonly KeptPod[]> {
     this.#isClosed = true;
     clearInterval(this.#auditTimer);
     clearTimeout(this.#timer);
     await this.#adopted;
     await this.#round;
-    await Promise.all([...this.pods.values()].map(async (pod) => pod.detach()));
+    const held = await Promise.all([...this.pods.values()].map(async (pod) => pod.detach()));
+    return held.filter((pod) => pod !== undefined);
   }
 
   async #adopt(): Promise<void> {

@@ -55,6 +55,11 @@ export function adoptSockets({ families, descriptors }: KeptPod): PodSockets {
   return { namespace: adoptNamespace(namespaceFd), families, listeners };
 }
 
+export function keptPodOf(uid: string, sockets: PodSockets): KeptPod {
+  const { namespace, families } = sockets;
+  return { uid, inode: namespace.inode, families, descriptors: descriptorsOf(sockets) };
+}
+
 /** In the order of a `pod` message. */
 export function descriptorsOf({ namespace, listeners }: PodSockets): readonly number[] {
   return [namespace.fd, ...listeners];

@@ -26,6 +26,7 @@ export interface KeptDescriptors {
   readonly takeAll: () => readonly KeptPod[];
   readonly keep: (pod: KeptPod) => void;
   readonly forget: (uid: string, inode: number) => void;
+  readonly forgetAll: () => void;
 }
 
 /** Reads `WEFT_KEPT_ENDS`, as the keeper sets it; `undefined` where no keeper runs. */
@@ -46,6 +47,9 @@ export function openKeptDescriptors(ends: readonly [number, number]): KeptDescri
     },
     forget: (uid, inode) => {
       turn(ends, (pod) => (pod.uid === uid && pod.inode === inode ? "drop" : "keep"));
+    },
+    forgetAll: () => {
+      turn(ends, () => "drop");
     },
   };
 }

@@ -27,7 +27,7 @@ export type ToTraffic =
   | { readonly kind: "leaf_dropped"; readonly identity: string }
   /** Answered with `metrics` of the same `id`. */
   | { readonly kind: "metrics_request"; readonly id: number }
-  /** Stop accepting; report `drained` once the last connection has ended. */
+  /** Stop accepting; report `drained` once the last connection has ended. A `pod` that comes later is accepted again. */
   | { readonly kind: "drain" };
 
 /** Of the line itself, see `heartbeat.ts`: answered with `alive` by traffic's end of it. */

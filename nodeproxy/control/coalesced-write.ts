@@ -47,15 +47,6 @@ export class CoalescedWrite {
     await this.#flush();
   }
 
-  /** From here on another process owns the files: what is not written stays so. */
-  async abandon(): Promise<void> {
-    this.#isOver = true;
-    this.#isDirty = false;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#writing;
-  }
-
   async #flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => this.#writeOnce());
     await this.#writing;

@@ -70,6 +70,11 @@ export class ConfigStream {
     this.#upward?.report(report);
   }
 
+  /** A new stream tells no report before the next: another node proxy speaks for the node. */
+  withdrawReport(): void {
+    this.#report = undefined;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#running;

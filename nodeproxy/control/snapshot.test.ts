@@ -103,13 +103,12 @@ test("snapshot: of another format or kind, it says so", async () => {
   expect(await restoreLeaves(directory)).toEqual(unusable);
 });
 
-test("snapshot: after abandon() the files belong to another", async () => {
+test("snapshot: after close() the files belong to another", async () => {
   resources = [bundle("a")];
-  await write();
   const snapshot = await open();
-  resources = [bundle("b")];
   snapshot.resourcesChanged();
-  await snapshot.abandon();
+  await snapshot.close();
+  resources = [bundle("b")];
   snapshot.resourcesChanged();
   await snapshot.close();
   expect(await restoreResources(directory)).toEqual({ kind: "restored", value: [bundle("a")] });

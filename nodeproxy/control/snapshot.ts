@@ -45,10 +45,8 @@ export interface Snapshot {
   record(changes: Changes): void;
   resourcesChanged(): void;
   leavesChanged(): void;
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet: from here on the files may be another's. */
   close(): Promise<void>;
-  /** The pod that takes over owns the files from here on. */
-  abandon(): Promise<void>;
 }
 
 export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> {
@@ -78,10 +76,6 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     leavesChanged: () => leaves.request(),
     close: async () => {
       await Promise.all([resources.close(), leaves.close()]);
-      journal.close();
-    },
-    abandon: async () => {
-      await Promise.all([resources.abandon(), leaves.abandon()]);
       journal.close();
     },
   };

@@ -92,3 +92,13 @@ test("faults: a node proxy that is stopped leaves its rules: its pods are not re
   expect(outcome.stopped.rules).toBeGreaterThan(0);
   expect(outcome.stopped.to).toContain("failed");
 });
+
+test("faults: a successor that is killed costs what it carried, the one before goes on without refusing any", () => {
+  expectHarmless(outcome.successorLost);
+  expect(outcome.successorLost.longestGapMs).toBeLessThan(OUTAGE_MS);
+});
+
+test("faults: node proxies that are replaced under load refuse no connection and cut none", () => {
+  expectHarmless(outcome.upgraded);
+  expect(outcome.upgraded).toMatchObject({ torn: 0, broken: 0 });
+});

@@ -13,6 +13,8 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const OPERATOR_PORT = 15012;
 const OPERATOR_METRICS_PORT = 15014;
 const ADMIN_PORT = 15000;
+const METRICS_PORT = 15020;
+const READY_PORT = 15021;
 
 export interface Mesh {
   readonly folder: string;
@@ -85,12 +87,26 @@ export function startOperator(world: World, folder: string): Program {
   });
 }
 
+export interface NodeProxyStart extends Pick<MeshOptions, "folder" | "confinement"> {
+  /** Of those that run on the node at the same time: each has ports and a line of its own. 0 where absent. */
+  readonly generation?: number;
+}
+
+/** Ports of one generation are so far from those of the one before. */
+const GENERATION_PORTS = 100;
+
+/** Where a node proxy of that generation tells that it is ready. */
+export function readyPort(generation = 0): number {
+  return READY_PORT + generation * GENERATION_PORTS;
+}
+
 /** Also starts one again after it was killed: its run directory is in the folder. */
 export function startNodeProxy(
   world: World,
   node: WorldNode,
-  { folder, confinement }: Pick<MeshOptions, "folder" | "confinement">,
+  { folder, confinement, generation = 0 }: NodeProxyStart,
 ): Program {
+  const offset = generation * GENERATION_PORTS;
   const accessLog = accessLogFile(folder, node.name);
   if (confinement) giveFile(accessLog, confinement.trafficUser);
   return startProgram({
@@ -108,8 +124,10 @@ export function startNodeProxy(
       `--join-token-file=${join(folder, "join-token")}`,
       `--run-dir=${runDir(folder, node.name)}`,
       // The run directory is root's alone.
-      `--line-dir=${join(folder, `line-${node.name}`)}`,
-      `--admin-listen=${node.address}:${ADMIN_PORT}`,
+      `--line-dir=${join(folder, `line-${node.name}-${generation}`)}`,
+      `--admin-listen=${node.address}:${ADMIN_PORT + offset}`,
+      `--metrics-listen=:${METRICS_PORT + offset}`,
+      `--ready-listen=:${readyPort(generation)}`,
       `--access-log=${accessLog}`,
     ],
   });

@@ -47,6 +47,10 @@ export interface Outcome {
     readonly to: string;
     readonly startedAgain: string;
   };
+  /** Started beside the one that runs, and killed whole as soon as it serves. */
+  readonly successorLost: LoadOutcome;
+  /** Each node's twice replaced by one beside it. */
+  readonly upgraded: LoadOutcome;
   readonly wire: {
     readonly tlsBytes: number;
     readonly otherBytes: number;

@@ -8,6 +8,7 @@ import {
   adminGet,
   type Confinement,
   type Mesh,
+  readyPort,
   startMesh,
   startNodeProxy,
   startOperator,
@@ -182,6 +183,10 @@ export class FaultStage {
       return ok ? true : undefined;
     });
     await untilCaptured(this.world, node);
+    await this.#untilAnswered();
+  }
+
+  async #untilAnswered(): Promise<void> {
     const calls = [
       ["web", this.at("api-2", 8080)],
       ["far", this.at("api-1", 8080)],
@@ -216,6 +221,40 @@ export class FaultStage {
     const options = { folder: this.folder, confinement: this.#confinement };
     this.#nodeProxies.set(node.name, startNodeProxy(this.world, node, options));
     await this.untilServing(node);
+  }
+
+  /**
+   * Starts the next one beside the one that runs, and tells that to end once it is ready, as a DaemonSet with a surge
+   * does. Resolves then; `ended` once it has, with its last connection. Its admin endpoint is not asked afterwards.
+   */
+  async upgradeNodeProxy(node: WorldNode, generation: number): Promise<{ ended: Promise<void> }> {
+    const before = this.keeperOf(node);
+    await this.#startNext(node, generation);
+    return { ended: before.stop("SIGTERM") };
+  }
+
+  /** Kills the next one as soon as it serves. Resolves with that moment, once the one before serves again. */
+  async loseNextNodeProxy(node: WorldNode, generation: number): Promise<number> {
+    const before = this.keeperOf(node);
+    await this.#startNext(node, generation);
+    const atMs = now();
+    await this.killNodeProxy(node);
+    this.#nodeProxies.set(node.name, before);
+    await this.#untilAnswered();
+    return atMs;
+  }
+
+  async #startNext(node: WorldNode, generation: number): Promise<void> {
+    const options = { folder: this.folder, confinement: this.#confinement, generation };
+    this.#nodeProxies.set(node.name, startNodeProxy(this.world, node, options));
+    await until(
+      `the next node proxy of ${node.name} to be ready`,
+      async () => {
+        const { ok } = await fetch(`http://${node.address}:${readyPort(generation)}/readyz`);
+        return ok ? true : undefined;
+      },
+      HEALED_MS,
+    );
   }
 
   keeperOf(node: WorldNode): Program {

@@ -39,6 +39,8 @@ export async function tellFaults(stage: FaultStage): Promise<Outcome> {
       rmSync(runDir(stage.folder, node.name), { recursive: true }),
     ),
     stopped: await stopNodeProxy(stage),
+    successorLost: await loseSuccessor(stage),
+    upgraded: await upgradeNodeProxies(stage),
   };
   // Lines of open connections are written when these end.
   await stage.close();
@@ -132,6 +134,28 @@ async function stopNodeProxy(stage: FaultStage): Promise<Outcome["stopped"]> {
   };
   await stage.startNodeProxy(node);
   return { ...outcome, startedAgain: await stage.call("web", stage.at("api-2", 8080)) };
+}
+
+async function loseSuccessor(stage: FaultStage): Promise<LoadOutcome> {
+  const faults: FaultTime[] = [];
+  const tally = await stage.underLoad(stage.at("api-2", 8080), async () => {
+    faults.push(moment(await stage.loseNextNodeProxy(farNode(stage), 1)));
+  });
+  return loadOutcome(tally, faults);
+}
+
+/** Both nodes, each twice, one after the other. */
+async function upgradeNodeProxies(stage: FaultStage): Promise<LoadOutcome> {
+  const ends: Promise<void>[] = [];
+  const tally = await stage.underLoad(SERVICE, async () => {
+    for (const generation of [2, 3]) {
+      for (const node of stage.world.nodes) {
+        ends.push((await stage.upgradeNodeProxy(node, generation)).ended);
+      }
+    }
+  });
+  await Promise.all(ends);
+  return loadOutcome(tally, []);
 }
 
 function findUntunnelled(stage: FaultStage): readonly AccessLine[] {
