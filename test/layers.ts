@@ -45,7 +45,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core/x509",
     "nodeproxy/channel",
   ],
-  "nodeproxy/flow": ["nodeproxy/authz", "nodeproxy/channel", "nodeproxy/hbone"],
+  "nodeproxy/flow": ["nodeproxy/authz", "nodeproxy/channel", "nodeproxy/hbone", "nodeproxy/sys"],
   "nodeproxy/gate": [],
   "nodeproxy/health": ["core/model", "nodeproxy/balance"],
   "nodeproxy/handover": ["core/process", "nodeproxy/channel", "nodeproxy/sys"],

@@ -7,6 +7,7 @@ import type { Denial } from "../authz/verdict.ts";
 import type { OpenConnection } from "../channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
 import { IdleWatch, type Watchable } from "./idle-watch.ts";
+import { type Hearing, ResetWatch } from "./reset-watch.ts";
 import { Splice, type SpliceEnd, type SpliceEnds, type SpliceOwner } from "./splice.ts";
 
 /** Told of each connection once it is carried, and once more at its end. */
@@ -24,6 +25,7 @@ export class Connections {
   readonly #open = new Set<Flow>();
   readonly #waiting: (() => void)[] = [];
   readonly #idle = new IdleWatch();
+  readonly #resets = new ResetWatch(this.#open);
   #dialling = 0;
   #nextId = 1;
   #changes = 0;
@@ -47,6 +49,7 @@ export class Connections {
     this.#nextId += 1;
     this.#changes += 1;
     this.#open.add(flow);
+    this.#resets.begin();
     this.#observer.onConnectionOpened(facts);
     flow.start(permit, ends);
     if (flow.idleTimeoutMs > 0) this.#idle.add(flow);
@@ -133,7 +136,7 @@ interface Cut {
   readonly rule?: number;
 }
 
-class Flow implements SpliceOwner, Watchable {
+class Flow implements SpliceOwner, Watchable, Hearing {
   readonly #id: number;
   readonly facts: ConnectionFacts;
   readonly #connections: Connections;
@@ -161,6 +164,10 @@ class Flow implements SpliceOwner, Watchable {
 
   get bytes(): number {
     return (this.#splice?.bytesForth ?? 0) + (this.#splice?.bytesBack ?? 0);
+  }
+
+  hearResets(): void {
+    this.#splice?.hearResets();
   }
 
   endIdle(): void {

@@ -4,6 +4,7 @@
  */
 import { Socket } from "node:net";
 import type { HboneStream } from "../hbone/stream.ts";
+import { pendingError } from "../sys/tcp-socket.ts";
 
 /** What can be spliced: a socket as accepted or connected, or a CONNECT stream. */
 export type Side = Socket | HboneStream;
@@ -21,6 +22,26 @@ export function resetSide(side: Side): void {
   if (side.destroyed) return;
   if (side instanceof Socket) side.resetAndDestroy();
   else side.reset();
+}
+
+/** The same for what a peer on the other side did: behind the bytes that came before it, as far as they can go on now. */
+export function passReset(side: Side): void {
+  if (side.destroyed) return;
+  if (!(side instanceof Socket)) {
+    side.resetBehindData();
+    return;
+  }
+  while (side.writableCorked > 0) side.uncork();
+  side.resetAndDestroy();
+}
+
+/** The peer has reset it, and libuv will not say so: it is not read, and nothing waits to be written. */
+export function isResetUnheard(side: Side): boolean {
+  if (!(side instanceof Socket) || side.destroyed) return false;
+  if (!side.isPaused() && !side.readableEnded) return false;
+  // Node keeps the descriptor in the handle alone (nodejs/node#8974).
+  const { _handle: handle } = side as { readonly _handle?: { readonly fd: number } | null };
+  return handle ? pendingError(handle.fd) !== 0 : false;
 }
 
 /** Calls the listener once the side is gone. */

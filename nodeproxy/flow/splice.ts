@@ -9,7 +9,7 @@
 import { Socket } from "node:net";
 import type { Permit } from "../authz/decide.ts";
 import type { StreamReader } from "../hbone/stream-line.ts";
-import { endedBy, endedInOrder, resetSide, type Side } from "./side.ts";
+import { endedBy, endedInOrder, isResetUnheard, passReset, resetSide, type Side } from "./side.ts";
 
 /** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
 export type SpliceEnd = "closed" | "reset" | "cut";
@@ -115,12 +115,17 @@ export class Splice {
     resetSide(this.#back.from);
   }
 
+  /** Ends it where one of the peers has reset a side that nobody reads: `reset-watch.ts` asks. */
+  hearResets(): void {
+    for (const { from } of [this.#forth, this.#back]) if (isResetUnheard(from)) resetSide(from);
+  }
+
   /** For this file's listeners only: one side is gone. */
   sideClosed(half: Half): void {
     if (!endedInOrder(half.from)) {
       if (this.#end === "closed") this.#end = "reset";
       this.#reason ??= endedBy(half.from);
-      resetSide(half.to);
+      passReset(half.to);
     }
     this.#open -= 1;
     if (this.#open === 0) this.#owner.onSpliceEnd(this.#end);

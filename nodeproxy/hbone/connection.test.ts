@@ -101,6 +101,40 @@ for (const [name, code] of Object.entries(CODE)) {
   });
 }
 
+test("resetBehindData(): a last word arrives before the reset, though a bulk transfer has the line", async () => {
+  const bulk = await opened();
+  bulk.far.stream.resume();
+  const sending = bulk.near.send(Buffer.alloc(8 << 20), 1 << 20);
+  await bulk.far.until(({ bytes }) => bytes > 0);
+  const { near, far } = await opened();
+  far.stream.resume();
+  near.stream.write(Buffer.from("last words"));
+  near.stream.resetBehindData();
+  near.stream.write(Buffer.from("and never these"));
+  await far.until(({ isClosed }) => isClosed);
+  expect(Buffer.concat(far.chunks).toString()).toBe("last words");
+  expect(far.stream.resetCode).toBe(CODE.connectError);
+  expect(near.stream.resetCode).toBe(CODE.connectError);
+  await sending;
+});
+
+test("resetBehindData(): does not wait for a reader that stalls", async () => {
+  const { near, far } = await opened();
+  near.stream.write(Buffer.alloc(1 << 20));
+  near.stream.resetBehindData();
+  await far.until(({ isClosed }) => isClosed);
+  expect([far.bytes, near.stream.resetCode]).toEqual([0, CODE.connectError]);
+});
+
+test("resetBehindData(): a line that is lost meanwhile ends it too", async () => {
+  const { near } = await opened();
+  near.stream.write(Buffer.from("never sent"));
+  near.stream.resetBehindData();
+  client.connection.destroy();
+  await near.until(({ isClosed }) => isClosed);
+  expect(near.stream.endedInOrder).toBe(false);
+});
+
 test("reset(): what was on its way to a stream that was reset does not end the connection, nor its window", async () => {
   for (let i = 0; i < 60; i += 1) {
     const { near, far } = await opened();

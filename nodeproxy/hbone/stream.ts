@@ -31,7 +31,7 @@ export class HboneStream {
   readonly #pending = new ChunkQueue();
   #sendWindow: number;
   #needsDrain = false;
-  #near: "open" | "ending" | "ended" = "open";
+  #near: "open" | "ending" | "resetting" | "ended" = "open";
   #isQueued = false;
 
   #isAnswered = false;
@@ -120,6 +120,13 @@ export class HboneStream {
     this.#close(code, true);
   }
 
+  /** As `reset`, behind what was written, as far as the peer takes it now. Nothing more is read or written. */
+  resetBehindData(): void {
+    this.#near = "resetting";
+    this.#isPaused = true;
+    if (this.sendable === 0) this.reset();
+  }
+
   pause(): void {
     this.#isPaused = true;
   }
@@ -135,8 +142,7 @@ export class HboneStream {
     this.#tellEnd();
   }
 
-  // What follows is for the connection only.
-
+  // What follows is the connection's.
   /** Client: the far side has said yes or no. */
   answered(status: number): void {
     this.#isAnswered = true;
@@ -197,6 +203,7 @@ export class HboneStream {
     this.#sendWindow += octets;
     if (this.#sendWindow > limit) return false;
     if (this.#pending.bytes > 0) this.#queue();
+    if (this.#near === "resetting" && this.sendable === 0) this.reset();
     return true;
   }
 
@@ -221,13 +228,15 @@ export class HboneStream {
 
   /** True where the writer waits and may go on. */
   takeDrain(): boolean {
+    if (this.#near === "resetting") return this.sendable === 0;
     if (!this.#needsDrain || this.#pending.bytes > HIGH_WATER / 2 || this.#isClosed) return false;
     this.#needsDrain = false;
     return true;
   }
 
   drain(): void {
-    if (!this.#isClosed) this.#reader?.onDrain();
+    if (this.#near === "resetting") this.reset();
+    else if (!this.#isClosed) this.#reader?.onDrain();
   }
 
   #queue(): void {

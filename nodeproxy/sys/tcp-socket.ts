@@ -28,6 +28,7 @@ const SOL_SOCKET = 1;
 const SOL_TCP = 6;
 const SOL_IPV6 = 41;
 const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
 const SO_MARK = 36;
 const IP_TRANSPARENT = 19;
 const IP_BIND_ADDRESS_NO_PORT = 24;
@@ -89,6 +90,13 @@ export function waitingConnections(fd: number): number {
   checked(libc.getsockopt(fd, SOL_TCP, TCP_INFO, info, infoLength), "getsockopt tcp_info");
   // linux/tcp.h: state is the first byte; a listener counts its queue in tcpi_unacked.
   return info[0] === TCP_LISTEN ? info.readUInt32LE(24) : -1;
+}
+
+/** What the kernel holds against a connection, an errno, 0 for nothing. It is told once: end the socket. */
+export function pendingError(fd: number): number {
+  infoLength.writeUInt32LE(value.length, 0);
+  checked(libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, infoLength), "getsockopt error");
+  return value.readInt32LE(0);
 }
 
 function openIn(namespace: NetworkNamespace, family: 4 | 6, prepare: (fd: number) => void): number {

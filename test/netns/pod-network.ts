@@ -29,6 +29,7 @@ export function createPodNetwork(prefix: string): PodNetwork {
   const node = `${prefix}-node`;
   removeAll(prefix);
   ip(`netns add ${node}`);
+  ip(`-n ${node} link set lo up`);
   ip(`-n ${node} link add br0 type bridge`);
   ip(`-n ${node} addr add 10.77.0.1/24 dev br0`);
   ip(`-n ${node} addr add fd77::1/64 dev br0 nodad`);
