@@ -23,9 +23,16 @@ test("parseConfig(): a flag wins over its variable, and IPv6 goes in brackets", 
   });
 });
 
+test("parseConfig(): what one pod may have at once has defaults, and is set", () => {
+  const args = ["--node=a", "--operator=[fd00::1]:1", "--max-pod-connections=100"];
+  expect(parseConfig(args, {})).toMatchObject({
+    config: { podLimits: { connections: 100, tunnels: 4_096 } },
+  });
+});
+
 test("parseConfig(): names everything that is wrong at once", () => {
   const parsed = parseConfig(
-    ["--nodes=a", "--metrics-listen=nowhere", "--log-level=loud", "x"],
+    ["--nodes=a", "--metrics-listen=nowhere", "--log-level=loud", "--max-pod-tunnels=0", "x"],
     {},
   );
   expect(parsed).toEqual({
@@ -37,6 +44,7 @@ test("parseConfig(): names everything that is wrong at once", () => {
       "--node: missing; set it to this node's name",
       '--operator: "" is not host:port',
       '--metrics-listen: "nowhere" is not [HOST]:PORT',
+      '--max-pod-tunnels: "0" is no number of 1 or more',
     ],
   });
 });

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
 import { parseKeptEnds } from "./channel/kept-descriptors.ts";
+import { DEFAULT_POD_LIMITS, type PodLimits } from "./flow/pod-slots.ts";
 
 export interface NodeProxyConfig {
   readonly node: string;
@@ -31,6 +32,7 @@ export interface NodeProxyConfig {
   readonly logFile: string;
   /** Path, or "" for standard output. */
   readonly accessLogFile: string;
+  readonly podLimits: PodLimits;
   /** Ends of the keeper's socketpair, inherited; absent where no keeper runs. */
   readonly keptEnds?: readonly [number, number];
   /** Whom the traffic process runs as; the keeper's own user where absent. */
@@ -66,6 +68,14 @@ const SETTINGS = {
     fallback: "",
     help: "append access logs to this file instead of standard output",
   },
+  "max-pod-connections": {
+    fallback: String(DEFAULT_POD_LIMITS.connections),
+    help: "connections of one pod at once, for each direction",
+  },
+  "max-pod-tunnels": {
+    fallback: String(DEFAULT_POD_LIMITS.tunnels),
+    help: "tunnels of one pod at once, for each direction",
+  },
 } as const;
 
 type Setting = keyof typeof SETTINGS;
@@ -85,6 +95,12 @@ export function parseConfig(
   }
   function listen(name: Setting): ListenAddress {
     return listenAddress(`--${name}`, get(name), reasons);
+  }
+  function count(name: Setting): number {
+    if (!/^[1-9][0-9]{0,8}$/.test(get(name))) {
+      reasons.push(`--${name}: "${get(name)}" is no number of 1 or more`);
+    }
+    return Number(get(name));
   }
   const logLevel = LOG_LEVELS.find((level) => level === get("log-level"));
   if (!logLevel)
@@ -106,6 +122,10 @@ export function parseConfig(
     logLevel: logLevel ?? "info",
     logFile: get("log-file"),
     accessLogFile: get("access-log"),
+    podLimits: {
+      connections: count("max-pod-connections"),
+      tunnels: count("max-pod-tunnels"),
+    },
     ...inherited(env, reasons),
   };
   return reasons.length > 0 ? { kind: "wrong", reasons } : { kind: "config", config };
@@ -168,7 +188,7 @@ function listenAddress(name: string, text: string, reasons: string[]): ListenAdd
 function helpText(): string {
   const rows = Object.entries(SETTINGS).map(([name, { fallback, help }]) => {
     const suffix = fallback === "" ? "" : ` (${fallback})`;
-    return `  --${name.padEnd(18)} ${help}${suffix}`;
+    return `  --${name.padEnd(20)} ${help}${suffix}`;
   });
   return ["usage: node nodeproxy/keeper-main.ts [flags]", ...rows].join("\n");
 }

@@ -7,6 +7,7 @@ import type { Log } from "../core/process/log.ts";
 import { Balancers } from "./balance/balancers.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
+import { DEFAULT_POD_LIMITS, type PodLimits } from "./flow/pod-slots.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
 import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
@@ -26,7 +27,7 @@ import { type PodSource, type TrafficParts, TrafficPod } from "./traffic-pod.ts"
 import { TrafficTrust } from "./traffic-trust.ts";
 import { LeafWaiters } from "./tunnel/leaf-waiters.ts";
 import { openHandshake } from "./tunnel/open-handshake.ts";
-import { TunnelPool } from "./tunnel/pool.ts";
+import { type OpenHandshake, TunnelPool } from "./tunnel/pool.ts";
 import { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 const LEAF_WAIT_MS = 5_000;
@@ -41,6 +42,8 @@ export interface TrafficOptions {
   /** All of the process, in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
   readonly accessLog: AccessLog;
+  /** Of one pod. */
+  readonly limits?: PodLimits;
   readonly send: (message: FromTraffic) => void;
 }
 
@@ -86,14 +89,14 @@ class TrafficApp implements Traffic {
 
   constructor(options: TrafficOptions) {
     this.#options = options;
-    const { node, log, metrics, accessLog } = options;
+    const { node, log, metrics, accessLog, limits = DEFAULT_POD_LIMITS } = options;
     const telemetry = new ConnectionTelemetry(
       metrics,
       accessLog,
       () => this.#current.settings()?.accessLog ?? true,
     );
     this.#connections = new Connections(telemetry);
-    this.#pool = new TunnelPool((ends) =>
+    const handshake: OpenHandshake = (ends) =>
       openHandshake(
         {
           contexts: this.#contexts,
@@ -104,8 +107,8 @@ class TrafficApp implements Traffic {
           issuers: this.#issuers,
         },
         ends,
-      ),
-    );
+      );
+    this.#pool = new TunnelPool(handshake, limits.tunnels);
     this.#trust = new TrafficTrust({
       current: this.#current,
       contexts: this.#contexts,
@@ -137,6 +140,7 @@ class TrafficApp implements Traffic {
       balancers: this.#balancers,
       slots: new ServiceSlots(),
       checks: this.#checks,
+      limits,
     };
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();
   }

@@ -37,6 +37,7 @@ process.exit(
         metrics,
         metricsText: () => registry.metrics(),
         accessLog,
+        limits: config.podLimits,
         send: (message) => line.send(message),
       });
       const line = createTrafficLine({

@@ -8,6 +8,7 @@ import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
+import { type PodLimits, PodSlots } from "./flow/pod-slots.ts";
 import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
@@ -46,6 +47,7 @@ export interface TrafficParts {
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
   readonly checks: TcpChecks;
+  readonly limits: PodLimits;
 }
 
 /** Listening sockets of one family, taken over. */
@@ -68,9 +70,16 @@ export class TrafficPod {
   readonly #parts: TrafficParts;
   readonly #servers: Server[] = [];
   readonly #tunnels: TunnelListener[] = [];
+  readonly #calling: PodSlots;
+  readonly #called: PodSlots;
+  readonly #calledByTunnels: PodSlots;
   #isClosed = false;
 
   constructor(source: PodSource, parts: TrafficParts) {
+    const { connections, tunnels } = parts.limits;
+    this.#calling = new PodSlots(connections);
+    this.#called = new PodSlots(connections);
+    this.#calledByTunnels = new PodSlots(tunnels);
     this.uid = source.uid;
     this.namespace = source.namespace;
     this.#parts = parts;
@@ -180,6 +189,8 @@ export class TrafficPod {
       uid: this.uid,
       connections,
       judge,
+      slots: this.#called,
+      tunnelSlots: this.#calledByTunnels,
       enrolment: () => this.#enrolment(),
       party: () => this.#party(),
       partyAt: (address) => parties.of(current.workloadAt(address)),
@@ -200,6 +211,7 @@ export class TrafficPod {
       connections,
       balancers,
       slots,
+      ownSlots: this.#calling,
       checks,
       isClosed: () => this.#isClosed,
       onEjected: (service, endpoint) => {

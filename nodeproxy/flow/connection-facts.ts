@@ -31,7 +31,7 @@ export interface ConnectionFacts {
   readonly tunnelled: boolean;
   /** Ended when for so long no byte came from either side; 0 or absent: never. */
   readonly idleTimeoutMs?: number;
-  /** Outbound only: what the connection takes up of limits, given back at its end. */
+  /** What the connection takes up of limits, given back at its end. */
   readonly lease?: Lease;
   /** Inbound only: what was decided on, and will be again when policies change. */
   readonly attempt?: Attempt;

@@ -9,7 +9,7 @@ import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
-import type { ConnectionFacts, Party, Watched } from "../flow/connection-facts.ts";
+import type { ConnectionFacts, Lease, Party, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
 import { type Side, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
@@ -47,11 +47,21 @@ export function carryIn(call: InboundCall): void {
     call.refuse("denied");
     return;
   }
-  dial(call, verdict.permit, facts);
+  const slot = pod.slots.take();
+  if (!slot) {
+    pod.connections.report(facts, { code: "pod_connections_exhausted" });
+    call.refuse("unreachable");
+    return;
+  }
+  dial(call, verdict.permit, { ...facts, lease: slot });
 }
 
 function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watched {
   return { matches, ...(dryRun === undefined ? {} : { dryRun }) };
+}
+
+interface Leased extends ConnectionFacts {
+  readonly lease: Lease;
 }
 
 /** A denial in the words of the log. */
@@ -97,13 +107,14 @@ function endpointText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
+function dial(call: InboundCall, permit: Permit, facts: Leased): void {
   const { pod, front, address, port } = call;
   let back: Socket;
   try {
     const fd = pod.openSocket(address.includes(":") ? 6 : 4, call.sourceAddress);
     back = new Socket({ fd, allowHalfOpen: true });
   } catch (error) {
+    facts.lease.end();
     pod.connections.report(facts, { code: codeOf(error) });
     call.refuse("unreachable");
     return;
@@ -114,6 +125,7 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(timeout);
+    facts.lease.end();
     pod.connections.report(facts, { code });
     pod.connections.dialEnded();
     back.destroy();
@@ -137,6 +149,7 @@ function dial(call: InboundCall, permit: Permit, facts: ConnectionFacts): void {
     // Between the decision and now the policies may have changed, and `recheck` sees open connections only.
     const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
     if (denial?.kind === "deny") {
+      facts.lease.end();
       pod.connections.report(facts, refusalOf(denial));
       pod.connections.dialEnded();
       back.destroy();

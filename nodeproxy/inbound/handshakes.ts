@@ -1,16 +1,24 @@
 /**
- * TLS handshakes under way on one tunnel listener: who is behind each, and not too many of one source.
+ * TLS handshakes and tunnels on one tunnel listener: who is behind each, and not too many of one source, nor of all.
  *
  * A handshake costs memory before its caller has proven anything, and may take ten seconds. Bounded for
- * each source address, so that one machine that begins handshakes without end does not shut out the others.
+ * each source address, so that one machine that begins handshakes without end does not shut out the others; and for
+ * the pod, so that many machines do not take what all pods of the node share.
  */
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { canonicalIp } from "../../core/model/ip.ts";
+import type { PodSlots } from "../flow/pod-slots.ts";
 import type { OwnLeaf } from "../identity/tls-context.ts";
+import { SourceCounts } from "./source-counts.ts";
 
 /** A caller opens one for each tunnel; an address is one pod's or, masqueraded, stands for those of one node. */
 const MAX_FROM_ONE_SOURCE = 512;
+/** Tunnels that are open, of 100 or 1,000 streams each. */
+const MAX_TUNNELS_FROM_ONE_SOURCE = 1_024;
+
+/** Why a handshake is not begun. */
+export type HandshakeRefusal = "too_many_handshakes" | "too_many_tunnels" | "pod_tunnels_exhausted";
 
 export interface Origin {
   readonly remoteAddress: string;
@@ -21,27 +29,55 @@ export interface Origin {
 }
 
 export class Handshakes {
-  readonly #bySource = new Map<string, number>();
+  readonly #slots: PodSlots;
+  readonly #underWay = new SourceCounts();
+  /** With those under way. */
+  readonly #tunnels = new SourceCounts();
   /** By the socket under TLS. A socket that is gone tells its address no more. */
   readonly #origins = new WeakMap<Socket, Origin>();
   readonly #pending = new WeakSet<Socket>();
+  readonly #refused = new WeakSet<Socket>();
 
-  /** False where the source has too many already: the caller ends the socket. */
-  begin(socket: Socket, own: OwnLeaf | undefined): boolean {
+  /** `slots`: of the pod, for its tunnels. */
+  constructor(slots: PodSlots) {
+    this.#slots = slots;
+  }
+
+  /** Says why not where the source or the pod has too many already: the caller ends the socket. */
+  begin(socket: Socket, own: OwnLeaf | undefined): HandshakeRefusal | undefined {
+    const refusal = this.#begin(socket, own);
+    if (refusal !== undefined) this.#refused.add(socket);
+    return refusal;
+  }
+
+  /** Node's TLS begins all the same, and fails. */
+  wasRefused(tls: TLSSocket): boolean {
+    const socket = underneath(tls);
+    return socket !== undefined && this.#refused.has(socket);
+  }
+
+  #begin(socket: Socket, own: OwnLeaf | undefined): HandshakeRefusal | undefined {
     const origin = { ...originOf(socket), own };
     this.#origins.set(socket, origin);
-    const count = this.#bySource.get(origin.remoteAddress) ?? 0;
-    if (count >= MAX_FROM_ONE_SOURCE) return false;
-    this.#bySource.set(origin.remoteAddress, count + 1);
+    const { remoteAddress } = origin;
+    if (this.#underWay.of(remoteAddress) >= MAX_FROM_ONE_SOURCE) return "too_many_handshakes";
+    if (this.#tunnels.of(remoteAddress) >= MAX_TUNNELS_FROM_ONE_SOURCE) return "too_many_tunnels";
+    const slot = this.#slots.take();
+    if (!slot) return "pod_tunnels_exhausted";
+    this.#underWay.more(remoteAddress);
+    this.#tunnels.more(remoteAddress);
     this.#pending.add(socket);
-    socket.once("close", () => this.#ended(socket));
-    return true;
+    socket.once("close", () => {
+      this.#ended(socket);
+      this.#tunnels.less(remoteAddress);
+      slot.end();
+    });
+    return undefined;
   }
 
   /** The handshake is over, well or badly. Tells who began it. */
   end(tls: TLSSocket): Origin {
-    // Node has no public name for the socket under TLS, and a TLS socket that was destroyed has no address left.
-    const { _parent: socket } = tls as { readonly _parent?: Socket };
+    const socket = underneath(tls);
     if (!socket) return originOf(tls);
     this.#ended(socket);
     return this.#origins.get(socket) ?? originOf(tls);
@@ -49,11 +85,13 @@ export class Handshakes {
 
   #ended(socket: Socket): void {
     if (!this.#pending.delete(socket)) return;
-    const { remoteAddress = "" } = this.#origins.get(socket) ?? {};
-    const count = (this.#bySource.get(remoteAddress) ?? 1) - 1;
-    if (count === 0) this.#bySource.delete(remoteAddress);
-    else this.#bySource.set(remoteAddress, count);
+    this.#underWay.less(this.#origins.get(socket)?.remoteAddress ?? "");
   }
+}
+
+/** Node has no public name for the socket under TLS, and a TLS socket that was destroyed has no address left. */
+function underneath(tls: TLSSocket): Socket | undefined {
+  return (tls as { readonly _parent?: Socket })._parent;
 }
 
 /** Addresses in their canonical form. */

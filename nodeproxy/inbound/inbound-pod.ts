@@ -2,12 +2,17 @@
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
+import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Judge } from "./judge.ts";
 
 export interface InboundPod {
   readonly uid: string;
   readonly connections: Connections;
   readonly judge: Judge;
+  /** Connections that it may be called by at once. */
+  readonly slots: PodSlots;
+  /** Tunnels to it, from the first byte of their handshakes on. */
+  readonly tunnelSlots: PodSlots;
   /** `undefined` where the configuration does not know the pod (yet): everything is refused. */
   enrolment(): Enrolment | undefined;
   /** The pod itself as destination. */

@@ -49,13 +49,14 @@ export class TunnelListener {
   readonly #parts: TunnelListenerParts;
   readonly #server: Server;
   readonly #open = new OpenTunnels();
-  readonly #handshakes = new Handshakes();
+  readonly #handshakes: Handshakes;
   #contextVersion = -1;
   #own: OwnLeaf | undefined;
   #trustChange: { readonly atMs: number; readonly isTrusted: IsTrusted } | undefined;
 
   constructor(parts: TunnelListenerParts) {
     this.#parts = parts;
+    this.#handshakes = new Handshakes(parts.pod.tunnelSlots);
     // Without a certificate every handshake fails, which is what a pod without a leaf must do.
     this.#server = createServer({
       requestCert: true,
@@ -70,12 +71,14 @@ export class TunnelListener {
     // come between two handshakes.
     this.#server.prependListener("connection", (socket: Socket) => {
       this.#refresh();
-      if (this.#handshakes.begin(socket, this.#own)) return;
-      this.#report("", originOf(socket), "too_many_handshakes");
+      const refusal = this.#handshakes.begin(socket, this.#own);
+      if (refusal === undefined) return;
+      this.#report("", originOf(socket), refusal);
       socket.destroy();
     });
     this.#server.on("secureConnection", (socket) => this.#take(socket));
     this.#server.on("tlsClientError", (error, socket) => {
+      if (this.#handshakes.wasRefused(socket)) return;
       this.#report("", this.#handshakes.end(socket), handshakeCode(error, socket));
       socket.destroy();
     });

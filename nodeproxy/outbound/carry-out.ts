@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import type { Service } from "../../core/model/service.ts";
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { permitOutbound } from "../authz/decide.ts";
-import { type ConnectionFacts, NO_PARTY } from "../flow/connection-facts.ts";
+import { type ConnectionFacts, type Lease, NO_PARTY } from "../flow/connection-facts.ts";
 import { resetSide } from "../flow/side.ts";
 import { answerGate } from "../gate/answer.ts";
 import { isGateDestination } from "../gate/gate-protocol.ts";
@@ -45,16 +45,29 @@ export function takeOutbound(pod: OutboundPod, socket: Socket): void {
     resetSide(socket);
     return;
   }
-  void carryOut(pod, socket, to);
+  const slot = pod.ownSlots.take();
+  if (!slot) {
+    pod.connections.report(factsOf(pod, socket, { to }), { code: "pod_connections_exhausted" });
+    resetSide(socket);
+    return;
+  }
+  void carryOut(pod, socket, { to, slot });
 }
 
-async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Promise<void> {
+interface Begun {
+  readonly to: Destination;
+  /** One of the pod's own. */
+  readonly slot: Lease;
+}
+
+async function carryOut(pod: OutboundPod, socket: Socket, { to, slot }: Begun): Promise<void> {
   // Over all attempts together: between two of them stopping must not take the connection for ended.
   pod.connections.dialBegun();
+  let isCarried = false;
   try {
     const service = pod.view.serviceAt(to.address);
     if (!service) {
-      await carryToFirst(pod, socket, { to, tried: [] });
+      isCarried = await carryToFirst(pod, socket, { to, tried: [], lease: slot });
       return;
     }
     const ref = `${service.namespace}/${service.name}`;
@@ -66,10 +79,11 @@ async function carryOut(pod: OutboundPod, socket: Socket, to: Destination): Prom
         return;
       }
     }
-    const holding = new Holding(pod.slots, ref);
-    const isCarried = await carryToFirst(pod, socket, { to, tried: [], holding });
+    const holding = new Holding(pod.slots, ref, slot);
+    isCarried = await carryToFirst(pod, socket, { to, tried: [], lease: holding, holding });
     if (!isCarried) holding.end();
   } finally {
+    if (!isCarried) slot.end();
     pod.connections.dialEnded();
   }
 }
@@ -90,17 +104,19 @@ interface Trying {
   readonly to: Destination;
   /** Endpoints tried in vain. */
   readonly tried: string[];
+  /** Ends with the connection. */
+  readonly lease: Lease;
   /** Of a connection to a Service. */
   readonly holding?: Holding;
 }
 
 /** False where the connection came to nothing; that is reported then. */
 async function carryToFirst(pod: OutboundPod, socket: Socket, trying: Trying): Promise<boolean> {
-  const { to, tried, holding } = trying;
+  const { to, tried, lease, holding } = trying;
   let code = "";
   let route = routeOf(pod, to, tried);
   while (route.kind === "upstream") {
-    const facts = factsOf(pod, socket, { to, route, holding });
+    const facts = factsOf(pod, socket, { to, route, lease });
     code = await attempt(pod, route, { socket, facts, holding });
     if (code === "") return true;
     if (code === "caller_gone") return false;
@@ -187,10 +203,10 @@ interface Refused {
 interface Way {
   readonly to: Destination;
   readonly route?: Route | Refused;
-  readonly holding?: Holding | undefined;
+  readonly lease?: Lease;
 }
 
-function factsOf(pod: OutboundPod, socket: Socket, { to, route, holding }: Way): ConnectionFacts {
+function factsOf(pod: OutboundPod, socket: Socket, { to, route, lease }: Way): ConnectionFacts {
   const service = route?.service;
   const chosen = route?.kind === "upstream" ? route : undefined;
   return {
@@ -206,7 +222,7 @@ function factsOf(pod: OutboundPod, socket: Socket, { to, route, holding }: Way):
     destinationAddress: endpointKey(to),
     service: service ? `${service.namespace}/${service.name}` : "",
     idleTimeoutMs: chosen?.settings?.idleTimeoutMs ?? 0,
-    ...(holding ? { lease: holding } : {}),
+    ...(lease ? { lease } : {}),
   };
 }
 

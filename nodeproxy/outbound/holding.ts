@@ -1,4 +1,4 @@
-/** What one connection takes up of its Service and of the endpoint that it is at; all given back at its end, once. */
+/** What one connection takes up of its pod, of its Service and of the endpoint that it is at; all given back at its end, once. */
 import type { Member, MemberHealth } from "../balance/member.ts";
 import type { Lease } from "../flow/connection-facts.ts";
 import type { ServiceSlots } from "./service-slots.ts";
@@ -9,8 +9,11 @@ export class Holding implements Lease {
   #endpoint: MemberHealth | undefined;
   #isEnded = false;
 
-  /** The service's slot is taken already. */
-  constructor(slots: ServiceSlots, service: string) {
+  readonly #ofPod: Lease;
+
+  /** The service's slot is taken already, and the pod's is ended with it. */
+  constructor(slots: ServiceSlots, service: string, ofPod: Lease) {
+    this.#ofPod = ofPod;
     this.#slots = slots;
     this.#service = service;
   }
@@ -27,6 +30,7 @@ export class Holding implements Lease {
     this.#isEnded = true;
     this.#leave();
     this.#slots.release(this.#service);
+    this.#ofPod.end();
   }
 
   #leave(): void {

@@ -76,6 +76,13 @@ function timedOut(): Error {
   return new Error("timed out", { cause: "connect_timeout" });
 }
 
+const VERDICTS: ReadonlySet<string> = new Set([
+  "denied_by_peer",
+  "malformed_by_peer",
+  "no_leaf",
+  "pod_tunnels_exhausted",
+]);
+
 export function openFailureCode(error: unknown): string {
   if (error instanceof TunnelError) return error.reason;
   switch ((error as NodeJS.ErrnoException).code ?? "") {
@@ -91,9 +98,9 @@ export function openFailureCode(error: unknown): string {
   }
 }
 
-/** The peer decided; another endpoint of the service must not be asked until one says yes. */
+/** The peer decided, or the caller lacks something; another endpoint of the service must not be asked until one says yes. */
 export function isVerdict(code: string): boolean {
-  return code === "denied_by_peer" || code === "malformed_by_peer" || code === "no_leaf";
+  return VERDICTS.has(code);
 }
 
 /** It says something about the endpoint, and not about this node or the caller. */

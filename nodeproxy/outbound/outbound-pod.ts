@@ -4,6 +4,7 @@ import type { Workload } from "../../core/model/workload.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
+import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
@@ -21,6 +22,8 @@ export interface OutboundPod {
   partyOf(workload: Workload | undefined): Party;
   readonly balancers: Balancers;
   readonly slots: ServiceSlots;
+  /** Connections that it may have open itself. */
+  readonly ownSlots: PodSlots;
   readonly checks: TcpChecks;
   /** An endpoint is left out for a while, because connections could not reach it. */
   onEjected(service: string, endpoint: string): void;

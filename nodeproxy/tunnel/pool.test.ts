@@ -52,13 +52,18 @@ beforeEach(async () => {
   begun = [];
   asked = [];
   issuerNow = "first";
-  pool = new TunnelPool((ends) => {
+  pool = pooled(1_000);
+});
+
+/** With so many tunnels of one pod. */
+function pooled(limit: number): TunnelPool {
+  return new TunnelPool((ends) => {
     asked.push(ends);
     return new Promise((resolve, reject) => {
       begun.push((outcome) => (Error.isError(outcome) ? reject(outcome) : resolve(outcome)));
     });
-  });
-});
+  }, limit);
+}
 
 afterEach(async () => {
   pool.close();
@@ -243,6 +248,40 @@ test("open(): two pods never share a tunnel, whatever they agree in", async () =
     await opening;
   }
   expect(new Set(streams.map((stream) => stream.line)).size).toBe(others.length + 1);
+});
+
+test("open(): a pod with as many tunnels as it may have gets no other until one is closed, and other pods do", async () => {
+  pool = pooled(2);
+  function to(destinationUid: string, sourceUid = "a"): TunnelEnds {
+    return { ...ENDS, sourceUid, destinationUid };
+  }
+  const openings = [open(to("x")), open(to("y"))];
+  await finishNext();
+  await finishNext();
+  const [first, second] = await Promise.all(openings);
+  expect(await reasonOf(open(to("z")))).toBe("pod_tunnels_exhausted");
+  const other = open(to("z", "b"));
+  await finishNext();
+  await other;
+  // More streams in the tunnels that it has.
+  await open(to("y"));
+  if (!first || !second) throw new Error("no stream");
+  const closed = tunnelEnded(first);
+  pool.endWorkload("x");
+  await closed;
+  const again = open(to("z"));
+  await finishNext();
+  await again;
+  expect(asked).toHaveLength(4);
+});
+
+test("open(): a handshake that fails gives back its place", async () => {
+  pool = pooled(1);
+  for (let i = 0; i < 3; i += 1) {
+    const opening = reasonOf(open());
+    begun.shift()?.({ kind: "failed", error: new TunnelError("tunnel_tls_failed", "no") });
+    expect(await opening).toBe("tunnel_tls_failed");
+  }
 });
 
 test("drainIdentity(): without a leaf no new stream begins, and open ones go on", async () => {

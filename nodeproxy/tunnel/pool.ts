@@ -60,12 +60,17 @@ interface Route {
 
 export class TunnelPool implements TunnelOwner {
   readonly #openHandshake: OpenHandshake;
+  /** Tunnels of one pod, those that end with their last stream too. */
+  readonly #limit: number;
+  /** By the pod's UID. */
+  readonly #counts = new Map<string, number>();
   readonly #routes = new Map<string, Route>();
   readonly #live = new Map<Tunnel, Entry>();
   readonly #draining = new Map<Tunnel, Entry>();
 
-  constructor(openHandshake: OpenHandshake) {
+  constructor(openHandshake: OpenHandshake, limit: number) {
     this.#openHandshake = openHandshake;
+    this.#limit = limit;
   }
 
   /** Tunnels that may take streams, for metrics. */
@@ -78,6 +83,10 @@ export class TunnelPool implements TunnelOwner {
     for (let attempt = 0; ; attempt += 1) {
       const route = this.#routeOf(ends);
       const used = this.#chosen(route);
+      if (!used && this.#countOf(ends) >= this.#limit) {
+        if (route.entries.length === 0) this.#routes.delete(route.key);
+        throw new TunnelError("pod_tunnels_exhausted", `${this.#limit} tunnels are open`);
+      }
       const { tunnel } = used ?? this.#connect(route);
       try {
         return await tunnel.open(authority);
@@ -170,7 +179,17 @@ export class TunnelPool implements TunnelOwner {
   }
 
   onTunnelClosed(tunnel: Tunnel): void {
+    const entry = this.#draining.get(tunnel);
+    if (!entry) return;
     this.#draining.delete(tunnel);
+    const { sourceUid } = entry.route.ends;
+    const left = this.#countOf(entry.route.ends) - 1;
+    if (left === 0) this.#counts.delete(sourceUid);
+    else this.#counts.set(sourceUid, left);
+  }
+
+  #countOf({ sourceUid }: TunnelEnds): number {
+    return this.#counts.get(sourceUid) ?? 0;
   }
 
   #all(): readonly Entry[] {
@@ -211,6 +230,7 @@ export class TunnelPool implements TunnelOwner {
     const tunnel = new Tunnel(this.#openHandshake(route.ends), this);
     const entry = { tunnel, route, isOutdated: false };
     this.#live.set(tunnel, entry);
+    this.#counts.set(route.ends.sourceUid, this.#countOf(route.ends) + 1);
     route.entries.push(entry);
     return entry;
   }

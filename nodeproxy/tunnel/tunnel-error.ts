@@ -2,6 +2,8 @@
 export type TunnelReason =
   /** No certificate of the source's identity, or no roots. */
   | "no_leaf"
+  /** The source has as many tunnels as one pod may have. */
+  | "pod_tunnels_exhausted"
   | "tunnel_connect_failed"
   | "tunnel_connect_timeout"
   | "tunnel_tls_failed"

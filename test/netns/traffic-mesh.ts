@@ -14,6 +14,7 @@ import { createLog } from "../../core/process/log.ts";
 import { applyRules, removeRules } from "../../nodeproxy/capture/apply-rules.ts";
 import type { FromTraffic } from "../../nodeproxy/channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "../../nodeproxy/flow/connection-facts.ts";
+import { DEFAULT_POD_LIMITS, type PodLimits } from "../../nodeproxy/flow/pod-slots.ts";
 import { duplicateDescriptor } from "../../nodeproxy/sys/descriptor.ts";
 import { openListeningSocket } from "../../nodeproxy/sys/tcp-socket.ts";
 import { ConnectionMetrics } from "../../nodeproxy/telemetry/connection-metrics.ts";
@@ -62,10 +63,13 @@ const SETTINGS: ResourceBody = {
   },
 };
 
-export async function createTrafficMesh(prefix: string): Promise<TrafficMesh> {
+export async function createTrafficMesh(
+  prefix: string,
+  limits: PodLimits = DEFAULT_POD_LIMITS,
+): Promise<TrafficMesh> {
   const network = createPodNetwork(prefix);
   const root = createCraftedRoot();
-  const [a, b] = [createNode("node-a"), createNode("node-b")];
+  const [a, b] = [createNode("node-a", limits), createNode("node-b", limits)];
   function put(...bodies: readonly ResourceBody[]): void {
     for (const { traffic } of [a, b]) {
       traffic.onMessage({ kind: "changes", changes: changesOf(bodies) }, []);
@@ -178,7 +182,7 @@ function changesOf(bodies: readonly ResourceBody[]): { upserts: Resource[]; remo
   };
 }
 
-function createNode(node: string): TrafficNode {
+function createNode(node: string, limits: PodLimits): TrafficNode {
   const ended: LoggedConnection[] = [];
   const waiting: ((connection: LoggedConnection) => void)[] = [];
   const told: FromTraffic[] = [];
@@ -189,6 +193,7 @@ function createNode(node: string): TrafficNode {
     log: createLog({ name: "test", level: "error" }),
     metrics: new ConnectionMetrics(registry),
     metricsText: () => registry.metrics(),
+    limits,
     accessLog: {
       write: (facts, outcome) => {
         ended.push({ facts, outcome });
