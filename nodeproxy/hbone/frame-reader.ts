@@ -5,7 +5,7 @@
  * none is waited for. Other frames are handed on whole; none is larger than a header list may be. Knows
  * lengths and padding; what a frame means is the sink's.
  */
-import { protocolError } from "./hbone-error.ts";
+import { flood, protocolError } from "./hbone-error.ts";
 import { CODE, FLAG, FRAME, HEAD_BYTES, PREFACE } from "./protocol.ts";
 
 export interface FrameSink {
@@ -29,6 +29,13 @@ export interface Frame {
 export const MAX_FRAME_BYTES = 1 << 18;
 /** A header list, and the largest padding. */
 const MAX_WHOLE_BYTES = 16_384 + 256;
+/** Of one size each, RFC 9113 6; others may be as large as we announce. */
+const FIXED_SIZE: ReadonlySet<number> = new Set([
+  FRAME.priority,
+  FRAME.resetStream,
+  FRAME.ping,
+  FRAME.windowUpdate,
+]);
 const NONE: Buffer = Buffer.alloc(0);
 
 type State = "preface" | "head" | "pad length" | "data" | "padding" | "whole" | "skip";
@@ -192,7 +199,9 @@ export class FrameReader {
   #beginWhole(length: number): void {
     if (length > MAX_WHOLE_BYTES) {
       const message = `a frame of type ${this.#type} and ${length} octets`;
-      throw protocolError(message, CODE.enhanceYourCalm);
+      throw FIXED_SIZE.has(this.#type)
+        ? protocolError(message, CODE.frameSizeError)
+        : flood(message);
     }
     if (length === 0) this.#endWhole(NONE);
     else this.#state = "whole";

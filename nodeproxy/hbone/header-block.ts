@@ -68,7 +68,9 @@ export class HeaderBlocks {
     const open = this.#open;
     if (!open || (flags & FLAG.endHeaders) === 0) return undefined;
     this.#open = undefined;
-    return this.#parts.length === 1 ? open : { ...open, bytes: Buffer.concat(this.#parts) };
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts.length === 1 ? open : { ...open, bytes: Buffer.concat(parts) };
   }
 }
 

@@ -31,9 +31,9 @@ export class Incoming implements FrameSink {
   readonly #window = new ReceiveWindow(CONNECTION_WINDOW, CONNECTION_PARTS);
   /** Of the DATA that is being read; none where nobody reads it. */
   #stream: HboneStream | undefined;
-  /** Octets of the frame, and those that no reader gets: all, less its chunks. */
+  /** Octets of the frame with padding, and without. */
   #length = 0;
-  #overhead = 0;
+  #octets = 0;
   #hasSettings = false;
 
   constructor(line: IncomingLine, isServer: boolean) {
@@ -54,25 +54,25 @@ export class Incoming implements FrameSink {
       throw protocolError("DATA beyond the connection's window", CODE.flowControlError);
     }
     this.#length = length;
-    this.#overhead = length;
+    this.#octets = 0;
     this.#stream = this.#readerOf(id, length);
   }
 
   onDataChunk(chunk: Buffer): void {
-    if (!this.#stream) return;
-    this.#overhead -= chunk.length;
-    this.#stream.receive(chunk);
+    this.#octets += chunk.length;
+    this.#stream?.receive(chunk);
   }
 
   onDataEnd(isLast: boolean): void {
     const stream = this.#stream;
     this.#stream = undefined;
+    if (!isLast && this.#octets === 0) this.#guard.count("empty DATA");
     if (!stream) {
-      this.release(this.#overhead);
+      this.release(this.#length);
       return;
     }
-    if (this.#overhead > 0) stream.receivePadding(this.#overhead);
-    if (stream.contentLeft !== undefined) stream.contentLeft -= this.#length - this.#overhead;
+    if (this.#length > this.#octets) stream.receivePadding(this.#length - this.#octets);
+    if (stream.contentLeft !== undefined) stream.contentLeft -= this.#octets;
     if (isLast && !stream.destroyed) this.#headers.streamEnded(stream);
   }
 
@@ -127,7 +127,6 @@ export class Incoming implements FrameSink {
   #readerOf(id: number, length: number): HboneStream | undefined {
     const { streams } = this.#line;
     const stream = streams.get(id);
-    if (length === 0) this.#guard.count("empty DATA");
     if (!stream) {
       if (streams.endingOf(id) !== "reset by us") this.#headers.streamError(id, CODE.streamClosed);
       return undefined;
