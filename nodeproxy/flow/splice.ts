@@ -48,10 +48,22 @@ class Half implements StreamReader {
     this.bytes += chunk.length;
     const isBulk = chunk.length >= BULK_BYTES;
     if (isBulk) gather(this.to);
+    else if (isBehind(this.to)) return this.#writeBehind(this.to, chunk);
     const hasRoom = this.to.write(chunk);
     // What a tunnel may send is bounded until it is told that this has gone on; small pieces it keeps better itself.
     if (!hasRoom && (!isBulk || this.from instanceof Socket)) this.from.pause();
     return hasRoom;
+  }
+
+  /**
+   * A socket that takes nothing would keep each small chunk by itself, which costs far more than its octets: one
+   * waits, and whoever sends the others keeps them together until it is written.
+   */
+  #writeBehind(to: Socket, chunk: Buffer): boolean {
+    const { from } = this;
+    from.pause();
+    to.write(chunk, () => from.resume());
+    return false;
   }
 
   onEnd(): void {
@@ -165,6 +177,11 @@ function gather(side: Side): void {
   side.cork();
   if (gathering.length === 0) setImmediate(release);
   gathering.push(side);
+}
+
+/** Does it still have what it was given in another turn? */
+function isBehind(side: Side): side is Socket {
+  return side instanceof Socket && side.writableLength > 0 && side.writableCorked === 0;
 }
 
 function release(): void {

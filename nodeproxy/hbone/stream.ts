@@ -287,6 +287,8 @@ export class HboneStream {
     this.#isClosed = true;
     this.#resetCode = code;
     const { unread } = this;
+    // Who still has it may call `resume` yet: it must not be released twice.
+    this.#held = 0;
     this.#arrived.clear();
     this.#pending.clear();
     if (unread > 0) this.line.release(unread);
