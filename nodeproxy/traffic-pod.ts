@@ -219,6 +219,7 @@ export class TrafficPod {
       },
       zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],
+      nodeAddresses: () => this.#enrolment()?.nodeAddresses ?? [],
       party: () => this.#party(),
       partyOf: (workload) => parties.of(workload),
       destinationOf: (socket) => destinationOf(socket.remoteFamily === "IPv6" ? 6 : 4, socket),

@@ -6,6 +6,8 @@ export interface MeshSettings {
   /** Life asked for new leaves. 60 to 2,592,000. */
   readonly leafLifetimeSeconds: number;
   readonly accessLog: boolean;
-  /** What happens to outbound calls to addresses the mesh does not know. */
-  readonly outboundPolicy: "ALLOW_ANY";
+  readonly outboundPolicy: OutboundPolicy;
 }
+
+/** What happens to calls to addresses that the mesh does not know: they pass through untouched, or are refused. */
+export type OutboundPolicy = "ALLOW_ANY" | "REGISTRY_ONLY";

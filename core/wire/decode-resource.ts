@@ -20,7 +20,7 @@ import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
 import { decodeTraffic } from "./decode-traffic.ts";
-import { enumKeyOf, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import { enumKeyOf, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -210,6 +210,6 @@ function decodeSettings(settings: wire.Settings, findings: Findings) {
       [60, 2_592_000],
     ),
     accessLog,
-    outboundPolicy: "ALLOW_ANY" as const,
+    outboundPolicy: findings.member("outboundPolicy", OUTBOUND_POLICIES, settings.outboundPolicy),
   };
 }

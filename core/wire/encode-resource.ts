@@ -6,7 +6,7 @@ import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
 import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
 import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
-import { MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
+import { MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export function encodeResource(resource: Resource): wire.Resource {
@@ -39,12 +39,11 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
       return { case: "bundle", value: create(wire.BundleSchema, init) };
     }
     case "settings": {
-      const { trustDomain, trustDomainAliases, leafLifetimeSeconds, accessLog } = body.value;
+      const { trustDomainAliases, outboundPolicy, ...same } = body.value;
       const init = {
-        trustDomain,
+        ...same,
         trustDomainAliases: [...trustDomainAliases],
-        leafLifetimeSeconds,
-        accessLog,
+        outboundPolicy: OUTBOUND_POLICIES[outboundPolicy],
       };
       return { case: "settings", value: create(wire.SettingsSchema, init) };
     }

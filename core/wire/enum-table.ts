@@ -5,6 +5,7 @@
  * meaning here and is refused by the decoders, never guessed.
  */
 import type { PolicyAction } from "../model/authorization-policy.ts";
+import type { OutboundPolicy } from "../model/mesh-settings.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
 import type { ResourceKind } from "../model/resource.ts";
@@ -45,6 +46,11 @@ export const TRAFFIC_DISTRIBUTIONS: EnumTable<TrafficDistribution, wire.TrafficD
   anywhere: wire.TrafficDistribution.UNSPECIFIED,
   same_zone: wire.TrafficDistribution.SAME_ZONE,
   same_node: wire.TrafficDistribution.SAME_NODE,
+};
+
+export const OUTBOUND_POLICIES: EnumTable<OutboundPolicy, wire.OutboundPolicy> = {
+  ALLOW_ANY: wire.OutboundPolicy.UNSPECIFIED,
+  REGISTRY_ONLY: wire.OutboundPolicy.REGISTRY_ONLY,
 };
 
 export const POLICY_ACTIONS: EnumTable<PolicyAction, wire.PolicyAction> = {

@@ -187,6 +187,7 @@ function routeOf(pod: OutboundPod, to: Destination, tried: readonly string[]): R
     balancers: pod.balancers,
     node: pod.node,
     zone: pod.zone(),
+    nodeAddresses: pod.nodeAddresses(),
     address: pod.addresses()[0] ?? "",
     tried,
     nowMs: performance.now(),

@@ -10,6 +10,7 @@ import type { Balancer, Caller } from "../balance/balancer.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { NoChoice } from "../balance/choice.ts";
 import type { Member } from "../balance/member.ts";
+import { isRefusedAsUnknown, type Registry } from "./known-destination.ts";
 
 /** Address and port in canonical text, as the kernel kept them. */
 export interface Destination {
@@ -39,6 +40,11 @@ export type Route =
       readonly kind: "none";
       readonly reason: NoChoice | "no_such_port";
       readonly service: Service;
+    }
+  | {
+      readonly kind: "none";
+      readonly reason: "destination_unknown";
+      readonly service: undefined;
     };
 
 export interface Balanced {
@@ -47,7 +53,7 @@ export interface Balanced {
 }
 
 /** The lookups that routing needs; `state/current.ts` has them all. */
-export interface MeshView {
+export interface MeshView extends Registry {
   workload(uid: string): Workload | undefined;
   workloadAt(address: string): Workload | undefined;
   serviceAt(address: string): Service | undefined;
@@ -59,6 +65,7 @@ export interface RouteInput extends Caller {
   readonly node: string;
   /** Of this node; "" where it is not known. */
   readonly zone: string;
+  readonly nodeAddresses: readonly string[];
 }
 
 const UNBALANCED = { settings: undefined, balanced: undefined };
@@ -66,7 +73,11 @@ const UNBALANCED = { settings: undefined, balanced: undefined };
 export function chooseUpstream(view: MeshView, to: Destination, input: RouteInput): Route {
   const service = view.serviceAt(to.address);
   if (!service) {
-    const upstream = upstreamTo(view.workloadAt(to.address), to);
+    const workload = view.workloadAt(to.address);
+    if (!workload && isRefusedAsUnknown(view, to, input.nodeAddresses)) {
+      return { kind: "none", reason: "destination_unknown", service: undefined };
+    }
+    const upstream = upstreamTo(workload, to);
     return { kind: "upstream", upstream, service: undefined, ...UNBALANCED };
   }
   const port = service.ports.find((entry) => entry.port === to.port);

@@ -17,6 +17,8 @@ export interface OutboundPod {
   readonly connections: Connections;
   /** The pod's own addresses. */
   addresses(): readonly string[];
+  /** Of its node. */
+  nodeAddresses(): readonly string[];
   /** The pod itself as source. */
   party(): Party;
   partyOf(workload: Workload | undefined): Party;

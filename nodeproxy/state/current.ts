@@ -22,6 +22,7 @@ import type { Traffic } from "../../core/model/traffic-settings.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { MultiIndex } from "./multi-index.ts";
+import { SliceIndex } from "./slice-index.ts";
 
 export type Applied =
   | { readonly kind: "applied"; readonly touched: ReadonlySet<ResourceKind> }
@@ -36,7 +37,7 @@ export interface ApplyError {
 export class Current {
   readonly #workloads = new Map<string, Workload>();
   readonly #services = new Map<string, Service>();
-  readonly #slices = new Map<string, EndpointSlice>();
+  readonly #slices = new SliceIndex();
   readonly #enrolments = new Map<string, Enrolment>();
   readonly #policies = new Map<string, CompiledPolicy>();
   readonly #bundles = new Map<string, TrustBundle>();
@@ -49,7 +50,6 @@ export class Current {
   #weightsVersion = 0;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
   readonly #servicesByAddress = new MultiIndex<Service>();
-  readonly #slicesByService = new MultiIndex<EndpointSlice>();
 
   /** All of the changes or none of them. Removing what is not there is no error: it is gone. */
   apply(changes: Changes): Applied {
@@ -117,7 +117,12 @@ export class Current {
   }
 
   slicesOf(service: Service): readonly EndpointSlice[] {
-    return this.#slicesByService.all(`${service.namespace}/${service.name}`);
+    return this.#slices.of(`${service.namespace}/${service.name}`);
+  }
+
+  /** Whether some Service has an endpoint there. */
+  hasEndpoint(address: string, port: number): boolean {
+    return this.#slices.hasEndpoint(address, port);
   }
 
   enrolment(uid: string): Enrolment | undefined {
@@ -143,17 +148,17 @@ export class Current {
   }
 
   #held(): readonly ResourceRef[] {
-    const kinds: readonly (readonly [ResourceKind, ReadonlyMap<string, unknown>])[] = [
-      ["workload", this.#workloads],
-      ["service", this.#services],
-      ["endpointSlice", this.#slices],
-      ["enrolment", this.#enrolments],
-      ["policy", this.#policies],
-      ["bundle", this.#bundles],
-      ["revocation", this.#revocations],
-      ["traffic", this.#traffic],
+    const kinds: readonly (readonly [ResourceKind, Iterable<string>])[] = [
+      ["workload", this.#workloads.keys()],
+      ["service", this.#services.keys()],
+      ["endpointSlice", this.#slices.names()],
+      ["enrolment", this.#enrolments.keys()],
+      ["policy", this.#policies.keys()],
+      ["bundle", this.#bundles.keys()],
+      ["revocation", this.#revocations.keys()],
+      ["traffic", this.#traffic.keys()],
     ];
-    const held = kinds.flatMap(([kind, map]) => [...map.keys()].map((name) => ({ kind, name })));
+    const held = kinds.flatMap(([kind, names]) => [...names].map((name) => ({ kind, name })));
     return this.#settings ? [...held, { kind: "settings", name: "mesh" }] : held;
   }
 
@@ -172,8 +177,7 @@ export class Current {
         }
         return;
       case "endpointSlice":
-        this.#slices.set(name, body.value);
-        this.#slicesByService.add(serviceOf(body.value), body.value);
+        this.#slices.put(name, body.value);
         return;
       case "enrolment":
         this.#enrolments.set(name, body.value);
@@ -205,7 +209,7 @@ export class Current {
         this.#removeService(name);
         return;
       case "endpointSlice":
-        this.#removeSlice(name);
+        this.#slices.remove(name);
         return;
       case "enrolment":
         this.#enrolments.delete(name);
@@ -269,16 +273,6 @@ export class Current {
     for (const service of traffic?.services ?? []) this.#trafficByService.delete(service, traffic);
     this.#traffic.delete(name);
   }
-
-  #removeSlice(name: string): void {
-    const slice = this.#slices.get(name);
-    if (slice) this.#slicesByService.delete(serviceOf(slice), slice);
-    this.#slices.delete(name);
-  }
-}
-
-function serviceOf(slice: EndpointSlice): string {
-  return `${slice.namespace}/${slice.service}`;
 }
 
 function mistakes({ upserts, removals }: Changes): readonly ApplyError[] {

@@ -21,7 +21,7 @@ test("parseMeshConfig(): reads every field", () => {
     trustDomainAliases: ["old"],
     certificates: { leafLifetime: "1h30m" },
     accessLog: { enabled: false },
-    outboundPolicy: "ALLOW_ANY",
+    outboundPolicy: "registryOnly",
     rootNamespace: "weft-system",
   };
   expect(parse(spec)).toMatchObject({
@@ -31,9 +31,20 @@ test("parseMeshConfig(): reads every field", () => {
         trustDomainAliases: ["old"],
         leafLifetimeSeconds: 5_400,
         accessLog: false,
+        outboundPolicy: "REGISTRY_ONLY",
       },
     },
   });
+});
+
+test.each([
+  ["allowAny", "ALLOW_ANY"],
+  ["ALLOW_ANY", "ALLOW_ANY"],
+  ["registryOnly", "REGISTRY_ONLY"],
+  ["REGISTRY_ONLY", "REGISTRY_ONLY"],
+])("parseMeshConfig(): outboundPolicy %s, in our spelling and in Istio's", (written, policy) => {
+  const parsed = parse({ outboundPolicy: written });
+  expect(parsed).toMatchObject({ value: { settings: { outboundPolicy: policy } } });
 });
 
 test.each([
@@ -108,7 +119,8 @@ const refused: [string, unknown, string][] = [
     "spec.certificates.leafLifetime",
   ],
   ["another root namespace", { rootNamespace: "istio-system" }, "spec.rootNamespace"],
-  ["REGISTRY_ONLY", { outboundPolicy: "REGISTRY_ONLY" }, "spec.outboundPolicy"],
+  ["an outbound policy that is none", { outboundPolicy: "registry_only" }, "spec.outboundPolicy"],
+  ["a member of every object", { outboundPolicy: "toString" }, "spec.outboundPolicy"],
   ["an upper-case trust domain", { trustDomain: "Prod" }, "spec.trustDomain"],
   ["a text for a boolean", { accessLog: { enabled: "true" } }, "spec.accessLog.enabled"],
   ["an unknown field", { trustDomains: [] }, "spec.trustDomains"],

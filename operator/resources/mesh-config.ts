@@ -1,5 +1,5 @@
 /** Reads MeshConfig, the one object `default` of the cluster, and fills in what it leaves out. */
-import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import type { MeshSettings, OutboundPolicy } from "../../core/model/mesh-settings.ts";
 import {
   type Field,
   isObjectOf,
@@ -43,6 +43,14 @@ export const DEFAULT_MESH_SETTINGS: MeshSettings = {
   outboundPolicy: "ALLOW_ANY",
 };
 
+/** Istio's spelling (`meshConfig.outboundTrafficPolicy.mode`) is taken too. */
+const OUTBOUND_POLICIES: Readonly<Record<string, OutboundPolicy>> = {
+  allowAny: "ALLOW_ANY",
+  registryOnly: "REGISTRY_ONLY",
+  ALLOW_ANY: "ALLOW_ANY",
+  REGISTRY_ONLY: "REGISTRY_ONLY",
+};
+
 const CERT_MANAGER_GROUP = "cert-manager.io";
 const SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const KIND = /^[A-Z][A-Za-z0-9]{0,62}$/;
@@ -78,7 +86,6 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
   ]);
   const defaults = DEFAULT_MESH_SETTINGS;
   const trustDomain = member(field, "trustDomain");
-  const outboundPolicy = member(field, "outboundPolicy");
   const rootNamespace = member(field, "rootNamespace");
   if (rootNamespace) oneOf(rootNamespace, [ROOT_NAMESPACE]);
   const aliases = listOf(field, "trustDomainAliases", parseTrustDomain);
@@ -95,11 +102,15 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
       leafLifetimeSeconds:
         (certificates && readLifetime(certificates)) ?? defaults.leafLifetimeSeconds,
       accessLog: readEnabled(field) ?? defaults.accessLog,
-      outboundPolicy:
-        (outboundPolicy && oneOf(outboundPolicy, ["ALLOW_ANY"] as const)) ??
-        defaults.outboundPolicy,
+      outboundPolicy: readOutboundPolicy(field) ?? defaults.outboundPolicy,
     },
   };
+}
+
+function readOutboundPolicy(spec: Field): OutboundPolicy | undefined {
+  const field = member(spec, "outboundPolicy");
+  const written = field && oneOf(field, Object.keys(OUTBOUND_POLICIES));
+  return written === undefined ? undefined : OUTBOUND_POLICIES[written];
 }
 
 function readCertificates(spec: Field): Field | undefined {

@@ -259,7 +259,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       trustDomainAliases: fc.array(label, { maxLength: 2 }),
       leafLifetimeSeconds: fc.integer({ min: 60, max: 2_592_000 }),
       accessLog: fc.boolean(),
-      outboundPolicy: fc.constant("ALLOW_ANY" as const),
+      outboundPolicy: fc.constantFrom("ALLOW_ANY" as const, "REGISTRY_ONLY" as const),
     })
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
   fc
