@@ -7,19 +7,23 @@ import type { NetworkNamespace } from "../sys/namespace.ts";
 import { applyReturnRoute, hasReturnRoute, removeReturnRoute } from "./return-route.ts";
 import { isRedirecting, rulesToApply, rulesToRemove, rulesToStop, weftRules } from "./rules.ts";
 import { RulesError } from "./rules-error.ts";
-import { runInNamespace } from "./run-in-namespace.ts";
+import {
+  type Flavour,
+  hasLegacyTables,
+  restore,
+  save,
+  saveOrEmpty,
+  type Tables,
+} from "./tables.ts";
 
-/** Which back end of iptables the kernel serves: `nft` on any of today's, `legacy` on old ones. */
-type Flavour = "nft" | "legacy";
+interface AppliedEntry extends Tables {
+  readonly rules: string;
+}
 
 export interface AppliedRules {
   readonly exclusions: CaptureExclusions;
   /** What the tables held right after, to notice any later change. */
-  readonly entries: readonly {
-    readonly family: 4 | 6;
-    readonly flavour: Flavour;
-    readonly rules: string;
-  }[];
+  readonly entries: readonly AppliedEntry[];
 }
 
 export interface Redirection {
@@ -28,26 +32,28 @@ export interface Redirection {
   /** Those the pod speaks now. Only they must succeed; the others are redirected against a later day. */
   readonly required: readonly (4 | 6)[];
   readonly exclusions: CaptureExclusions;
+  /** What of the rules is in place stays where the rest fails: a pod that is captured must not be opened by a repair. */
+  readonly isCaptured?: boolean;
 }
 
-/** Throws RulesError where a required family cannot be redirected; what was put in until then is taken out again. */
+/**
+ * Throws RulesError where a required family cannot be redirected. What was put in until then is taken out again,
+ * so that a pod is captured whole or not at all; unless it is captured already.
+ */
 export async function applyRules(
   namespace: NetworkNamespace,
-  { possible, required, exclusions }: Redirection,
+  { possible, required, exclusions, isCaptured = false }: Redirection,
 ): Promise<AppliedRules> {
-  const entries: AppliedRules["entries"][number][] = [];
+  const entries: AppliedEntry[] = [];
   for (const family of possible) {
     try {
       await applyReturnRoute(namespace, family);
-      entries.push(await applyFamily(namespace, family, exclusions));
+      entries.push(...(await applyFamily(namespace, family, exclusions)));
     } catch (error) {
-      await removeRules(namespace, [family]).catch(() => undefined);
-      if (!required.includes(family)) continue;
-      await removeRules(
-        namespace,
-        entries.map((entry) => entry.family),
-      ).catch(() => undefined);
-      throw error;
+      const isRequired = required.includes(family);
+      const undone = isRequired ? possible : [family];
+      if (!isCaptured) await removeRules(namespace, undone).catch(() => undefined);
+      if (isRequired) throw error;
     }
   }
   return { exclusions, entries };
@@ -58,13 +64,23 @@ export async function brokenFamilies(
   namespace: NetworkNamespace,
   applied: AppliedRules,
 ): Promise<readonly (4 | 6)[]> {
-  const broken: (4 | 6)[] = [];
+  const broken = new Set<4 | 6>();
   for (const { family, flavour, rules } of applied.entries) {
     const saved = await save(namespace, { family, flavour });
     const isWhole = weftRules(saved) === rules && (await hasReturnRoute(namespace, family));
-    if (!isWhole) broken.push(family);
+    if (!isWhole || (await isLegacyMissing(namespace, family, applied))) broken.add(family);
   }
-  return broken;
+  return [...broken];
+}
+
+/** Somebody began to use the legacy tables since: an init container that came after the gate. */
+async function isLegacyMissing(
+  namespace: NetworkNamespace,
+  family: 4 | 6,
+  { entries }: AppliedRules,
+): Promise<boolean> {
+  const isApplied = entries.some((entry) => entry.family === family && entry.flavour === "legacy");
+  return !isApplied && (await hasLegacyTables(namespace, family));
 }
 
 /** Whether every family is redirected already: a capture that this process did not make itself. */
@@ -73,9 +89,9 @@ export async function areRedirected(
   families: readonly (4 | 6)[],
 ): Promise<boolean> {
   for (const family of families) {
-    const [flavour] = await usedFlavours(namespace, family);
-    if (flavour === undefined) return false;
-    if (!isRedirecting(await saveOrEmpty(namespace, { family, flavour }))) return false;
+    const flavours = await usedFlavours(namespace, family);
+    const saved = flavours.map(async (flavour) => saveOrEmpty(namespace, { family, flavour }));
+    if (!(await Promise.all(saved)).some(isRedirecting)) return false;
   }
   return families.length > 0;
 }
@@ -115,73 +131,70 @@ export async function removeRules(
   }
 }
 
+/** Best first. */
 const FLAVOURS: readonly Flavour[] = ["nft", "legacy"];
-/** Flavour, and whether its kernel has `xt_socket`; best first. */
-const WAYS: readonly (readonly [Flavour, boolean])[] = [
-  ["nft", true],
-  ["nft", false],
-  ["legacy", true],
-  ["legacy", false],
-];
 
-interface Tables {
-  readonly family: 4 | 6;
-  readonly flavour: Flavour;
-}
-
+/**
+ * By nft, and by legacy as well where that is in use here: the kernel asks whichever came first and leaves the other
+ * out, so that the rules of one's own must be first in both. By legacy alone where the kernel has no nft.
+ */
 async function applyFamily(
   namespace: NetworkNamespace,
   family: 4 | 6,
   exclusions: CaptureExclusions,
-): Promise<AppliedRules["entries"][number]> {
+): Promise<readonly AppliedEntry[]> {
+  const isLegacyUsed = await hasLegacyTables(namespace, family);
+  const entries: AppliedEntry[] = [];
   const failures: string[] = [];
-  for (const [flavour, canFindListeners] of WAYS) {
-    const tables = { family, flavour };
+  for (const flavour of FLAVOURS) {
+    if (flavour === "legacy" && !isLegacyUsed && entries.length > 0) break;
+    const applied = await applyTables(namespace, { family, flavour }, exclusions);
+    if (applied.kind === "applied") entries.push(applied.entry);
+    else failures.push(applied.message);
+    if (applied.kind === "failed" && flavour === "legacy")
+      throw new RulesError(failures.join("; "));
+  }
+  return entries;
+}
+
+type AppliedTables =
+  | { readonly kind: "applied"; readonly entry: AppliedEntry }
+  | { readonly kind: "failed"; readonly message: string };
+
+async function applyTables(
+  namespace: NetworkNamespace,
+  tables: Tables,
+  exclusions: CaptureExclusions,
+): Promise<AppliedTables> {
+  const failures: string[] = [];
+  // Not every kernel has `xt_socket`.
+  for (const canFindListeners of [true, false]) {
     try {
       const saved = await save(namespace, tables);
-      await restore(
-        namespace,
-        tables,
-        rulesToApply(family, saved, { canFindListeners, exclusions }),
-      );
-      return { ...tables, rules: weftRules(await save(namespace, tables)) };
+      const rules = rulesToApply(tables.family, saved, { canFindListeners, exclusions });
+      await restore(namespace, tables, rules);
+      return {
+        kind: "applied",
+        entry: { ...tables, rules: weftRules(await save(namespace, tables)) },
+      };
     } catch (error) {
       if (!(error instanceof RulesError)) throw error;
       failures.push(error.message);
     }
   }
-  throw new RulesError(failures.join("; "));
+  return { kind: "failed", message: failures.join("; ") };
 }
 
-/** Looking at the legacy tables would create them, so they are only asked where nft has no chain of ours. */
+/** The back ends that have chains of ours. */
 async function usedFlavours(
   namespace: NetworkNamespace,
   family: 4 | 6,
 ): Promise<readonly Flavour[]> {
+  const used: Flavour[] = [];
   for (const flavour of FLAVOURS) {
+    if (flavour === "legacy" && !(await hasLegacyTables(namespace, family))) continue;
     const saved = await saveOrEmpty(namespace, { family, flavour });
-    if (saved.includes("WEFT_")) return [flavour];
+    if (saved.includes("WEFT_")) used.push(flavour);
   }
-  return [];
-}
-
-async function saveOrEmpty(namespace: NetworkNamespace, tables: Tables): Promise<string> {
-  const result = await runInNamespace(namespace, [program(tables, "save")]);
-  return result.code === 0 ? result.stdout : "";
-}
-
-async function save(namespace: NetworkNamespace, tables: Tables): Promise<string> {
-  const { code, stdout, stderr } = await runInNamespace(namespace, [program(tables, "save")]);
-  if (code !== 0) throw new RulesError(`${program(tables, "save")}: ${stderr}`);
-  return stdout;
-}
-
-async function restore(namespace: NetworkNamespace, tables: Tables, text: string): Promise<void> {
-  const command = [program(tables, "restore"), "--noflush", "--wait", "5"];
-  const { code, stderr } = await runInNamespace(namespace, command, text);
-  if (code !== 0) throw new RulesError(`${program(tables, "restore")}: ${stderr}`);
-}
-
-function program({ family, flavour }: Tables, verb: "save" | "restore"): string {
-  return `${family === 4 ? "iptables" : "ip6tables"}-${flavour}-${verb}`;
+  return used;
 }

@@ -24,5 +24,6 @@ export async function auditRules(
   const repaired = [...broken, ...missing];
   if (repaired.length === 0) return { rules: applied, repaired };
   const { exclusions } = applied;
-  return { rules: await applyRules(namespace, { possible, required, exclusions }), repaired };
+  const redirection = { possible, required, exclusions, isCaptured: true };
+  return { rules: await applyRules(namespace, redirection), repaired };
 }

@@ -140,6 +140,8 @@ export class PodCapture {
   async #attempt(work: () => Promise<void>): Promise<void> {
     this.#queue = this.#queue.then(work).catch((error: unknown) => {
       this.#report.fail(error);
+      // A repair that failed is tried again soon, not only at the next audit.
+      if (this.#phase === "captured") this.#phase = "handed";
     });
     return this.#queue;
   }
@@ -204,19 +206,14 @@ export class PodCapture {
 
   async #redirect(): Promise<void> {
     if (!this.#sockets) return;
-    if (!this.#isListening) {
-      this.#wait("listeners_not_ready", "waiting for the traffic process");
-      return;
-    }
-    if (!this.#parts.hasLeaf(this.uid)) {
-      this.#wait("no_certificate", "waiting for the certificate");
-      return;
-    }
+    if (!this.#isListening) return this.#wait("listeners_not_ready", "the traffic process");
+    if (!this.#parts.hasLeaf(this.uid)) return this.#wait("no_certificate", "the certificate");
     const { namespace, families } = this.#sockets;
     const { families: required } = await inspectNamespace(namespace);
     if (!this.#isTunnelled) await this.#older.begin(namespace);
     const { exclusions = NOTHING_EXCLUDED } = this.#enrolment ?? {};
-    this.#rules = await applyRules(namespace, { possible: families, required, exclusions });
+    const kept = { possible: families, isCaptured: this.#isTunnelled };
+    this.#rules = await applyRules(namespace, { ...kept, required, exclusions });
     // The enrolment may have gone meanwhile; `releasing` takes these rules out again.
     if (this.#phase !== "handed") return;
     this.#phase = "captured";
@@ -228,11 +225,10 @@ export class PodCapture {
     await this.#advance(scan);
     if (this.#phase !== "captured" || !this.#sockets || !this.#rules) return;
     const { namespace, families } = this.#sockets;
-    const outcome = await auditRules(namespace, this.#rules, families);
-    this.#rules = outcome.rules;
-    if (outcome.repaired.length > 0) {
-      this.#parts.log.warn({ uid: this.uid, families: outcome.repaired }, "rules repaired");
-    }
+    const { rules, repaired } = await auditRules(namespace, this.#rules, families);
+    this.#rules = rules;
+    const { uid } = this;
+    if (repaired.length > 0) this.#parts.log.warn({ uid, families: repaired }, "rules repaired");
     if (!(await areAnswered(this.#sockets))) {
       this.#handAnew();
       return;
@@ -287,9 +283,10 @@ export class PodCapture {
     return inode === undefined || isInhabited({ inode, netnsPath }, scan);
   }
 
-  #wait(reason: string, message: string): void {
+  #wait(reason: string, missing: string): void {
     // A pod that was captured before stays so for its callers.
-    if (!this.#isTunnelled) this.#report.tell("pending", { reason, message });
+    if (this.#isTunnelled) return;
+    this.#report.tell("pending", { reason, message: `waiting for ${missing}` });
   }
 
   #tellCaptured(): void {

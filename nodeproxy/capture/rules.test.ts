@@ -18,8 +18,9 @@ test("rulesToApply(): redirects first packets only, spares the proxy's mark and 
   const redirects = text.split("\n").filter((line) => line.includes("REDIRECT"));
   expect(redirects).toHaveLength(4);
   for (const line of redirects) expect(line).toContain("--tcp-flags FIN,SYN,RST,ACK SYN");
-  expect(text).toContain("! --dport 15008 -m socket --nowildcard -j REDIRECT --to-ports 15006");
-  expect(text.indexOf("-A WEFT_OUTPUT -m mark --mark 0x539/0xfff -j RETURN")).toBeGreaterThan(0);
+  expect(text).toContain("-m socket --nowildcard -j REDIRECT --to-ports 15006");
+  expect(text.indexOf("-A WEFT_OUTPUT -m mark --mark 0x539/0xfff -j ACCEPT")).toBeGreaterThan(0);
+  expect(text.indexOf("--dport 15008 -j ACCEPT")).toBeLessThan(text.indexOf("15006"));
   expect(text).not.toContain("-D ");
 });
 
@@ -48,7 +49,7 @@ test("rulesToApply(): to ports that nobody listens on goes a reset, where the ke
   expect(able).toContain("-A WEFT_INPUT -p tcp -m tcp --dport 15009 -j REJECT");
   const options = { canFindListeners: false, exclusions: NOTHING_EXCLUDED };
   const unable = rulesToApply(4, "", options);
-  expect(unable).toContain("! --dport 15008 -j REDIRECT --to-ports 15006");
+  expect(unable).toContain("ACK SYN -j REDIRECT --to-ports 15006");
   expect(unable).not.toContain("-m socket");
 });
 
@@ -62,7 +63,7 @@ test("rulesToApply(): what is excluded returns before the redirect, and after wh
     "-A WEFT_PREROUTING -p tcp -m tcp --dport 9100 -j RETURN",
     expect.stringContaining("--to-ports 15006"),
     expect.stringContaining("--to-ports 15009"),
-    expect.stringContaining("--mark 0x539/0xfff -j RETURN"),
+    expect.stringContaining("--mark 0x539/0xfff -j ACCEPT"),
     expect.stringContaining("--dport 15021 -j REDIRECT"),
     "-A WEFT_OUTPUT -o lo -j RETURN",
     "-A WEFT_OUTPUT -p tcp -m tcp --dport 25 -j RETURN",

@@ -70,6 +70,8 @@ function chains(
       table: "nat",
       builtIn: "PREROUTING",
       rules: [
+        // ACCEPT: no rule of another mesh behind ours may redirect what is the node proxy's own.
+        `-p tcp -m tcp --dport ${TUNNEL_PORT} -j ACCEPT`,
         "-i lo -j RETURN",
         ...portsExcluded(exclusions.inboundPorts),
         ...inboundRules(canFindListeners),
@@ -79,7 +81,7 @@ function chains(
       table: "nat",
       builtIn: "OUTPUT",
       rules: [
-        `${PROXY} -j RETURN`,
+        `${PROXY} -j ACCEPT`,
         `-d ${gate} ${NEW_TCP} --dport ${GATE_PORT} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
         // What a pod says to itself, by loopback or by its own address, never leaves it.
         "-o lo -j RETURN",
@@ -109,12 +111,11 @@ function blocksExcluded(blocks: readonly Cidr[], family: 4 | 6): readonly string
  * but led to a port that rejects.
  */
 function inboundRules(canFindListeners: boolean): readonly string[] {
-  const taken = `${NEW_TCP} ! --dport ${TUNNEL_PORT}`;
   const redirected = `-j REDIRECT --to-ports ${INBOUND_PORT}`;
-  if (!canFindListeners) return [`${taken} ${redirected}`];
+  if (!canFindListeners) return [`${NEW_TCP} ${redirected}`];
   return [
-    `${taken} -m socket --nowildcard ${redirected}`,
-    `${taken} -j REDIRECT --to-ports ${CLOSED_PORT}`,
+    `${NEW_TCP} -m socket --nowildcard ${redirected}`,
+    `${NEW_TCP} -j REDIRECT --to-ports ${CLOSED_PORT}`,
   ];
 }
 
