@@ -35,7 +35,9 @@ function follow(socket: Socket): Socket {
 }
 
 beforeAll(async () => {
-  mesh = await createTrafficMesh(PREFIX, { connections: CONNECTIONS, tunnels: TUNNELS });
+  mesh = await createTrafficMesh(PREFIX, {
+    limits: { connections: CONNECTIONS, tunnels: TUNNELS },
+  });
   node = openNode(PREFIX, ["10.77.0.1", "fd77::1"]);
   const { a, b } = mesh.network;
   mesh.put(enrolment(b, "b", { modes: { default: "PERMISSIVE", ports: [] } }));

@@ -63,20 +63,28 @@ const SETTINGS: ResourceBody = {
   },
 };
 
+export interface TrafficMeshOptions {
+  /** Both pods on one node: `a` and `b` are the same. */
+  readonly isOneNode?: boolean;
+  readonly limits?: PodLimits;
+}
+
 export async function createTrafficMesh(
   prefix: string,
-  limits: PodLimits = DEFAULT_POD_LIMITS,
+  { isOneNode = false, limits = DEFAULT_POD_LIMITS }: TrafficMeshOptions = {},
 ): Promise<TrafficMesh> {
   const network = createPodNetwork(prefix);
   const root = createCraftedRoot();
-  const [a, b] = [createNode("node-a", limits), createNode("node-b", limits)];
+  const a = createNode("node-a", limits);
+  const b = isOneNode ? a : createNode("node-b", limits);
+  const nodes = new Set([a, b]);
   function put(...bodies: readonly ResourceBody[]): void {
-    for (const { traffic } of [a, b]) {
+    for (const { traffic } of nodes) {
       traffic.onMessage({ kind: "changes", changes: changesOf(bodies) }, []);
     }
   }
   function remove(...removals: readonly ResourceRef[]): void {
-    for (const { traffic } of [a, b]) {
+    for (const { traffic } of nodes) {
       traffic.onMessage({ kind: "changes", changes: { upserts: [], removals } }, []);
     }
   }
@@ -118,7 +126,7 @@ export async function createTrafficMesh(
     remove,
     leaf,
     async [Symbol.asyncDispose]() {
-      for (const { traffic } of [a, b]) traffic.close();
+      for (const { traffic } of nodes) traffic.close();
       await removeRules(network.a.namespace, [4, 6]);
       await removeRules(network.b.namespace, [4, 6]);
       await network[Symbol.asyncDispose]();
