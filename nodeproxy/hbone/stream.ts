@@ -1,8 +1,8 @@
 /**
  * One CONNECT stream: bytes both ways, the end of either side alone, and the abrupt end of both.
  *
- * No Node stream: the reader is called straight from the frame reader, and what is written waits here, by
- * reference, for its turn on the line. It begins paused, and holds what comes meanwhile up to its window.
+ * The reader is called straight from the frame reader, and what is written waits here, by reference, for its turn
+ * on the line. It begins paused, and holds what comes meanwhile. From `answered` on the methods are the connection's.
  */
 import { ChunkQueue } from "./chunk-queue.ts";
 import { CODE } from "./protocol.ts";
@@ -27,7 +27,6 @@ export class HboneStream {
   #held = 0;
   #isPaused = true;
   #far: "open" | "ended" | "told" = "open";
-
   readonly #pending = new ChunkQueue();
   #sendWindow: number;
   #needsDrain = false;
@@ -142,7 +141,6 @@ export class HboneStream {
     this.#tellEnd();
   }
 
-  // What follows is the connection's.
   /** Client: the far side has said yes or no. */
   answered(status: number): void {
     this.#isAnswered = true;
