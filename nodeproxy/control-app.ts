@@ -27,6 +27,7 @@ import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
 import { operatorLineOf } from "./operator-line-of.ts";
 import { ReportTurns } from "./report-turns.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
+import { exposeCaptures } from "./telemetry/capture-metrics.ts";
 import { exposeLeaves } from "./telemetry/leaf-metrics.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
 import { TrafficMetrics } from "./traffic-metrics.ts";
@@ -207,13 +208,11 @@ class ControlApp implements Running {
   }
 
   async #listen(): Promise<void> {
-    const registry = createMetrics({
-      name: "nodeproxy",
-      version: VERSION,
-      node: process.version,
-    });
+    const { version } = process;
+    const registry = createMetrics({ name: "nodeproxy", version: VERSION, node: version });
     registry.setDefaultLabels({ process: "control" });
     exposeLeaves(registry, () => this.#certificates.report());
+    exposeCaptures(registry, () => this.#capture?.reports() ?? []);
     this.#servers = await openControlServers(this.#config, {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),

@@ -265,7 +265,8 @@ interface Admin {
 
 function createAdmin(parts: Parts, admin: Admin): AdminServer {
   const { registry, readiness, isSynced, rotations, hasStatus, log } = admin;
-  const { metrics, streams, platform } = parts;
+  const { metrics, streams, platform, index } = parts;
+  metrics.askPods(() => index.captureCounts());
   metrics.ask("streams", "Configuration streams open on this replica", () => streams.size);
   metrics.ask("connected_nodes", "Nodes with a stream on this replica", () => streams.nodes);
   const { source } = platform;

@@ -96,6 +96,21 @@ export class OperatorMetrics {
     });
   }
 
+  /** Every replica tells of the whole mesh: never to be summed. */
+  askPods(counts: () => Readonly<Record<"captured" | "missing", number>>): void {
+    new Gauge({
+      name: "weft_operator_pods",
+      help: "Pods of the mesh that are captured, and that are not",
+      labelNames: ["captured"],
+      registers: [this.#registry],
+      collect() {
+        const { captured, missing } = counts();
+        this.set({ captured: "true" }, captured);
+        this.set({ captured: "false" }, missing);
+      },
+    });
+  }
+
   #counter(name: string, help: string): Counter {
     return new Counter({ name: `weft_operator_${name}`, help, registers: [this.#registry] });
   }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { Registry } from "prom-client";
+import { exposeCaptures } from "../nodeproxy/telemetry/capture-metrics.ts";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
 import { exposeLeaves } from "../nodeproxy/telemetry/leaf-metrics.ts";
 import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
@@ -21,6 +22,7 @@ async function exposed(): Promise<readonly string[]> {
   const metrics = new ConnectionMetrics(registry);
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
+  exposeCaptures(registry, () => []);
   exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);
   const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   return all.map(({ name, type, values }) => {

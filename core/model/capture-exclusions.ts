@@ -1,6 +1,7 @@
 /**
- * What of a pod's traffic goes past Weft because its owner asked for it: not encrypted, not judged, not counted.
- * Istio's `traffic.sidecar.istio.io/excludeInboundPorts`, `excludeOutboundPorts` and `excludeOutboundIPRanges`.
+ * What of a pod's traffic goes past Weft: not encrypted, not judged, not counted. The cluster's DNS, and what the
+ * pod's owner asked for, as with Istio's `traffic.sidecar.istio.io/excludeInboundPorts`, `excludeOutboundPorts` and
+ * `excludeOutboundIPRanges`.
  */
 import type { Cidr } from "./ip.ts";
 
@@ -11,10 +12,13 @@ export interface CaptureExclusions {
   readonly outboundPorts: readonly number[];
   /** Addresses of whatever the pod calls. */
   readonly outboundBlocks: readonly Cidr[];
+  /** Of the cluster's DNS, not asked for: TCP port 53 there. Canonical, sorted. */
+  readonly dnsAddresses: readonly string[];
 }
 
 export const NOTHING_EXCLUDED: CaptureExclusions = {
   inboundPorts: [],
   outboundPorts: [],
   outboundBlocks: [],
+  dnsAddresses: [],
 };

@@ -137,11 +137,12 @@ function decodeExclusions(
 ): CaptureExclusions {
   // An operator from before it could be asked for.
   if (exclusions === undefined) return NOTHING_EXCLUDED;
-  const { inboundPorts, outboundPorts, outboundBlocks } = exclusions;
+  const { inboundPorts, outboundPorts, outboundBlocks, dnsAddresses } = exclusions;
   return {
     inboundPorts: inboundPorts.map((port) => findings.port("exclusions.inboundPorts", port)),
     outboundPorts: outboundPorts.map((port) => findings.port("exclusions.outboundPorts", port)),
     outboundBlocks: decodeCidrs(outboundBlocks, findings),
+    dnsAddresses: findings.ips("exclusions.dnsAddresses", dnsAddresses),
   };
 }
 

@@ -83,6 +83,7 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
       inboundPorts: [...exclusions.inboundPorts],
       outboundPorts: [...exclusions.outboundPorts],
       outboundBlocks: exclusions.outboundBlocks.map(encodeCidr),
+      dnsAddresses: [...exclusions.dnsAddresses],
     }),
   });
 }

@@ -55,7 +55,13 @@ test("rulesToApply(): to ports that nobody listens on goes a reset, where the ke
 
 test("rulesToApply(): what is excluded returns before the redirect, and after what the proxy itself needs", () => {
   const blocks = ["10.0.0.0/8", "fd00::/8"].flatMap((text) => parseCidr(text) ?? []);
-  const exclusions = { inboundPorts: [9100], outboundPorts: [25], outboundBlocks: blocks };
+  const dnsAddresses = ["10.96.0.10", "fd96::a"];
+  const exclusions = {
+    inboundPorts: [9100],
+    outboundPorts: [25],
+    outboundBlocks: blocks,
+    dnsAddresses,
+  };
   const text = rulesToApply(6, "", { canFindListeners: true, exclusions });
   const rules = text.split("\n").filter((line) => line.startsWith("-A WEFT_"));
   expect(rules.slice(rules.findIndex((rule) => rule.includes("PREROUTING -i lo -j")))).toEqual([
@@ -68,6 +74,7 @@ test("rulesToApply(): what is excluded returns before the redirect, and after wh
     "-A WEFT_OUTPUT -o lo -j RETURN",
     "-A WEFT_OUTPUT -p tcp -m tcp --dport 25 -j RETURN",
     "-A WEFT_OUTPUT -d fd00::/8 -j RETURN",
+    "-A WEFT_OUTPUT -d fd96::a -p tcp -m tcp --dport 53 -j RETURN",
     expect.stringContaining("--to-ports 15001"),
   ]);
 });

@@ -87,6 +87,7 @@ function chains(
         "-o lo -j RETURN",
         ...portsExcluded(exclusions.outboundPorts),
         ...blocksExcluded(exclusions.outboundBlocks, family),
+        ...dnsExcluded(exclusions.dnsAddresses, family),
         `${NEW_TCP} -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
       ],
     },
@@ -101,6 +102,13 @@ function blocksExcluded(blocks: readonly Cidr[], family: 4 | 6): readonly string
   return blocks
     .filter((block) => block.family === family)
     .map(({ bytes, prefixLength }) => `-d ${formatIp(bytes)}/${prefixLength} -j RETURN`);
+}
+
+/** Names must be found while no node proxy runs. */
+function dnsExcluded(addresses: readonly string[], family: 4 | 6): readonly string[] {
+  return addresses
+    .filter((address) => address.includes(":") === (family === 6))
+    .map((address) => `-d ${address} -p tcp -m tcp --dport 53 -j RETURN`);
 }
 
 /**

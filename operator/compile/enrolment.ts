@@ -19,13 +19,15 @@ export interface EnrolmentFacts {
   readonly policies: readonly string[];
   readonly nodeAddresses: readonly string[];
   readonly zone: string;
+  /** Of the cluster's DNS, where that is outside the mesh. */
+  readonly dnsAddresses: readonly string[];
 }
 
 /** `undefined` for a pod that is not, not yet or no longer to be captured. */
 export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | undefined {
   if (!isMeshed(pod, facts.namespace) || pod.ended || pod.addresses.length === 0) return undefined;
   const { uid, namespace, name, serviceAccount, addresses, netnsPath, probes, owner } = pod;
-  const { exclusions } = pod;
+  const exclusions = { ...pod.exclusions, dnsAddresses: facts.dnsAddresses };
   return {
     uid,
     namespace,

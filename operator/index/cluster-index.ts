@@ -17,6 +17,7 @@ import { type KubeChange, type KubeObject, objectKey } from "../resources/kube-o
 import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import { ClusterState } from "./cluster-state.ts";
+import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
@@ -108,6 +109,10 @@ export class ClusterIndex {
 
   meshSettings(): MeshSettings {
     return this.#state.policies.settings;
+  }
+
+  captureCounts(): CaptureCounts {
+    return countCaptures(this.#state);
   }
 
   /** Who signs the mesh's intermediate, by MeshConfig; `undefined` for the operator itself. */

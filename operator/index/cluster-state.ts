@@ -19,6 +19,7 @@ import { parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
 import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
+import { ClusterDns } from "./cluster-dns.ts";
 import { Federation } from "./federation.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
@@ -38,6 +39,7 @@ export class ClusterState {
   readonly services = new NamespacedStore<Service>();
   readonly policies: PolicyStore;
   readonly federation = new Federation();
+  readonly #dns = new ClusterDns();
   readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
   readonly tables = new NodeTables();
   readonly revocations: Revocations;
@@ -136,7 +138,8 @@ export class ClusterState {
     if (isThere) this.namespaces.set(namespace.name, namespace);
     else this.namespaces.delete(namespace.name);
     const isChanged = before?.enabled !== (isThere && namespace.enabled);
-    if (isChanged) this.#mark(this.pods.inNamespace(namespace.name));
+    const isDns = this.#dns.isIn(namespace.name);
+    if (isChanged) this.#mark(isDns ? this.pods.all() : this.pods.inNamespace(namespace.name));
     return [];
   }
 
@@ -162,6 +165,7 @@ export class ClusterState {
       this.services.drop(object.metadata);
       this.tables.global.drop({ kind: "service", name: ref });
     }
+    if (this.#dns.set(object, service)) this.#mark(this.pods.all());
     if (this.#hasServiceScopes(namespace)) this.#mark(this.pods.inNamespace(namespace));
     return [];
   }
@@ -254,6 +258,7 @@ export class ClusterState {
       policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.#selectable(pod)) : [],
       nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
       zone: this.nodes.get(pod.node)?.zone ?? "",
+      dnsAddresses: this.#dns.addresses((name) => this.namespaces.get(name)?.enabled === true),
     });
     if (enrolment) {
       const body = { kind: "enrolment", value: enrolment } as const;

@@ -14,6 +14,7 @@ test("readExclusions(): ports and blocks, with spaces or without", () => {
     exclusions: {
       inboundPorts: [9100, 9200],
       outboundPorts: [25],
+      dnsAddresses: [],
       outboundBlocks: [parseCidr("10.0.0.0/8"), parseCidr("fd00::/8")],
     },
     reasons: [],

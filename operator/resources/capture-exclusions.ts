@@ -38,6 +38,7 @@ export function readExclusions(
   const exclusions = {
     inboundPorts: read(INBOUND_PORTS, parsePort, "ports, 1 to 65535"),
     outboundPorts: read(OUTBOUND_PORTS, parsePort, "ports, 1 to 65535"),
+    dnsAddresses: [],
     outboundBlocks: read(OUTBOUND_BLOCKS, parseBlock, "address blocks such as 10.0.0.0/8"),
   };
   return { exclusions, reasons };

@@ -134,7 +134,12 @@ const enrolment: fc.Arbitrary<Enrolment> = fc.record({
   modes,
   probes: fc.array(probe, { maxLength: 3 }),
   nodeAddresses: ips,
-  exclusions: fc.record({ inboundPorts: ports, outboundPorts: ports, outboundBlocks: cidrs }),
+  exclusions: fc.record({
+    inboundPorts: ports,
+    outboundPorts: ports,
+    outboundBlocks: cidrs,
+    dnsAddresses: fc.subarray(["10.96.0.10", "fd96::a"]),
+  }),
   owner: label,
   zone: fc.constantFrom("", "eu-1a"),
 });

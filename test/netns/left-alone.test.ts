@@ -22,6 +22,7 @@ const BOTH = { possible: [4, 6], required: [4, 6], exclusions: NOTHING_EXCLUDED 
 const APP = 8080;
 /** DNS, QUIC, and the ports that are the mesh's own by TCP. */
 const UDP_PORTS = [53, 443, 15_001, 15_006, 15_008, 15_009];
+const DNS = 53;
 const ROUNDS = 20;
 
 let network: PodNetwork;
@@ -31,8 +32,12 @@ const sockets: Socket[] = [];
 beforeAll(async () => {
   network = createPodNetwork("wc-alone");
   for (const family of [4, 6] as const) {
-    for (const pod of [network.a, network.b]) {
-      const server = await listenInPod(pod, { port: APP, family }, (socket) => {
+    for (const [pod, port] of [
+      [network.a, APP],
+      [network.b, APP],
+      [network.b, DNS],
+    ] as const) {
+      const server = await listenInPod(pod, { port, family }, (socket) => {
         sockets.push(socket);
         socket.on("error", () => undefined);
         socket.end(`from ${socket.remoteAddress}`);
@@ -117,6 +122,25 @@ test("left alone: and the counters do count, one packet for each connection", as
   }
   expect(await redirected()).toBe(before + 2);
 });
+
+for (const family of ["v4", "v6"] as const) {
+  test(`left alone: the cluster's DNS by ${family}, TCP as UDP, with no node proxy at all; nothing else of it`, async () => {
+    const { a, b } = network;
+    const dnsAddresses = [b[family]];
+    await applyRules(a.namespace, { ...BOTH, exclusions: { ...NOTHING_EXCLUDED, dnsAddresses } });
+    const socket = startFromPod(a, b[family], DNS);
+    expect(await nextText(socket)).toBe(`from ${a[family]}`);
+    socket.destroy();
+    const udp = answerDatagrams(b, family === "v4" ? 4 : 6, DNS);
+    expect(await askByDatagram(a, { address: b[family], port: DNS })).toBe(`seen ${a[family]}`);
+    udp.close();
+    const [error] = (await once(startFromPod(a, b[family], APP), "error")) as [Error];
+    expect(error.message).toContain("ECONNREFUSED");
+    const other = family === "v4" ? b.v6 : b.v4;
+    const [otherError] = (await once(startFromPod(a, other, DNS), "error")) as [Error];
+    expect(otherError.message).toContain("ECONNREFUSED");
+  });
+}
 
 /** icmp(7): a socket that sends echo requests without being root's raw one. */
 async function ping(from: TestPod, address: string): Promise<boolean> {
