@@ -19,6 +19,7 @@ import { SendQueue } from "./send-queue.ts";
 import { HboneStream } from "./stream.ts";
 import type { StreamLine } from "./stream-line.ts";
 import { StreamTable } from "./stream-table.ts";
+import { TurnReader } from "./turn-reader.ts";
 
 /** For a peer that takes neither our last words nor the end. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -50,7 +51,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   readonly #owner: ConnectionOwner;
   readonly #isServer: boolean;
   readonly #incoming: Incoming;
-  readonly #reader: FrameReader;
+  readonly #reader: TurnReader;
   readonly #queue = new SendQueue();
   readonly #writer: FrameWriter;
   /** Who waits for the answer to which PING; they come in order. */
@@ -72,13 +73,13 @@ export class HboneConnection implements StreamLine, IncomingLine {
     this.#writer = new FrameWriter(socket, this.#queue, (error) => this.#fail(error));
     this.out = new Outgoing(this.#writer);
     this.#incoming = new Incoming(this, options.isServer);
-    this.#reader = new FrameReader(this.#incoming, options.isServer);
+    const frames = new FrameReader(this.#incoming, options.isServer);
+    this.#reader = new TurnReader(socket, frames, {
+      onError: (error) => this.#fail(error),
+      onLost: () => this.#lost(),
+    });
     this.out.greet(options.isServer, options.maxStreams);
     socket.on("error", ignore);
-    socket.on("close", () => this.#lost());
-    // Not half-open: a peer that is killed says no more than that.
-    socket.on("end", () => this.#lost());
-    socket.on("data", (chunk: Buffer) => this.#feed(chunk));
   }
 
   get endedBy(): string | undefined {
@@ -225,16 +226,6 @@ export class HboneConnection implements StreamLine, IncomingLine {
     const isRight = this.#queue.widen(octets, MAX_WINDOW);
     if (this.#queue.hasData) this.#writer.schedule();
     return isRight;
-  }
-
-  #feed(chunk: Buffer): void {
-    if (this.#state === "closed") return;
-    try {
-      this.#reader.feed(chunk);
-    } catch (error) {
-      if (!(error instanceof HboneError)) throw error;
-      this.#fail(error);
-    }
   }
 
   /** Server: nobody asks for more, or it is refused. */

@@ -29,6 +29,8 @@ export interface Frame {
 export const MAX_FRAME_BYTES = 1 << 18;
 /** A header list, and the largest padding. */
 const MAX_WHOLE_BYTES = 16_384 + 256;
+/** A request is parsed, judged and dialled; a reset ends all that. Others: 1. */
+const COSTS: Readonly<Record<number, number>> = { [FRAME.headers]: 24, [FRAME.resetStream]: 8 };
 /** Of one size each, RFC 9113 6; others may be as large as we announce. */
 const FIXED_SIZE: ReadonlySet<number> = new Set([
   FRAME.priority,
@@ -52,6 +54,7 @@ export class FrameReader {
   /** Octets of the state to come. */
   #left = 0;
   #padding = 0;
+  #cost = 0;
   #isStopped = false;
 
   constructor(sink: FrameSink, expectsPreface: boolean) {
@@ -59,10 +62,22 @@ export class FrameReader {
     this.#state = expectsPreface ? "preface" : "head";
   }
 
-  /** Throws `HboneError`, its own or the sink's: nothing may be fed after that. */
-  feed(chunk: Buffer): void {
+  /** Of all frames so far, roughly in the time that a message of DATA takes. */
+  get cost(): number {
+    return this.#cost;
+  }
+
+  /**
+   * Where it stopped: at the end, or before it once `cost` has reached the limit. Throws `HboneError`, its own or
+   * the sink's: nothing may be fed after that.
+   */
+  feed(chunk: Buffer, costLimit = Infinity): number {
     let at = 0;
-    while (at < chunk.length && !this.#isStopped) at = this.#step(chunk, at);
+    while (at < chunk.length && !this.#isStopped) {
+      if (this.#cost >= costLimit) return at;
+      at = this.#step(chunk, at);
+    }
+    return chunk.length;
   }
 
   /** For the sink, within `feed` too: no more frames. */
@@ -130,6 +145,7 @@ export class FrameReader {
     this.#stream = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
     this.#have = 0;
     this.#left = length;
+    this.#cost += COSTS[this.#type] ?? 1;
     if (length > MAX_FRAME_BYTES) {
       throw protocolError(`a frame of ${length} octets`, CODE.frameSizeError);
     }
