@@ -2,13 +2,14 @@
  * One captured pod in the traffic process: its namespace, its listeners, and what they are allowed to
  * do. Lives from control's `pod` message until the capture ends; its connections may outlive it.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import type { Server } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
 import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
 import { type PodLimits, PodSlots } from "./flow/pod-slots.ts";
+import type { TcpSide } from "./flow/side.ts";
 import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
@@ -26,6 +27,7 @@ import { closeDescriptor } from "./sys/descriptor.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
+import { createRawServer, createStreamServer, descriptorOf } from "./tcp/accept.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
 import type { IsRevoked } from "./tunnel/revoked-end.ts";
 import { TunnelError } from "./tunnel/tunnel-error.ts";
@@ -156,11 +158,12 @@ export class TrafficPod {
     };
     this.#tunnels.push(tunnel);
     this.#accept(
-      raw((socket) => takeOutbound(outbound, socket)),
+      createRawServer((socket) => takeOutbound(outbound, socket)),
       outboundFd,
     );
     this.#accept(
-      raw((socket) => takePlaintext(plaintext, socket)),
+      // Probes are read as HTTP, which takes Node's streams.
+      createStreamServer((socket) => takePlaintext(plaintext, socket)),
       plaintextFd,
     );
     this.#accept(tunnel.server, tunnelFd);
@@ -246,13 +249,6 @@ export class TrafficPod {
   }
 }
 
-/** A server for spliced sockets: paused until both sides are there, each direction ending by itself. */
-function raw(take: (socket: Socket) => void): Server {
-  return createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, take);
-}
-
-/** Node keeps the descriptor in the handle alone (nodejs/node#8974). */
-function destinationOf(family: 4 | 6, socket: Socket): { address: string; port: number } {
-  const { _handle: handle } = socket as { readonly _handle?: { readonly fd: number } | null };
-  return originalDestination(handle?.fd ?? -1, family);
+function destinationOf(family: 4 | 6, socket: TcpSide): { address: string; port: number } {
+  return originalDestination(descriptorOf(socket), family);
 }

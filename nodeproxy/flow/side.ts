@@ -5,9 +5,14 @@
 import { Socket } from "node:net";
 import type { HboneStream } from "../hbone/stream.ts";
 import { pendingError } from "../sys/tcp-socket.ts";
+import { descriptorOf } from "../tcp/accept.ts";
+import { RawSocket } from "../tcp/raw-socket.ts";
 
-/** What can be spliced: a socket as accepted or connected, or a CONNECT stream. */
-export type Side = Socket | HboneStream;
+/** A TCP connection as accepted or connected: without Node's streams, or with them. */
+export type TcpSide = RawSocket | Socket;
+
+/** What can be spliced: a TCP connection or a CONNECT stream. */
+export type Side = TcpSide | HboneStream;
 
 /** Of whole tunnels, by us. */
 const OWN_ENDS = [
@@ -37,11 +42,10 @@ export function passReset(side: Side): void {
 
 /** The peer has reset it, and libuv will not say so: it is not read, and nothing waits to be written. */
 export function isResetUnheard(side: Side): boolean {
-  if (!(side instanceof Socket) || side.destroyed) return false;
-  if (!side.isPaused() && !side.readableEnded) return false;
-  // Node keeps the descriptor in the handle alone (nodejs/node#8974).
-  const { _handle: handle } = side as { readonly _handle?: { readonly fd: number } | null };
-  return handle ? pendingError(handle.fd) !== 0 : false;
+  if (side.destroyed || !(side instanceof Socket || side instanceof RawSocket)) return false;
+  const isRead = side instanceof Socket ? !side.isPaused() && !side.readableEnded : side.isReading;
+  const fd = isRead ? -1 : descriptorOf(side);
+  return fd >= 0 && pendingError(fd) !== 0;
 }
 
 /** Calls the listener once the side is gone. */
@@ -57,7 +61,8 @@ export function unwatchGone(side: Side, listener: () => void): void {
 
 /** Why we ended the tunnel under it ourselves; `undefined` for whatever a peer or the network did. */
 export function endedBy(side: Side): (typeof OWN_ENDS)[number] | undefined {
-  const reason = side instanceof Socket ? undefined : side.line.endedBy;
+  if (side instanceof Socket || side instanceof RawSocket) return undefined;
+  const reason = side.line.endedBy;
   return OWN_ENDS.find((own) => own === reason);
 }
 

@@ -9,6 +9,8 @@
 import { Socket } from "node:net";
 import type { Permit } from "../authz/decide.ts";
 import type { StreamReader } from "../hbone/stream-line.ts";
+import { RawSocket } from "../tcp/raw-socket.ts";
+import type { SocketReader } from "../tcp/socket-reader.ts";
 import { endedBy, endedInOrder, isResetUnheard, passReset, resetSide, type Side } from "./side.ts";
 
 /** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
@@ -31,10 +33,11 @@ interface Spliced {
 }
 
 /** One direction: what is read from `from` is written to `to`. Tunnel streams call it, sockets by their events. */
-class Half implements StreamReader {
+class Half implements StreamReader, SocketReader {
   readonly from: Side;
   readonly to: Side;
   readonly #splice: Splice;
+  readonly #isFromTunnel: boolean;
   bytes = 0;
   #isClosed = false;
 
@@ -42,16 +45,17 @@ class Half implements StreamReader {
     this.#splice = splice;
     this.from = from;
     this.to = to;
+    this.#isFromTunnel = !(from instanceof Socket) && !(from instanceof RawSocket);
   }
 
   onData(chunk: Buffer): boolean {
     this.bytes += chunk.length;
     const isBulk = chunk.length >= BULK_BYTES;
-    if (isBulk) gather(this.to);
-    else if (isBehind(this.to)) return this.#writeBehind(this.to, chunk);
-    const hasRoom = this.to.write(chunk);
+    const { to } = this;
+    if (!isBulk && isBehind(to)) return this.#writeBehind(to, chunk);
+    const hasRoom = to instanceof Socket ? writeStream(to, chunk) : to.write(chunk);
     // What a tunnel may send is bounded until it is told that this has gone on; small pieces it keeps better itself.
-    if (!hasRoom && (!isBulk || this.from instanceof Socket)) this.from.pause();
+    if (!hasRoom && (!isBulk || !this.#isFromTunnel)) this.from.pause();
     return hasRoom;
   }
 
@@ -62,7 +66,7 @@ class Half implements StreamReader {
   #writeBehind(to: Socket, chunk: Buffer): boolean {
     const { from } = this;
     from.pause();
-    to.write(chunk, () => from.resume());
+    to.write(Buffer.from(chunk), () => from.resume());
     return false;
   }
 
@@ -170,13 +174,16 @@ function onData(this: Spliced, chunk: Buffer): void {
 
 /**
  * A bulk transfer arrives in pieces of one TLS record, cut once more where HTTP/2 frames end: what one
- * turn of the loop reads goes out in one writev(2). Short messages never wait. Tunnels gather by themselves.
+ * turn of the loop reads goes out in one writev(2). Short messages never wait. All others gather by themselves.
  */
-function gather(side: Side): void {
-  if (!(side instanceof Socket) || side.writableCorked > 0) return;
-  side.cork();
-  if (gathering.length === 0) setImmediate(release);
-  gathering.push(side);
+function writeStream(socket: Socket, chunk: Buffer): boolean {
+  if (chunk.length >= BULK_BYTES && socket.writableCorked === 0) {
+    socket.cork();
+    if (gathering.length === 0) setImmediate(release);
+    gathering.push(socket);
+  }
+  // The stream keeps it for longer than it is ours.
+  return socket.write(Buffer.from(chunk));
 }
 
 /** Does it still have what it was given in another turn? */

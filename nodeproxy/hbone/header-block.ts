@@ -62,11 +62,13 @@ export class HeaderBlocks {
   }
 
   #take(bytes: Buffer, flags: number): HeaderBlock | undefined {
-    this.#parts.push(bytes);
+    const isWhole = (flags & FLAG.endHeaders) !== 0;
+    // Where it goes on in another frame, the memory under this one is not ours until then.
+    this.#parts.push(isWhole ? bytes : Buffer.from(bytes));
     this.#length += bytes.length;
     if (this.#length > MAX_BLOCK_BYTES) throw flood("a header block larger than any list");
     const open = this.#open;
-    if (!open || (flags & FLAG.endHeaders) === 0) return undefined;
+    if (!open || !isWhole) return undefined;
     this.#open = undefined;
     const parts = this.#parts;
     this.#parts = [];

@@ -19,7 +19,7 @@ export interface StreamLine {
 /** Whoever reads a stream. Called in the order of the wire; `onClose` once, last, never from within a call of the reader's. */
 export interface StreamReader {
   /**
-   * The chunk is the reader's: it is written nowhere again. False: it still has it, and will call `resume` once
+   * The chunk is the reader's for the length of the call. False: it keeps what is in it, and will call `resume` once
    * it has got rid of all it was handed. The window bounds how much that can be; `pause` is for less than that.
    */
   onData(chunk: Buffer): boolean;

@@ -1,10 +1,10 @@
 /**
  * One CONNECT stream: bytes both ways, the end of either side alone, and the abrupt end of both.
  *
- * The reader is called straight from the frame reader, and what is written waits here, by reference, for its turn
- * on the line. It begins paused, and holds what comes meanwhile. From `answered` on the methods are the connection's.
+ * The reader is called straight from the frame reader, and what is written waits here, copied, for its turn on the
+ * line. It begins paused, and holds what comes meanwhile. From `answered` on the methods are the connection's.
  */
-import { ChunkQueue } from "./chunk-queue.ts";
+import { givePiece, SlabQueue } from "../tcp/slab-queue.ts";
 import { CODE } from "./protocol.ts";
 import { ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "./receive-window.ts";
 import type { StreamLine, StreamReader } from "./stream-line.ts";
@@ -22,12 +22,12 @@ export class HboneStream {
   #onClosed: (() => void) | undefined;
 
   readonly #window = new ReceiveWindow(STREAM_WINDOW, STREAM_PARTS);
-  readonly #arrived = new ChunkQueue();
+  readonly #arrived = new SlabQueue();
   /** Octets handed on to a reader that has not got rid of them: the peer may not send as many more yet. */
   #held = 0;
   #isPaused = true;
   #far: "open" | "ended" | "told" = "open";
-  readonly #pending = new ChunkQueue();
+  readonly #pending = new SlabQueue();
   #sendWindow: number;
   #needsDrain = false;
   #near: "open" | "ending" | "resetting" | "ended" = "open";
@@ -92,14 +92,13 @@ export class HboneStream {
     this.#closeIfEnded();
   }
 
-  /** False: the writer is to wait for `onDrain`. The chunk must not change any more. */
+  /** The chunk is copied. False: the writer is to wait for `onDrain`. */
   write(chunk: Buffer): boolean {
     if (this.#isClosed || this.#near !== "open" || chunk.length === 0) return true;
     this.#pending.push(chunk);
     this.#queue();
-    if (this.#pending.bytes < HIGH_WATER) return true;
-    this.#needsDrain = true;
-    return false;
+    if (this.#pending.bytes >= HIGH_WATER) this.#needsDrain = true;
+    return !this.#needsDrain;
   }
 
   /** Ends our side, behind what was written. */
@@ -171,7 +170,7 @@ export class HboneStream {
 
   receive(chunk: Buffer): void {
     if (this.#isClosed) this.line.release(chunk.length);
-    else if (this.#isPaused) this.#arrived.pushMerged(chunk);
+    else if (this.#isPaused) this.#arrived.push(chunk);
     else this.#deliver(chunk);
   }
 
@@ -262,9 +261,10 @@ export class HboneStream {
   /** As far as the reader goes along. */
   #deliverArrived(): void {
     while (!this.#isPaused) {
-      const chunk = this.#arrived.shift();
-      if (!chunk) return;
-      this.#deliver(chunk);
+      const piece = this.#arrived.takePiece();
+      if (!piece) break;
+      this.#deliver(piece.memory.subarray(piece.from, piece.to));
+      givePiece(piece);
     }
   }
 

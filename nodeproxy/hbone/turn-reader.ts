@@ -5,6 +5,7 @@
  * Knows what frames cost and not what they mean; how many are too many is the flood guard's.
  */
 import type { Socket } from "node:net";
+import { type Reading, readInPlace } from "../tcp/read-in-place.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { HboneError } from "./hbone-error.ts";
 
@@ -22,7 +23,7 @@ export interface TurnOwner {
 }
 
 export class TurnReader {
-  readonly #socket: Socket;
+  readonly #reading: Reading;
   readonly #reader: FrameReader;
   readonly #owner: TurnOwner;
   #turn = -1;
@@ -35,10 +36,9 @@ export class TurnReader {
   #isStopped = false;
 
   constructor(socket: Socket, reader: FrameReader, owner: TurnOwner) {
-    this.#socket = socket;
     this.#reader = reader;
     this.#owner = owner;
-    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    this.#reading = readInPlace(socket, (chunk) => this.#take(chunk));
     // Not half-open: a peer that is killed says no more than that. A socket tells its end even while it is paused.
     socket.on("end", () => this.#lost());
     socket.on("close", () => this.#lost());
@@ -50,7 +50,7 @@ export class TurnReader {
     // Ends a `feed` that is under way too, as if it had read all.
     this.#reader.stop();
     this.#rest = undefined;
-    this.#socket.resume();
+    this.#reading.resume();
   }
 
   #take(chunk: Buffer): void {
@@ -59,9 +59,11 @@ export class TurnReader {
       this.#rest = Buffer.concat([this.#rest, chunk]);
       return;
     }
-    this.#rest = this.#read(chunk);
-    if (!this.#rest) return;
-    this.#socket.pause();
+    const rest = this.#read(chunk);
+    if (!rest) return;
+    // The memory under the chunk is read into again.
+    this.#rest = Buffer.from(rest);
+    this.#reading.pause();
     setImmediate(goOn, this);
   }
 
@@ -71,7 +73,7 @@ export class TurnReader {
     this.#rest = this.#read(this.#rest);
     if (this.#rest) setImmediate(goOn, this);
     else if (this.#isLost) this.#owner.onLost();
-    else this.#socket.resume();
+    else this.#reading.resume();
   }
 
   #lost(): void {

@@ -4,15 +4,15 @@
  * The one place on the inbound side that turns an error into a code for the log and an answer for the
  * caller, who gets the kind of failure and never our words.
  */
-import { Socket } from "node:net";
 import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
 import type { ConnectionFacts, Lease, Party, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
-import { type Side, unwatchGone, watchGone } from "../flow/side.ts";
+import { type Side, type TcpSide, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
+import { dial } from "../tcp/dial.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -53,7 +53,7 @@ export function carryIn(call: InboundCall): void {
     call.refuse("unreachable");
     return;
   }
-  dial(call, verdict.permit, { ...facts, lease: slot });
+  dialPod(call, verdict.permit, { ...facts, lease: slot });
 }
 
 function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watched {
@@ -107,20 +107,25 @@ function endpointText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function dial(call: InboundCall, permit: Permit, facts: Leased): void {
+function dialPod(call: InboundCall, permit: Permit, facts: Leased): void {
   const { pod, front, address, port } = call;
-  let back: Socket;
+  let back: TcpSide;
+  let isSettled = false;
   try {
     const fd = pod.openSocket(address.includes(":") ? 6 : 4, call.sourceAddress);
-    back = new Socket({ fd, allowHalfOpen: true });
+    back = dial({ fd, address, port }, (code) => {
+      if (code === undefined) onConnected();
+      else fail(codeOf(code));
+    });
   } catch (error) {
     facts.lease.end();
-    pod.connections.report(facts, { code: codeOf(error) });
+    pod.connections.report(facts, { code: codeOf((error as NodeJS.ErrnoException).code) });
     call.refuse("unreachable");
     return;
   }
-  let isSettled = false;
   pod.connections.dialBegun();
+  const timeout = setTimeout(fail, CONNECT_TIMEOUT_MS, "connect_timeout");
+  watchGone(front, onFrontGone);
   function fail(code: string): void {
     if (isSettled) return;
     isSettled = true;
@@ -134,14 +139,7 @@ function dial(call: InboundCall, permit: Permit, facts: Leased): void {
   function onFrontGone(): void {
     fail("caller_gone");
   }
-  function onBackError(error: Error): void {
-    fail(codeOf(error));
-  }
-  const timeout = setTimeout(fail, CONNECT_TIMEOUT_MS, "connect_timeout");
-  watchGone(front, onFrontGone);
-  back.on("error", onBackError);
-  back.setNoDelay(true);
-  back.connect({ host: address, port }, () => {
+  function onConnected(): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(timeout);
@@ -159,12 +157,12 @@ function dial(call: InboundCall, permit: Permit, facts: Leased): void {
     call.answer();
     pod.connections.carry(permit, { front, back }, facts);
     pod.connections.dialEnded();
-  });
+  }
 }
 
 /** Kernel's word for a failed connect, as a code of ours. */
-function codeOf(error: unknown): string {
-  switch ((error as NodeJS.ErrnoException).code ?? "") {
+function codeOf(code = ""): string {
+  switch (code) {
     case "ECONNREFUSED":
       return "connect_refused";
     case "ETIMEDOUT":

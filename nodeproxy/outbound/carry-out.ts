@@ -4,14 +4,15 @@
  *
  * To a workload that takes the tunnel never a plaintext byte: what fails is closed.
  */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Service } from "../../core/model/service.ts";
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { permitOutbound } from "../authz/decide.ts";
 import { type ConnectionFacts, type Lease, NO_PARTY } from "../flow/connection-facts.ts";
-import { resetSide } from "../flow/side.ts";
+import { resetSide, type TcpSide } from "../flow/side.ts";
 import { answerGate } from "../gate/answer.ts";
 import { isGateDestination } from "../gate/gate-protocol.ts";
+import { toNetSocket } from "../tcp/accept.ts";
 import {
   type Balanced,
   chooseUpstream,
@@ -26,8 +27,8 @@ import type { OutboundPod } from "./outbound-pod.ts";
 import { createReacher } from "./reach-endpoint.ts";
 
 /** For a server's "connection": never throws, never waits. The socket is half-open-capable and paused. */
-export function takeOutbound(pod: OutboundPod, socket: Socket): void {
-  socket.on("error", ignore);
+export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
+  if (socket instanceof Socket) socket.on("error", ignore);
   let to: Destination;
   try {
     to = pod.destinationOf(socket);
@@ -36,8 +37,9 @@ export function takeOutbound(pod: OutboundPod, socket: Socket): void {
     return;
   }
   if (isGateDestination(to)) {
-    answerGate(socket);
-    socket.resume();
+    const stream = toNetSocket(socket);
+    answerGate(stream);
+    stream.resume();
     return;
   }
   if (isRefused(pod, to)) {
@@ -60,7 +62,7 @@ interface Begun {
   readonly slot: Lease;
 }
 
-async function carryOut(pod: OutboundPod, socket: Socket, { to, slot }: Begun): Promise<void> {
+async function carryOut(pod: OutboundPod, socket: TcpSide, { to, slot }: Begun): Promise<void> {
   // Over all attempts together: between two of them stopping must not take the connection for ended.
   pod.connections.dialBegun();
   let isCarried = false;
@@ -111,7 +113,7 @@ interface Trying {
 }
 
 /** False where the connection came to nothing; that is reported then. */
-async function carryToFirst(pod: OutboundPod, socket: Socket, trying: Trying): Promise<boolean> {
+async function carryToFirst(pod: OutboundPod, socket: TcpSide, trying: Trying): Promise<boolean> {
   const { to, tried, lease, holding } = trying;
   let code = "";
   let route = routeOf(pod, to, tried);
@@ -136,7 +138,7 @@ function mayTryAnother({ service, settings }: Chosen, code: string, tried: numbe
 type Chosen = Extract<Route, { readonly kind: "upstream" }>;
 
 interface Attempting {
-  readonly socket: Socket;
+  readonly socket: TcpSide;
   readonly facts: ConnectionFacts;
   readonly holding: Holding | undefined;
 }
@@ -174,7 +176,7 @@ function blame(pod: OutboundPod, { balancer, member }: Balanced, facts: Connecti
 
 function refuse(
   pod: OutboundPod,
-  socket: Socket,
+  socket: TcpSide,
   { to, route, code = "" }: Way & { readonly route: Route | Refused; readonly code?: string },
 ): void {
   const reason = code === "" && route.kind === "none" ? route.reason : code;
@@ -207,7 +209,7 @@ interface Way {
   readonly lease?: Lease;
 }
 
-function factsOf(pod: OutboundPod, socket: Socket, { to, route, lease }: Way): ConnectionFacts {
+function factsOf(pod: OutboundPod, socket: TcpSide, { to, route, lease }: Way): ConnectionFacts {
   const service = route?.service;
   const chosen = route?.kind === "upstream" ? route : undefined;
   return {

@@ -1,6 +1,6 @@
 /** Opens the far side of an outbound connection, by tunnel or plainly, within a time; and names why it could not. */
-import { Socket } from "node:net";
-import { resetSide, type Side } from "../flow/side.ts";
+import { resetSide, type Side, type TcpSide } from "../flow/side.ts";
+import { dial } from "../tcp/dial.ts";
 import { TunnelError } from "../tunnel/tunnel-error.ts";
 import type { Destination, Upstream } from "./choose-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
@@ -22,7 +22,7 @@ export function openUpstream(
       return isForTunnels ? within(opened, connectTimeoutMs) : opened;
     }
     case "plaintext":
-      return dial(pod, upstream.to, connectTimeoutMs);
+      return dialPlainly(pod, upstream.to, connectTimeoutMs);
   }
 }
 
@@ -48,32 +48,31 @@ function within(opened: Promise<Side>, timeoutMs: number): Promise<Side> {
   });
 }
 
-function dial(
+function dialPlainly(
   pod: OutboundPod,
   { address, port }: Destination,
   timeoutMs: number,
-): Promise<Socket> {
+): Promise<TcpSide> {
   return new Promise((resolve, reject) => {
     const fd = pod.openSocket(address.includes(":") ? 6 : 4);
-    const back = new Socket({ fd, allowHalfOpen: true });
+    const back = dial({ fd, address, port }, (code) => {
+      clearTimeout(timeout);
+      if (code === undefined) {
+        resolve(back);
+        return;
+      }
+      reject(new Error(`connect to ${address}:${port}`, { cause: code }));
+      back.destroy();
+    });
     const timeout = setTimeout(() => {
       reject(timedOut());
       back.destroy();
     }, timeoutMs);
-    back.on("error", (error) => {
-      clearTimeout(timeout);
-      reject(error);
-    });
-    back.setNoDelay(true);
-    back.connect({ host: address, port }, () => {
-      clearTimeout(timeout);
-      resolve(back);
-    });
   });
 }
 
 function timedOut(): Error {
-  return new Error("timed out", { cause: "connect_timeout" });
+  return new Error("timed out", { cause: "ETIMEDOUT" });
 }
 
 const VERDICTS: ReadonlySet<string> = new Set([
@@ -85,7 +84,8 @@ const VERDICTS: ReadonlySet<string> = new Set([
 
 export function openFailureCode(error: unknown): string {
   if (error instanceof TunnelError) return error.reason;
-  switch ((error as NodeJS.ErrnoException).code ?? "") {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  switch (code ?? cause) {
     case "ECONNREFUSED":
       return "connect_refused";
     case "ETIMEDOUT":
@@ -94,7 +94,7 @@ export function openFailureCode(error: unknown): string {
     case "ENFILE":
       return "too_many_descriptors";
     default:
-      return (error as Error).cause === "connect_timeout" ? "connect_timeout" : "connect_failed";
+      return "connect_failed";
   }
 }
 

@@ -1,11 +1,10 @@
 /** What the outbound listener of one captured pod needs to know and to do, narrowly: `traffic-app.ts` hands it in. */
-import type { Socket } from "node:net";
 import type { Workload } from "../../core/model/workload.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
-import type { Side } from "../flow/side.ts";
+import type { Side, TcpSide } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { ServiceSlots } from "./service-slots.ts";
@@ -34,7 +33,7 @@ export interface OutboundPod {
   /** Zone of the node; "" where it is not known. */
   zone(): string;
   /** Where the connection was going before the redirect. Throws `SysError`. */
-  destinationOf(socket: Socket): Destination;
+  destinationOf(socket: TcpSide): Destination;
   /** Marked socket in the pod's namespace. Throws `SysError`. */
   openSocket(family: 4 | 6): number;
   /** A stream through a tunnel to the workload. Rejects with `TunnelError`. */

@@ -30,8 +30,8 @@ export class Recorded implements StreamReader {
   }
 
   onData(chunk: Buffer): boolean {
-    // Kept longer than the call: a copy would hide a buffer that is used again.
-    this.chunks.push(chunk);
+    // Its memory is the connection's again after the call.
+    this.chunks.push(Buffer.from(chunk));
     this.bytes += chunk.length;
     this.#wake();
     return true;
