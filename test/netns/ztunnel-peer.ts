@@ -22,15 +22,18 @@ export interface ZtunnelPeer extends AsyncDisposable {
   log(): string;
 }
 
-/** `pods` by their names, which are their service accounts too; ztunnel stands for `name`. */
+/**
+ * `pods` by their names, which are their service accounts too; ztunnel stands for `name`, and denies everyone the
+ * ports `denied`.
+ */
 export async function startZtunnel(
   binary: string,
   pods: Readonly<Record<string, TestPod>>,
-  name: string,
+  ...[name, denied = []]: readonly [name: string, denied?: readonly number[]]
 ): Promise<ZtunnelPeer> {
   const folder = mkdtempSync(join(tmpdir(), "weft-ztunnel-"));
   const [configuration, logFile] = [join(folder, "workloads.yaml"), join(folder, "log")];
-  writeFileSync(configuration, stringify(workloadsOf(pods)));
+  writeFileSync(configuration, stringify({ ...workloadsOf(pods), policies: policiesOf(denied) }));
   const pod = pods[name];
   if (!pod) throw new TypeError(`no pod ${name}`);
   const program = startProgram({
@@ -154,5 +157,12 @@ function workloadsOf(pods: Readonly<Record<string, TestPod>>): object {
     trustDomain: "cluster.local",
     services: {},
   }));
-  return { workloads, policies: [], services: [] };
+  return { workloads, services: [] };
+}
+
+function policiesOf(denied: readonly number[]): readonly object[] {
+  if (denied.length === 0) return [];
+  const rules = [[[{ destinationPorts: denied }]]];
+  const [name, namespace] = ["denied-ports", "shop"];
+  return [{ name, namespace, scope: "Namespace", action: "Deny", rules, dryRun: false }];
 }
