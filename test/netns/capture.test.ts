@@ -168,6 +168,37 @@ test("createCapture(): pending until traffic listens, then captured, and the gat
   await stop(control, traffic);
 });
 
+for (const [family, gone] of [
+  ["IPv6", "-4"],
+  ["IPv4", "-6"],
+] as const) {
+  test(`createCapture(): a pod of ${family} alone is captured by it, its gate ends, and it is released`, async () => {
+    const { a, b } = network;
+    const flush = ["-n", a.name, gone, "addr", "flush", "dev", "eth0"];
+    execFileSync("ip", flush);
+    const [own, other] = family === "IPv6" ? [a.v6, b.v6] : [a.v4, b.v4];
+    const path = join(directory, "line");
+    const control = await startControl(path);
+    const traffic = startTraffic(path);
+    const gate = once(startGate(), "exit");
+    const captured = once(control.states, "captured");
+    control.capture.apply(new Map([[UID, { ...enrolment(), addresses: [own] }]]));
+    await captured;
+    expect(await gate).toEqual([0, null]);
+    const client = startFromPod(a, other, 80);
+    expect(await nextText(client)).toBe(`weft ${other} 80`);
+    client.destroy();
+    control.capture.apply(new Map());
+    control.capture.releaseSettled(UID);
+    await Promise.all(traffic.servers.map(async (server) => once(server, "close")));
+    for (const program of ["iptables-save", "ip6tables-save"]) {
+      const saved = execFileSync("ip", ["netns", "exec", a.name, program]);
+      expect(saved.toString()).not.toContain("WEFT");
+    }
+    await stop(control, traffic);
+  });
+}
+
 test("createCapture(): exclusions that change under a running pod are followed, and told", async () => {
   const path = join(directory, "line");
   const control = await startControl(path);

@@ -99,11 +99,13 @@ beforeAll(async () => {
     await serve(HTTPS, family, (socket) => secure.emit("connection", socket));
     await serve(GRPC, family, (socket) => health.emit("connection", socket));
   }
-  await serve(TCP, 4, (socket) => {
-    socket.on("error", () => undefined);
-    socket.write("banner");
-    raw.push(socket);
-  });
+  for (const family of [4, 6] as const) {
+    await serve(TCP, family, (socket) => {
+      socket.on("error", () => undefined);
+      socket.write("banner");
+      raw.push(socket);
+    });
+  }
   await serve(MIXED, 4, (socket) => {
     socket.once("data", (chunk) => {
       socket.pause();
@@ -269,15 +271,17 @@ test("probes: a second request on the connection, pipelined or later, is not ask
   expect(asked.length).toBeLessThanOrEqual(1);
 });
 
-test("probes: HTTPS is answered over TLS, and plaintext HTTP on that port refused", async () => {
-  const target = { port: HTTPS, path: "/secure" };
-  expect(await probe(node, { ...target, tls: true })).toEqual({
-    status: 200,
-    body: "secret health",
+for (const host of ["10.77.0.3", "fd77::3"]) {
+  test(`probes: HTTPS of ${host} is answered over TLS, and plaintext HTTP on that port refused`, async () => {
+    const target = { host, port: HTTPS, path: "/secure" };
+    expect(await probe(node, { ...target, tls: true })).toEqual({
+      status: 200,
+      body: "secret health",
+    });
+    await expect(probe(node, target)).rejects.toThrow(REFUSED);
+    await expect(probe(node, { ...target, path: "/else", tls: true })).rejects.toThrow(REFUSED);
   });
-  await expect(probe(node, target)).rejects.toThrow(REFUSED);
-  await expect(probe(node, { ...target, path: "/else", tls: true })).rejects.toThrow(REFUSED);
-});
+}
 
 test("probes: gRPC health is answered for the declared services, other methods and services refused", async () => {
   expect(await check("good")).toEqual({ body: SERVING, status: "0" });
@@ -289,16 +293,19 @@ test("probes: gRPC health is answered for the declared services, other methods a
   expect(mesh.b.ended.at(-1)?.outcome.code).toBe("plaintext_refused");
 });
 
-test("probes: tcpSocket is taken where the application listens, without a byte either way", async () => {
-  const socket = startFromPod(node, mesh.network.b.v4, TCP);
-  const connected = once(socket, "connect");
-  const text = bytesUntilClose(socket);
-  await connected;
-  socket.write("let me in");
-  expect(await text).toBe("");
-  expect(raw).toHaveLength(1);
-  expect(raw[0]?.bytesRead).toBe(0);
-});
+for (const host of ["10.77.0.3", "fd77::3"]) {
+  test(`probes: tcpSocket of ${host} is taken where the application listens, without a byte either way`, async () => {
+    const before = raw.length;
+    const socket = startFromPod(node, host, TCP);
+    const connected = once(socket, "connect");
+    const text = bytesUntilClose(socket);
+    await connected;
+    socket.write("let me in");
+    expect(await text).toBe("");
+    expect(raw).toHaveLength(before + 1);
+    expect(raw.at(-1)?.bytesRead).toBe(0);
+  });
+}
 
 for (const family of ["v4", "v6"] as const) {
   test(`probes: tcpSocket over ${family} is refused where nothing listens, and HTTP too`, async () => {
