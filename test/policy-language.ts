@@ -2,7 +2,7 @@
 import { ipBytes } from "../core/model/ip.ts";
 import type { Attempt } from "../nodeproxy/authz/attempt.ts";
 import { decide } from "../nodeproxy/authz/decide.ts";
-import { createDecider } from "../nodeproxy/authz/decider.ts";
+import { createDecider, type Decider } from "../nodeproxy/authz/decider.ts";
 import { compileAuthorization } from "../operator/compile/authorization.ts";
 import { selectsWorkload } from "../operator/compile/selects-workload.ts";
 import { parseAuthorizationPolicy } from "../operator/resources/authorization-policy.ts";
@@ -37,17 +37,22 @@ export function policyOf({ name = "p", namespace = "shop", dryRun = false, spec 
 }
 
 export function decisionOf(written: readonly Written[], attempt: Attempt) {
+  return decide(deciderOf(written), attempt);
+}
+
+/** The policies of the one workload. */
+export function deciderOf(written: readonly Written[], providers: readonly string[] = []): Decider {
   const selecting = written
     .map((policy, i) => policyOf({ name: `p${i}`, ...policy }).compiled)
     .filter((compiled) => selectsWorkload(compiled, POD, ROOT))
     .map(({ policy }) => policy);
   const byRef = new Map(selecting.map((policy) => [policy.ref, policy]));
-  const decider = createDecider({
+  return createDecider({
     refs: [...byRef.keys()],
     policyOf: (ref) => byRef.get(ref),
     settings: SETTINGS,
+    providers,
   });
-  return decide(decider, attempt);
 }
 
 export function outcome(written: readonly Written[], attempt: Attempt): string {

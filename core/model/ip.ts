@@ -34,10 +34,13 @@ export function parseCidr(text: string): Cidr | undefined {
 }
 
 export function isInCidr(cidr: Cidr, address: readonly number[]): boolean {
-  if (address.length !== cidr.bytes.length) return false;
-  return cidr.bytes.every(
-    (byte, i) => ((address[i] ?? 0) & maskByte(cidr.prefixLength, i)) === byte,
-  );
+  const { bytes, prefixLength } = cidr;
+  if (address.length !== bytes.length) return false;
+  // A plain loop: asked for every rule with a block, and it must not allocate.
+  for (let i = 0; i * 8 < prefixLength; i += 1) {
+    if (((address[i] ?? 0) & maskByte(prefixLength, i)) !== bytes[i]) return false;
+  }
+  return true;
 }
 
 function makeCidr(raw: readonly number[], prefix: number): Cidr {

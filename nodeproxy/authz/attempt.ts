@@ -1,5 +1,9 @@
-/** One connection as authorization sees it, and the forms of its caller's identity that policies are held against. */
-
+/**
+ * One connection, or one request on it, as authorization sees it.
+ *
+ * What layer 4 shows is always there. The rest is optional, and absent means "nobody could look",
+ * which reads strictly (`read-rules.ts`); "looked and found nothing" is an empty value instead.
+ */
 export interface Attempt {
   /** What the TLS layer proved about the caller; absent for plaintext. */
   readonly peer?: Peer;
@@ -8,6 +12,14 @@ export interface Attempt {
   readonly destinationIp: readonly number[];
   /** The workload's own port, never the Service's or the tunnel's. */
   readonly destinationPort: number;
+  /** Server name of the application's own TLS; "" where its hello carries none; absent where the hello is not read. */
+  readonly sni?: string;
+  /** The original client by trusted hops or PROXY protocol; where none is in between, the direct peer. */
+  readonly remoteIp?: readonly number[];
+  /** Absent on an opaque port. */
+  readonly http?: HttpFacts;
+  /** What providers of CUSTOM policies have said about this attempt so far, by their names. */
+  readonly answers?: ReadonlyMap<string, ProviderAnswer>;
 }
 
 export interface Peer {
@@ -16,27 +28,24 @@ export interface Peer {
   readonly serviceAccount: string;
 }
 
-/** An attempt with the texts that matchers compare, made once for all policies. */
-export interface Subject {
-  readonly attempt: Attempt;
-  /** The peer's namespace; empty for plaintext. */
-  readonly namespaces: readonly string[];
-  /** The peer's trust domain and, if it is the mesh's, all its aliases. Empty for plaintext. */
-  readonly trustDomains: readonly string[];
-  /** One principal for each of `trustDomains`, same order. */
-  readonly principals: readonly string[];
+/** One request. */
+export interface HttpFacts {
+  readonly method: string;
+  /** Without query and fragment, exactly as the backend will receive it. */
+  readonly path: string;
+  /** `:authority` or Host as sent, with its port if it has one. */
+  readonly host: string;
+  readonly headers: HeaderLines;
+  /** Of the token that was verified; absent where the request carries none. */
+  readonly claims?: Claims;
 }
 
-/** `meshDomains`: the mesh's trust domain and its aliases, which all mean the same callers. */
-export function subjectOf(attempt: Attempt, meshDomains: readonly string[]): Subject {
-  const { peer } = attempt;
-  if (!peer) return { attempt, namespaces: [], trustDomains: [], principals: [] };
-  const trustDomains = meshDomains.includes(peer.trustDomain) ? meshDomains : [peer.trustDomain];
-  const path = `/ns/${peer.namespace}/sa/${peer.serviceAccount}`;
-  return {
-    attempt,
-    namespaces: [peer.namespace],
-    trustDomains,
-    principals: trustDomains.map((domain) => domain + path),
-  };
+/** A `Map` is one. Names in lower case; one text for each line of the header, in order, without white space around it. */
+export interface HeaderLines {
+  get(name: string): readonly string[] | undefined;
 }
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** `deny` also where the provider could not be asked and is not set to let such requests pass. */
+export type ProviderAnswer = "permit" | "deny";

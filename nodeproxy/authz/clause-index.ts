@@ -1,32 +1,33 @@
 /**
- * Which clauses can match an attempt at all? Built when the set arrives; asked once a connection.
+ * Which clauses can match an attempt at all? Built when the set arrives.
  *
- * A tree of hash tables. Each clause is filed under the dimension in which its keys are least
- * crowded; a crowded key is split again by the other dimensions; what no dimension tells apart is a
- * list that is scanned. The index only narrows: `matchesClause()` has the word.
+ * A tree of tables. Each clause is filed under the dimension in which its keys are least crowded; a
+ * crowded key is split again by the other dimensions; what no dimension tells apart is a list that is
+ * scanned. The index only narrows: `matchesClause()` has the word (`search-clauses.ts`).
  */
-import type { Subject } from "./attempt.ts";
-import { maskedKey } from "./block-key.ts";
-import { type Clause, DIMENSIONS, type Dimension, type Key, keysOf } from "./clause.ts";
-import { accountKey } from "./match-list.ts";
+import { blockOfKey } from "./block-key.ts";
+import { addBlock, type BlockTree, createBlockTree } from "./block-tree.ts";
+import type { Clause } from "./clause.ts";
+import { DIMENSIONS, type Dimension, type Key, keysOf } from "./clause-keys.ts";
+import { addText, createTextTree, reversed, type TextNode } from "./text-tree.ts";
 
 /** A list of clauses by ascending order, or a further node. */
-export type ClauseIndex = readonly Clause[] | Node;
+export type ClauseIndex = readonly Clause[] | IndexNode;
 
-interface Node {
+export interface IndexNode {
   readonly tables: readonly Table[];
   /** Clauses that no dimension tells apart. */
   readonly rest: readonly Clause[];
 }
 
-interface Table {
+/** What is filed by one dimension; a part that would be empty is not there. */
+export interface Table {
   readonly dimension: Dimension;
-  readonly entries: ReadonlyMap<Key, ClauseIndex>;
-  /** Lengths of the patterns filed here: of texts that are prefixes or suffixes, of IPv4 and IPv6 blocks. */
-  readonly prefixes: readonly number[];
-  readonly suffixes: readonly number[];
-  readonly blocks4: readonly number[];
-  readonly blocks6: readonly number[];
+  readonly exact: ReadonlyMap<Key, ClauseIndex> | undefined;
+  readonly prefixes: TextNode<ClauseIndex> | undefined;
+  /** Filed from the end. */
+  readonly suffixes: TextNode<ClauseIndex> | undefined;
+  readonly blocks: BlockTree<ClauseIndex> | undefined;
 }
 
 /** Lists up to this length are scanned. */
@@ -36,7 +37,8 @@ export function createClauseIndex(
   clauses: readonly Clause[],
   dimensions: readonly Dimension[] = DIMENSIONS,
 ): ClauseIndex {
-  if (clauses.length <= SHORT || dimensions.length === 0) return clauses;
+  // Copied: a list that grew one by one holds more room than it needs.
+  if (clauses.length <= SHORT || dimensions.length === 0) return clauses.slice();
   const crowds = new Map(dimensions.map((dimension) => [dimension, countKeys(clauses, dimension)]));
   const filed = new Map<Dimension, Map<Key, Clause[]>>();
   const rest: Clause[] = [];
@@ -45,7 +47,7 @@ export function createClauseIndex(
     if (dimension === undefined) rest.push(clause);
     else file(clause, dimension, filed);
   }
-  if (filed.size === 0) return clauses;
+  if (filed.size === 0) return clauses.slice();
   const tables = [...filed].map(([dimension, lists]) =>
     createTable(
       dimension,
@@ -53,69 +55,7 @@ export function createClauseIndex(
       dimensions.filter((other) => other !== dimension),
     ),
   );
-  return { tables, rest };
-}
-
-/** Appends the lists of clauses that may match; each list ascends, a clause may be in several. */
-export function collectCandidates(
-  index: ClauseIndex,
-  subject: Subject,
-  lists: (readonly Clause[])[],
-): void {
-  if (isList(index)) {
-    if (index.length > 0) lists.push(index);
-    return;
-  }
-  if (index.rest.length > 0) lists.push(index.rest);
-  for (const table of index.tables) collectFromTable(table, subject, lists);
-}
-
-function collectFromTable(table: Table, subject: Subject, lists: (readonly Clause[])[]): void {
-  const { attempt } = subject;
-  switch (table.dimension) {
-    case "principal":
-      return collectTexts(table, subject.principals, { subject, lists });
-    case "namespace":
-      return collectTexts(table, subject.namespaces, { subject, lists });
-    case "trustDomain":
-      return collectTexts(table, subject.trustDomains, { subject, lists });
-    case "serviceAccount":
-      if (attempt.peer) collectKey(table, accountKey(attempt.peer), { subject, lists });
-      return;
-    case "sourceIp":
-      return collectBlocks(table, attempt.sourceIp, { subject, lists });
-    case "destinationIp":
-      return collectBlocks(table, attempt.destinationIp, { subject, lists });
-    case "port":
-      return collectKey(table, attempt.destinationPort, { subject, lists });
-  }
-}
-
-interface Collection {
-  readonly subject: Subject;
-  readonly lists: (readonly Clause[])[];
-}
-
-function collectKey(table: Table, key: Key, { subject, lists }: Collection): void {
-  const found = table.entries.get(key);
-  if (found) collectCandidates(found, subject, lists);
-}
-
-function collectTexts(table: Table, texts: readonly string[], into: Collection): void {
-  for (const text of texts) {
-    collectKey(table, text, into);
-    for (const length of table.prefixes) {
-      if (length <= text.length) collectKey(table, `${text.slice(0, length)}*`, into);
-    }
-    for (const length of table.suffixes) {
-      if (length <= text.length) collectKey(table, `*${text.slice(text.length - length)}`, into);
-    }
-  }
-}
-
-function collectBlocks(table: Table, address: readonly number[], into: Collection): void {
-  const lengths = address.length === 4 ? table.blocks4 : table.blocks6;
-  for (const length of lengths) collectKey(table, maskedKey(address, length), into);
+  return { tables, rest: rest.slice() };
 }
 
 function countKeys(clauses: readonly Clause[], dimension: Dimension): ReadonlyMap<Key, number> {
@@ -162,48 +102,34 @@ function file(
 
 function createTable(
   dimension: Dimension,
-  lists: Map<Key, Clause[]>,
+  lists: ReadonlyMap<Key, readonly Clause[]>,
   others: readonly Dimension[],
 ): Table {
-  const entries: Map<Key, ClauseIndex> = lists;
+  const exact = new Map<Key, ClauseIndex>();
+  const prefixes = createTextTree<ClauseIndex>();
+  const suffixes = createTextTree<ClauseIndex>();
+  const blocks = createBlockTree<ClauseIndex>();
+  const isIp = dimension.endsWith("Ip");
   for (const [key, list] of lists) {
-    if (list.length > SHORT) entries.set(key, createClauseIndex(list, others));
+    const index = createClauseIndex(list, others);
+    if (isIp) addBlock(blocks, blockOfKey(key), index);
+    else if (isPrefix(key)) addText(prefixes, `${key}`.slice(0, -1), index);
+    else if (isSuffix(key)) addText(suffixes, reversed(`${key}`.slice(1)), index);
+    else exact.set(key, index);
   }
-  const isText =
-    dimension === "principal" || dimension === "namespace" || dimension === "trustDomain";
-  const isIp = dimension === "sourceIp" || dimension === "destinationIp";
   return {
     dimension,
-    entries,
-    prefixes: isText ? lengths(lists, (key) => isPrefix(key) && key.length - 1) : [],
-    suffixes: isText ? lengths(lists, (key) => isSuffix(key) && key.length - 1) : [],
-    blocks4: isIp ? lengths(lists, (key) => typeof key === "number" && key % 64) : [],
-    blocks6: isIp
-      ? lengths(lists, (key) => typeof key === "string" && Number.parseInt(key, 10))
-      : [],
+    exact: exact.size > 0 ? exact : undefined,
+    prefixes: prefixes.children.length > 0 ? prefixes : undefined,
+    suffixes: suffixes.children.length > 0 ? suffixes : undefined,
+    blocks: isIp ? blocks : undefined,
   };
 }
 
-function lengths(
-  lists: ReadonlyMap<Key, unknown>,
-  lengthOf: (key: Key) => number | false,
-): readonly number[] {
-  const found = new Set<number>();
-  for (const key of lists.keys()) {
-    const length = lengthOf(key);
-    if (length !== false) found.add(length);
-  }
-  return [...found];
-}
-
-function isPrefix(key: Key): key is string {
+function isPrefix(key: Key): boolean {
   return typeof key === "string" && key.endsWith("*");
 }
 
-function isSuffix(key: Key): key is string {
+function isSuffix(key: Key): boolean {
   return typeof key === "string" && key.startsWith("*");
-}
-
-function isList(index: ClauseIndex): index is readonly Clause[] {
-  return Array.isArray(index);
 }

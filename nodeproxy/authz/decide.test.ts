@@ -137,8 +137,36 @@ test("explain(): says of every rule which part failed", () => {
   const { outcome, policies } = explain(deciderOf([policy("a/b", [rule, everything(1)])]), fromWeb);
   expect(outcome).toEqual({ kind: "permit", by: { policy: "a/b", rule: 1 } });
   expect(policies[0]?.rules).toEqual([
-    { index: 0, matched: false, failed: ["from", "to", "when[1]"] },
-    { index: 1, matched: true, failed: [] },
+    {
+      index: 0,
+      matched: false,
+      dropped: false,
+      failed: ["from", "to", "when[1]"],
+      from: [
+        {
+          matched: false,
+          clauses: [{ field: "namespaces", wanted: ["ops"], seen: ["shop"], outcome: "no_match" }],
+        },
+      ],
+      to: [
+        {
+          matched: false,
+          clauses: [{ field: "notPorts", wanted: ["80"], seen: ["80"], outcome: "no_match" }],
+        },
+      ],
+      when: [
+        [{ field: "destination.port", wanted: ["80"], seen: ["80"], outcome: "match" }],
+        [
+          {
+            field: "source.ip notValues",
+            wanted: ["10.0.0.0/8"],
+            seen: ["10.0.0.1"],
+            outcome: "no_match",
+          },
+        ],
+      ],
+    },
+    { index: 1, matched: true, dropped: false, failed: [], from: [], to: [], when: [] },
   ]);
 });
 

@@ -1,17 +1,23 @@
 /**
- * May this connection reach this local workload? The one place that makes a `Permit`.
+ * May this attempt reach this local workload? The one place that makes a `Permit`.
  *
- * `inbound/` asks before it dials the pod, and again for every open connection when policies
- * change. Pure: no I/O, no clock, no log. CUSTOM, then DENY, then ALLOW, whatever the order written.
+ * `inbound/` asks before it dials the pod, and again for every open connection when policies change.
+ * Pure: no I/O, no clock, no log. CUSTOM, then DENY, then ALLOW, whatever the order written. A
+ * permit allocates nothing: each rule's answer is made once.
  */
-import { type Attempt, type Subject, subjectOf } from "./attempt.ts";
-import { type Clause, matchesClause } from "./clause.ts";
-import { type ClauseIndex, collectCandidates } from "./clause-index.ts";
-import type { Decider } from "./decider.ts";
+import type { Rule } from "../../core/model/authorization-policy.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Clause } from "./clause.ts";
+import type { ClauseIndex } from "./clause-index.ts";
+import { type Decider, type View, viewFor } from "./decider.ts";
+import { findAllMatches, findFirstMatch } from "./search-clauses.ts";
+import { borrowSubject, type Subject } from "./subject.ts";
 import {
+  customDenial,
   type Denial,
   type DryRunOutcome,
   denialOf,
+  dryRunOutcome,
   type Observation,
   type PolicyRuleRef,
 } from "./verdict.ts";
@@ -42,20 +48,25 @@ export interface Decision {
 
 const PERMIT = Object.freeze({}) as Permit;
 const NOTHING: readonly Observation[] = [];
+const OPEN: Decision = { verdict: { kind: "permit", permit: PERMIT }, observed: NOTHING };
+const NOT_ALLOWED: Decision = denied({ kind: "deny", reason: "not_allowed" });
+/** What a rule answers, made when it first permits. */
+const permits = new WeakMap<Rule, Decision>();
+const UNKNOWN: Decision = denied({ kind: "deny", reason: "policy_unknown" });
 
 /** `decider` is undefined where nothing is known about the workload, which denies. */
 export function decide(decider: Decider | undefined, attempt: Attempt): Decision {
-  if (!decider) return denied({ kind: "deny", reason: "policy_unknown" });
+  if (!decider) return UNKNOWN;
   const missing = decider.missing[0];
   if (missing !== undefined) {
     return denied({ kind: "deny", reason: "policy_missing", policy: missing });
   }
-  const subject = subjectOf(attempt, decider.meshDomains);
-  const verdict = judge(decider, subject);
-  if (isEmpty(decider.observed) && !decider.dryRun.isAny) return { verdict, observed: NOTHING };
-  const observed = observe(decider.observed, subject);
-  if (!decider.dryRun.isAny) return { verdict, observed };
-  return { verdict, observed, dryRun: dryRunOutcome(decider, { verdict, observed }) };
+  const subject = borrowSubject(attempt, decider.meshDomains);
+  const view = viewFor(decider, attempt);
+  const decision = judge(decider, view, subject);
+  const observed = isEmpty(view.observed) ? NOTHING : observationsOf(view.observed, subject);
+  if (observed.length === 0 && !decider.dryRun.isAny) return decision;
+  return withObserved(decider, decision, observed);
 }
 
 /** The source's side carries no policy: authorization is the destination's node's, which also serves callers outside the mesh. */
@@ -63,50 +74,43 @@ export function permitOutbound(): Permit {
   return PERMIT;
 }
 
-function judge(decider: Decider, subject: Subject): Verdict {
-  const custom = firstMatch(decider.custom, subject);
-  // No provider can be configured yet, and one that cannot be asked denies what its policy matches.
-  if (custom) return denialOf("denied_by_provider", custom);
-  const denying = firstMatch(decider.deny, subject);
-  if (denying) return denialOf("denied_by_policy", denying);
+function judge(decider: Decider, view: View, subject: Subject): Decision {
+  const custom = findIn(view.custom, subject);
+  if (custom) return denied(customDenial(custom, decider.providers, subject.attempt));
+  const denying = findIn(view.deny, subject);
+  if (denying) return denied(denialOf("denied_by_policy", denying));
   // A workload without ALLOW policies is open: enrolling a namespace must not cut its traffic.
-  if (!decider.hasAllow) return { kind: "permit", permit: PERMIT };
-  const allowing = firstMatch(decider.allow, subject);
-  if (!allowing) return { kind: "deny", reason: "not_allowed" };
-  const by = { policy: allowing.policy.ref, rule: allowing.rule.index };
-  return { kind: "permit", permit: PERMIT, by };
+  if (!decider.hasAllow) return OPEN;
+  const allowing = findIn(view.allow, subject);
+  if (!allowing) return NOT_ALLOWED;
+  return permits.get(allowing.rule) ?? permitBy(allowing);
 }
 
-/** The match of lowest order, so that the reported rule does not depend on the shape of the index. */
-function firstMatch(index: ClauseIndex, subject: Subject): Clause | undefined {
-  if (isEmpty(index)) return undefined;
-  const lists: (readonly Clause[])[] = [];
-  collectCandidates(index, subject, lists);
-  let best: Clause | undefined;
-  for (const list of lists) {
-    for (const clause of list) {
-      if (best && clause.order >= best.order) break;
-      if (matchesClause(clause, subject)) {
-        best = clause;
-        break;
-      }
-    }
-  }
-  return best;
+function permitBy({ policy, rule }: Clause): Decision {
+  const by = { policy: policy.ref, rule: rule.index };
+  const decision: Decision = { verdict: { kind: "permit", permit: PERMIT, by }, observed: NOTHING };
+  permits.set(rule, decision);
+  return decision;
 }
 
-function observe(index: ClauseIndex, subject: Subject): readonly Observation[] {
-  const lists: (readonly Clause[])[] = [];
-  collectCandidates(index, subject, lists);
-  const firsts = new Map<string, Clause>();
-  for (const clause of lists.flat()) {
-    const known = firsts.get(clause.policy.ref);
-    if ((!known || clause.order < known.order) && matchesClause(clause, subject)) {
-      firsts.set(clause.policy.ref, clause);
-    }
-  }
-  return [...firsts.values()]
-    .toSorted((a, b) => a.order - b.order)
+function withObserved(
+  decider: Decider,
+  { verdict }: Decision,
+  observed: readonly Observation[],
+): Decision {
+  if (!decider.dryRun.isAny) return { verdict, observed };
+  return { verdict, observed, dryRun: dryRunOutcome(decider, verdict, observed) };
+}
+
+function observationsOf(index: ClauseIndex, subject: Subject): readonly Observation[] {
+  const matches = findAllMatches(index, subject);
+  return matches.length === 0 ? NOTHING : firstOfEach(matches);
+}
+
+/** The first match of each policy. */
+function firstOfEach(matches: readonly Clause[]): readonly Observation[] {
+  return matches
+    .filter(({ policy }, i) => matches[i - 1]?.policy !== policy)
     .map(({ policy, rule }) => ({
       policy: policy.ref,
       rule: rule.index,
@@ -115,13 +119,8 @@ function observe(index: ClauseIndex, subject: Subject): readonly Observation[] {
     }));
 }
 
-function dryRunOutcome(decider: Decider, { verdict, observed }: Decision): DryRunOutcome {
-  const dry = observed.filter(({ dryRun }) => dryRun);
-  if (dry.some(({ action }) => action === "DENY" || action === "CUSTOM")) return "deny";
-  if (verdict.kind === "deny" && verdict.reason !== "not_allowed") return "deny";
-  const isAllowed = verdict.kind === "permit" && verdict.by !== undefined;
-  if (isAllowed || dry.some(({ action }) => action === "ALLOW")) return "permit";
-  return decider.hasAllow || decider.dryRun.hasAllow ? "deny" : "permit";
+function findIn(index: ClauseIndex, subject: Subject): Clause | undefined {
+  return isEmpty(index) ? undefined : findFirstMatch(index, subject);
 }
 
 function isEmpty(index: ClauseIndex): boolean {

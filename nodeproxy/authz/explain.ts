@@ -1,19 +1,36 @@
 /**
- * Why does `decide()` say what it says? The whole trace: every policy, every rule, and what failed.
+ * Why does `decide()` say what it says? The whole tree: every policy, rule and clause, what was
+ * wanted, what was seen, and what came of it.
  *
- * For `weftctl why` and people. Walks all policies in order with the same matchers and without the
- * index; a property test holds its outcome equal to `decide()`'s. Never makes a Permit.
+ * For `weftctl why` and people. Walks all policies in order, without the index and without
+ * `read-rules.ts`; tests hold its outcome equal to `decide()`'s. Never makes a Permit.
  */
 import type { CompiledPolicy, PolicyAction, Rule } from "../../core/model/authorization-policy.ts";
-import { type Attempt, type Subject, subjectOf } from "./attempt.ts";
-import { effectiveRules } from "./clause.ts";
+import type { Attempt } from "./attempt.ts";
 import type { Decider } from "./decider.ts";
-import { matchesCondition, matchesFrom, matchesTo } from "./match.ts";
-import { denialOf, type Observation, type Outcome } from "./verdict.ts";
+import { effectiveRules, seenIn } from "./read-rules.ts";
+import { subjectOf } from "./subject.ts";
+import {
+  type ClauseTrace,
+  type Look,
+  traceCondition,
+  traceOperation,
+  traceSource,
+} from "./trace-clauses.ts";
+import {
+  customDenial,
+  type DryRunOutcome,
+  denialOf,
+  dryRunOutcome,
+  type Observation,
+  type Outcome,
+} from "./verdict.ts";
 
 export interface Explanation {
   readonly outcome: Outcome;
   readonly observed: readonly Observation[];
+  /** Absent where no policy in dry run selects the workload. */
+  readonly dryRun?: DryRunOutcome;
   readonly policies: readonly PolicyTrace[];
 }
 
@@ -22,6 +39,8 @@ export interface PolicyTrace {
   readonly action: PolicyAction;
   readonly dryRun: boolean;
   readonly invalid: boolean;
+  /** Of a CUSTOM policy. */
+  readonly provider?: string;
   /** At least one rule matches (an invalid DENY or CUSTOM counts as matching). */
   readonly matched: boolean;
   readonly rules: readonly RuleTrace[];
@@ -30,8 +49,20 @@ export interface PolicyTrace {
 export interface RuleTrace {
   readonly index: number;
   readonly matched: boolean;
-  /** Parts that do not match: `from`, `to`, `when[0]`, … Empty where the rule matches. */
+  /** An ALLOW rule that asks for what could not be seen: it never matches here. */
+  readonly dropped: boolean;
+  /** Parts that do not match: `from`, `to`, `when[0]`, … */
   readonly failed: readonly string[];
+  /** One entry each; one that matches suffices. Empty: anything will do. */
+  readonly from: readonly AlternativeTrace[];
+  readonly to: readonly AlternativeTrace[];
+  /** All must match. */
+  readonly when: readonly (readonly ClauseTrace[])[];
+}
+
+export interface AlternativeTrace {
+  readonly matched: boolean;
+  readonly clauses: readonly ClauseTrace[];
 }
 
 export function explain(decider: Decider | undefined, attempt: Attempt): Explanation {
@@ -41,30 +72,64 @@ export function explain(decider: Decider | undefined, attempt: Attempt): Explana
     return refused({ kind: "deny", reason: "policy_missing", policy: missing });
   }
   const subject = subjectOf(attempt, decider.meshDomains);
-  const policies = decider.policies.map((policy) => tracePolicy(policy, subject));
-  return { outcome: outcomeOf(policies), observed: observationsOf(policies), policies };
+  const policies = decider.policies.map((policy) =>
+    tracePolicy(policy, { subject, seen: seenIn(attempt), isAllow: policy.action === "ALLOW" }),
+  );
+  const outcome = outcomeOf(policies, decider, attempt);
+  const observed = observationsOf(policies, attempt);
+  if (!decider.dryRun.isAny) return { outcome, observed, policies };
+  return { outcome, observed, dryRun: dryRunOutcome(decider, outcome, observed), policies };
 }
 
-function tracePolicy(policy: CompiledPolicy, subject: Subject): PolicyTrace {
-  const rules = effectiveRules(policy).map((rule) => traceRule(rule, subject));
-  const { ref, action, dryRun, invalid } = policy;
-  return { policy: ref, action, dryRun, invalid, matched: rules.some((r) => r.matched), rules };
+function tracePolicy(policy: CompiledPolicy, look: Look): PolicyTrace {
+  const rules = effectiveRules(policy).map((rule) => traceRule(rule, look));
+  const { ref, action, dryRun, invalid, provider } = policy;
+  return {
+    policy: ref,
+    action,
+    dryRun,
+    invalid,
+    ...(provider === undefined ? {} : { provider }),
+    matched: rules.some((rule) => rule.matched),
+    rules,
+  };
 }
 
-function traceRule(rule: Rule, subject: Subject): RuleTrace {
-  const failed: string[] = [];
-  if (!matchesFrom(rule.from, subject)) failed.push("from");
-  if (!matchesTo(rule.to, subject)) failed.push("to");
-  for (const [i, condition] of rule.when.entries()) {
-    if (!matchesCondition(condition, subject)) failed.push(`when[${i}]`);
-  }
-  return { index: rule.index, matched: failed.length === 0, failed };
+function traceRule(rule: Rule, look: Look): RuleTrace {
+  const from = rule.from.map((source) => alternative(traceSource(source, look)));
+  const to = rule.to.map((operation) => alternative(traceOperation(operation, look)));
+  const when = rule.when.map((condition) => traceCondition(condition, look));
+  const failed = [
+    ...(isAnyMatched(from) ? [] : ["from"]),
+    ...(isAnyMatched(to) ? [] : ["to"]),
+    ...when.flatMap((clauses, i) => (areMatched(clauses) ? [] : [`when[${i}]`])),
+  ];
+  const clauses = [...[...from, ...to].flatMap((entry) => entry.clauses), ...when.flat()];
+  const dropped = look.isAllow && clauses.some(({ outcome }) => outcome === "unseen");
+  const matched = failed.length === 0 && !dropped;
+  return { index: rule.index, matched, dropped, failed, from, to, when };
 }
 
-function outcomeOf(policies: readonly PolicyTrace[]): Outcome {
+function alternative(clauses: readonly ClauseTrace[]): AlternativeTrace {
+  return { matched: areMatched(clauses), clauses };
+}
+
+function isAnyMatched(alternatives: readonly AlternativeTrace[]): boolean {
+  return alternatives.length === 0 || alternatives.some(({ matched }) => matched);
+}
+
+/** What is not seen stands in nobody's way; an ALLOW rule is dropped for it as a whole. */
+function areMatched(clauses: readonly ClauseTrace[]): boolean {
+  return clauses.every(({ outcome }) => outcome !== "no_match");
+}
+
+function outcomeOf(policies: readonly PolicyTrace[], decider: Decider, attempt: Attempt): Outcome {
   const live = policies.filter((policy) => !policy.dryRun);
-  const custom = matchOf(live, "CUSTOM");
-  if (custom) return denialOf("denied_by_provider", custom);
+  const custom = matchOf(
+    live.filter((policy) => !isAnsweredYes(policy, attempt)),
+    "CUSTOM",
+  );
+  if (custom) return customDenial(custom, decider.providers, attempt);
   const denying = matchOf(live, "DENY");
   if (denying) return denialOf("denied_by_policy", denying);
   if (!live.some(({ action }) => action === "ALLOW")) return { kind: "permit" };
@@ -73,15 +138,24 @@ function outcomeOf(policies: readonly PolicyTrace[]): Outcome {
   return { kind: "permit", by: { policy: allowing.policy.ref, rule: allowing.rule.index } };
 }
 
-function matchOf(policies: readonly PolicyTrace[], action: PolicyAction) {
-  const policy = policies.find((trace) => trace.action === action && trace.matched);
-  const rule = policy?.rules.find(({ matched }) => matched);
-  return policy && rule && { policy: { ref: policy.policy, invalid: policy.invalid }, rule };
+function isAnsweredYes({ action, provider }: PolicyTrace, { answers }: Attempt): boolean {
+  return action === "CUSTOM" && provider !== undefined && answers?.get(provider) === "permit";
 }
 
-function observationsOf(policies: readonly PolicyTrace[]): readonly Observation[] {
+function matchOf(policies: readonly PolicyTrace[], action: PolicyAction) {
+  const trace = policies.find((policy) => policy.action === action && policy.matched);
+  const rule = trace?.rules.find(({ matched }) => matched);
+  if (!trace || !rule) return undefined;
+  const { policy: ref, invalid, provider } = trace;
+  return { policy: { ref, invalid, ...(provider === undefined ? {} : { provider }) }, rule };
+}
+
+function observationsOf(
+  policies: readonly PolicyTrace[],
+  attempt: Attempt,
+): readonly Observation[] {
   return policies
-    .filter(({ dryRun, action }) => dryRun || action === "AUDIT")
+    .filter((trace) => (trace.dryRun || trace.action === "AUDIT") && !isAnsweredYes(trace, attempt))
     .flatMap(({ policy, action, dryRun, rules }) => {
       const rule = rules.find(({ matched }) => matched);
       return rule ? [{ policy, rule: rule.index, action, dryRun }] : [];

@@ -1,105 +1,163 @@
 /**
- * Does any value of one field's list match? A short list is scanned; a long one is hashed the first
- * time it is asked and kept as long as the policy lives, so that one giant policy stays fast.
+ * Does any value of one field's list match? A short list is scanned; a long one is hashed when its
+ * policy arrives and kept as long as the policy lives, so that one giant policy stays fast. Asking
+ * allocates nothing.
  */
-import type { ServiceAccountRef, StringMatch } from "../../core/model/authorization-policy.ts";
+import type {
+  PathMatch,
+  RequestPrincipalMatch,
+  ServiceAccountRef,
+  StringMatch,
+} from "../../core/model/authorization-policy.ts";
 import { type Cidr, isInCidr } from "../../core/model/ip.ts";
 import type { Peer } from "./attempt.ts";
-import { blockKey, maskedKey } from "./block-key.ts";
+import { addBlock, type BlockTree, createBlockTree, hasBlock } from "./block-tree.ts";
+import { matchesPath, matchesText } from "./match-text.ts";
+import {
+  addText,
+  createTextTree,
+  hasPrefix,
+  hasSuffix,
+  reversed,
+  type TextNode,
+} from "./text-tree.ts";
 
 /** Up to here a scan costs less than hashing. */
 const LONG_LIST = 12;
 
 interface LongTexts {
   readonly exact: ReadonlySet<string>;
-  readonly patterns: readonly StringMatch[];
+  readonly prefixes: TextNode<true>;
+  readonly suffixes: TextNode<true>;
+  /** Forms that no table holds: `*` and templates. */
+  readonly others: readonly PathMatch[];
 }
 
-interface LongBlocks {
-  readonly keys: ReadonlySet<string | number>;
-  readonly prefixLengths: Readonly<Record<4 | 6, readonly number[]>>;
-}
+type AccountTable = ReadonlyMap<string, ReadonlySet<string>>;
 
-const longTexts = new WeakMap<readonly StringMatch[], LongTexts>();
-const longAccounts = new WeakMap<readonly ServiceAccountRef[], ReadonlySet<string>>();
-const longBlocks = new WeakMap<readonly Cidr[], LongBlocks>();
+const longTexts = new WeakMap<readonly PathMatch[], LongTexts>();
+const longAccounts = new WeakMap<readonly ServiceAccountRef[], AccountTable>();
+const longBlocks = new WeakMap<readonly Cidr[], BlockTree<true>>();
 
 /** True if any of `texts` (forms of one value, none for a missing value) satisfies any of `list`. */
 export function matchesAnyText(list: readonly StringMatch[], texts: readonly string[]): boolean {
   if (list.length === 0) return false;
-  return texts.some((text) =>
-    list.length > LONG_LIST
-      ? matchesLong(list, text)
-      : list.some((match) => matchesText(match, text)),
-  );
+  for (let i = 0; i < texts.length; i += 1) {
+    if (matchesAny(list, texts[i] ?? "")) return true;
+  }
+  return false;
 }
 
-export function isAccountIn(
-  list: readonly ServiceAccountRef[],
-  peer: Pick<Peer, "namespace" | "serviceAccount"> | undefined,
-): boolean {
-  if (!peer || list.length === 0) return false;
-  if (list.length > LONG_LIST) {
-    return remembered(longAccounts, list, hashAccounts).has(accountKey(peer));
+export function matchesAny(list: readonly PathMatch[], text: string): boolean {
+  if (list.length > LONG_LIST) return matchesLong(hashedTexts(list), text);
+  for (let i = 0; i < list.length; i += 1) {
+    const match = list[i];
+    if (match && matchesPath(match, text)) return true;
   }
-  return list.some(
-    ({ namespace, name }) => namespace === peer.namespace && name === peer.serviceAccount,
-  );
+  return false;
+}
+
+export function matchesAnyRequestPrincipal(
+  list: readonly RequestPrincipalMatch[],
+  issuer: string | undefined,
+  subject: string | undefined,
+): boolean {
+  if (issuer === undefined || subject === undefined) return false;
+  for (let i = 0; i < list.length; i += 1) {
+    const match = list[i];
+    if (match && matchesText(match.issuer, issuer) && matchesText(match.subject, subject)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+export function isAccountIn(list: readonly ServiceAccountRef[], peer: Peer | undefined): boolean {
+  if (!peer) return false;
+  const { namespace, serviceAccount } = peer;
+  if (list.length > LONG_LIST) {
+    return hashedAccounts(list).get(namespace)?.has(serviceAccount) === true;
+  }
+  for (let i = 0; i < list.length; i += 1) {
+    const account = list[i];
+    if (account?.namespace === namespace && account.name === serviceAccount) return true;
+  }
+  return false;
 }
 
 export function isInAnyBlock(list: readonly Cidr[], address: readonly number[]): boolean {
-  if (list.length <= LONG_LIST) return list.some((block) => isInCidr(block, address));
-  const { keys, prefixLengths } = remembered(longBlocks, list, hashBlocks);
-  const lengths = prefixLengths[address.length === 4 ? 4 : 6];
-  return lengths.some((length) => keys.has(maskedKey(address, length)));
-}
-
-export function accountKey(peer: Pick<Peer, "namespace" | "serviceAccount">): string {
-  return `${peer.namespace}/${peer.serviceAccount}`;
-}
-
-function matchesText(match: StringMatch, text: string): boolean {
-  switch (match.kind) {
-    case "exact":
-      return text === match.value;
-    case "prefix":
-      return text.startsWith(match.value);
-    case "suffix":
-      return text.endsWith(match.value);
-    case "present":
-      return text !== "";
+  if (list.length > LONG_LIST) return hasBlock(hashedBlocks(list), address);
+  for (let i = 0; i < list.length; i += 1) {
+    const block = list[i];
+    if (block && isInCidr(block, address)) return true;
   }
+  return false;
 }
 
-function matchesLong(list: readonly StringMatch[], text: string): boolean {
-  const { exact, patterns } = remembered(longTexts, list, hashTexts);
-  return exact.has(text) || patterns.some((match) => matchesText(match, text));
+function matchesLong({ exact, prefixes, suffixes, others }: LongTexts, text: string): boolean {
+  if (exact.has(text) || hasPrefix(prefixes, text) || hasSuffix(suffixes, text)) return true;
+  for (let i = 0; i < others.length; i += 1) {
+    const match = others[i];
+    if (match && matchesPath(match, text)) return true;
+  }
+  return false;
 }
 
-function remembered<K extends object, V>(cache: WeakMap<K, V>, list: K, make: (list: K) => V): V {
-  const known = cache.get(list);
+/** To be asked when the policy arrives, so that no decision waits for it. */
+export function hashIfLong(list: readonly PathMatch[]): void {
+  if (list.length > LONG_LIST) hashedTexts(list);
+}
+
+export function hashAccountsIfLong(list: readonly ServiceAccountRef[]): void {
+  if (list.length > LONG_LIST) hashedAccounts(list);
+}
+
+export function hashBlocksIfLong(list: readonly Cidr[]): void {
+  if (list.length > LONG_LIST) hashedBlocks(list);
+}
+
+function hashedTexts(list: readonly PathMatch[]): LongTexts {
+  const known = longTexts.get(list);
   if (known) return known;
-  const made = make(list);
-  cache.set(list, made);
+  const exact = new Set<string>();
+  const prefixes = new Set<string>();
+  const suffixes = new Set<string>();
+  const others: PathMatch[] = [];
+  for (const match of list) {
+    if (match.kind === "exact") exact.add(match.value);
+    else if (match.kind === "prefix") prefixes.add(match.value);
+    else if (match.kind === "suffix") suffixes.add(reversed(match.value));
+    else others.push(match);
+  }
+  const made = { exact, prefixes: treeOf(prefixes), suffixes: treeOf(suffixes), others };
+  longTexts.set(list, made);
   return made;
 }
 
-function hashTexts(list: readonly StringMatch[]): LongTexts {
-  const exact = list.flatMap((match) => (match.kind === "exact" ? [match.value] : []));
-  return { exact: new Set(exact), patterns: list.filter((match) => match.kind !== "exact") };
+function treeOf(texts: ReadonlySet<string>): TextNode<true> {
+  const root = createTextTree<true>();
+  for (const text of texts) addText(root, text, true);
+  return root;
 }
 
-function hashAccounts(list: readonly ServiceAccountRef[]): ReadonlySet<string> {
-  return new Set(list.map(({ namespace, name }) => `${namespace}/${name}`));
+function hashedAccounts(list: readonly ServiceAccountRef[]): AccountTable {
+  const known = longAccounts.get(list);
+  if (known) return known;
+  const made = new Map<string, Set<string>>();
+  for (const { namespace, name } of list) {
+    const names = made.get(namespace);
+    if (names) names.add(name);
+    else made.set(namespace, new Set([name]));
+  }
+  longAccounts.set(list, made);
+  return made;
 }
 
-function hashBlocks(list: readonly Cidr[]): LongBlocks {
-  return {
-    keys: new Set(list.map(blockKey)),
-    prefixLengths: { 4: lengthsOf(list, 4), 6: lengthsOf(list, 6) },
-  };
-}
-
-function lengthsOf(list: readonly Cidr[], family: 4 | 6): readonly number[] {
-  return [...new Set(list.filter((b) => b.family === family).map((b) => b.prefixLength))];
+function hashedBlocks(list: readonly Cidr[]): BlockTree<true> {
+  const known = longBlocks.get(list);
+  if (known) return known;
+  const made = createBlockTree<true>();
+  for (const block of list) addBlock(made, block, true);
+  longBlocks.set(list, made);
+  return made;
 }

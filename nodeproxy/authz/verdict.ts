@@ -1,5 +1,7 @@
 /** The answers of authorization, in the words of the access log, the metric labels and `x-weft-reason`. */
 import type { PolicyAction } from "../../core/model/authorization-policy.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Decider } from "./decider.ts";
 
 export type DenyReason =
   /** A DENY policy matches. */
@@ -24,6 +26,11 @@ export interface Denial {
   readonly policy?: string;
   /** Index of the deciding rule in the object. */
   readonly rule?: number;
+  /**
+   * Name of the provider that has not been asked yet. Who can ask it does, adds its answer to the
+   * attempt and decides again; for who cannot, the denial stands.
+   */
+  readonly ask?: string;
 }
 
 export interface PolicyRuleRef {
@@ -43,16 +50,46 @@ export interface Observation extends PolicyRuleRef {
 /** What the policies in dry run would have made of it, were they in force. */
 export type DryRunOutcome = "permit" | "deny";
 
+/** The deciding policy and rule, whether as a clause or as a trace. */
+interface Deciding {
+  readonly policy: {
+    readonly ref: string;
+    readonly invalid: boolean;
+    readonly provider?: string;
+  };
+  readonly rule: { readonly index: number };
+}
+
 export function denialOf(
   reason: "denied_by_policy" | "denied_by_provider",
-  {
-    policy,
-    rule,
-  }: {
-    readonly policy: { readonly ref: string; readonly invalid: boolean };
-    readonly rule: { readonly index: number };
-  },
+  { policy, rule }: Deciding,
 ): Denial {
   if (policy.invalid) return { kind: "deny", reason: "policy_invalid", policy: policy.ref };
   return { kind: "deny", reason, policy: policy.ref, rule: rule.index };
+}
+
+/** Of a CUSTOM policy whose provider has not said yes: it says no, is not known, or is still to be asked. */
+export function customDenial(
+  deciding: Deciding,
+  providers: readonly string[],
+  { answers }: Attempt,
+): Denial {
+  const denial = denialOf("denied_by_provider", deciding);
+  const { provider, invalid } = deciding.policy;
+  const isOpen = provider !== undefined && providers.includes(provider) && !answers?.has(provider);
+  return isOpen && !invalid ? { ...denial, ask: provider } : denial;
+}
+
+/** Were the policies in dry run in force. A CUSTOM policy among them denies: nobody is asked for it. */
+export function dryRunOutcome(
+  { hasAllow, dryRun }: Pick<Decider, "hasAllow" | "dryRun">,
+  outcome: Outcome,
+  observed: readonly Observation[],
+): DryRunOutcome {
+  const dry = observed.filter((observation) => observation.dryRun);
+  if (dry.some(({ action }) => action === "DENY" || action === "CUSTOM")) return "deny";
+  if (outcome.kind === "deny" && outcome.reason !== "not_allowed") return "deny";
+  const isAllowed = outcome.kind === "permit" && outcome.by !== undefined;
+  if (isAllowed || dry.some(({ action }) => action === "ALLOW")) return "permit";
+  return hasAllow || dryRun.hasAllow ? "deny" : "permit";
 }

@@ -1,16 +1,13 @@
 /**
- * Turns an AuthorizationPolicy into what node proxies enforce, read as on an opaque port.
+ * Turns an AuthorizationPolicy into what node proxies enforce.
  *
- * What only HTTP can show cannot be seen there. An ALLOW rule that needs it is dropped whole; from
- * the other actions it is erased and the rest stays, so they get wider, never a no-op. Each such
- * place is a note for the object's status. An unreadable policy becomes an invalid one.
+ * Rules travel as written: the node proxy knows what it can see of a connection and reads them
+ * accordingly (`nodeproxy/authz/read-rules.ts`). What only HTTP can show is a note for the object's
+ * status: on a port that is opaque, an ALLOW rule that needs it is dropped whole, and from the other
+ * actions it is erased. An unreadable policy becomes an invalid one.
  */
-import type {
-  CompiledPolicy,
-  Operation,
-  Rule,
-  Source,
-} from "../../core/model/authorization-policy.ts";
+import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import { isLayer7Condition } from "../../core/model/layer7-condition.ts";
 import type {
   AuthorizationPolicy,
   ParsedAuthorizationPolicy,
@@ -45,59 +42,40 @@ export function compileAuthorization(
 }
 
 function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
-  const { metadata, action, dryRun, scope } = value;
-  const isAllow = action === "ALLOW";
-  const rules: Rule[] = [];
+  const { metadata, action, dryRun, provider, scope } = value;
+  const effect = action === "ALLOW" ? "rule_dropped" : "attribute_erased";
+  const unseen = value.rules.flatMap((rule, i) => layer7Places(rule, `spec.rules[${i}]`));
+  const policy: CompiledPolicy = {
+    ref: refOf(metadata),
+    action,
+    dryRun,
+    invalid: false,
+    ...(action === "CUSTOM" ? { provider } : {}),
+    rules: value.rules.map((rule, index) => ({ index, ...rule })),
+  };
   // No provider can be configured yet, so every CUSTOM policy denies what it matches.
   const notes: CompileNote[] =
     action === "CUSTOM" ? [{ field: "spec.provider", effect: "provider_unknown" }] : [];
-  for (const [index, rule] of value.rules.entries()) {
-    const unseen = layer7Places(rule, `spec.rules[${index}]`);
-    const effect = isAllow ? "rule_dropped" : "attribute_erased";
-    notes.push(...unseen.map((field) => ({ field, effect }) as const));
-    if (!isAllow || unseen.length === 0) rules.push(layer4Rule(rule, index));
-  }
-  return {
-    policy: { ref: refOf(metadata), action, dryRun, invalid: false, rules },
-    metadata,
-    scope,
-    notes,
-  };
+  notes.push(...unseen.map((field) => ({ field, effect }) as const));
+  return { policy, metadata, scope, notes };
 }
 
 function refOf({ namespace, name }: PolicyMetadata): string {
   return `${namespace}/${name}`;
 }
 
-function layer7Places(rule: PolicyRule, path: string): readonly string[] {
+function layer7Places({ from, to, when }: PolicyRule, path: string): readonly string[] {
   return [
-    ...rule.from.flatMap(({ layer7 }, i) => names(layer7, `${path}.from[${i}].source`)),
-    ...rule.to.flatMap(({ layer7 }, i) => names(layer7, `${path}.to[${i}].operation`)),
-    ...rule.when.flatMap((condition, i) =>
-      condition.kind === "layer7" ? [`${path}.when[${i}].key`] : [],
+    ...from.flatMap(({ layer7 }, i) => names(layer7, `${path}.from[${i}].source`)),
+    ...to.flatMap(({ layer7 }, i) => names(layer7, `${path}.to[${i}].operation`)),
+    ...when.flatMap((condition, i) =>
+      isLayer7Condition(condition) ? [`${path}.when[${i}].key`] : [],
     ),
   ];
 }
 
-function names(layer7: Readonly<Record<string, unknown>>, path: string): readonly string[] {
-  return Object.keys(layer7).map((name) => `${path}.${name}`);
-}
-
-function layer4Rule(rule: PolicyRule, index: number): Rule {
-  return {
-    index,
-    from: unlessAny(rule.from.map(({ layer4 }) => layer4)),
-    to: unlessAny(rule.to.map(({ layer4 }) => layer4)),
-    when: rule.when.flatMap((condition) =>
-      condition.kind === "layer4" ? [condition.condition] : [],
-    ),
-  };
-}
-
-/** One alternative that demands nothing any more makes the whole list demand nothing. */
-function unlessAny<T extends Source | Operation>(alternatives: readonly T[]): readonly T[] {
-  const demandsNothing = alternatives.some((alternative) =>
-    Object.values(alternative).every((list: readonly unknown[]) => list.length === 0),
-  );
-  return demandsNothing ? [] : alternatives;
+/** Of the lists that are not empty. */
+function names(layer7: object | undefined, path: string): readonly string[] {
+  const lists: [string, readonly unknown[]][] = Object.entries(layer7 ?? {});
+  return lists.filter(([, list]) => list.length > 0).map(([name]) => `${path}.${name}`);
 }

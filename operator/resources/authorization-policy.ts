@@ -166,7 +166,7 @@ function warningsOf(
 /** An ALLOW that excludes identities lets callers in that have none. */
 function plaintextWarnings(rule: PolicyRule, index: number, action: PolicyAction): Reason[] {
   if (action !== "ALLOW") return [];
-  return rule.from.flatMap(({ layer4: s }, i) => {
+  return rule.from.flatMap((s, i) => {
     const excludes =
       s.notPrincipals.length +
       s.notNamespaces.length +

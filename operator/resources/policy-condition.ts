@@ -1,27 +1,23 @@
 /** Reads one entry of `rules[].when`: a key, `values` and `notValues`. */
-import type { Condition, StringMatch } from "../../core/model/authorization-policy.ts";
+import type {
+  Condition,
+  Layer7Condition,
+  RequestPrincipalMatch,
+  StringMatch,
+} from "../../core/model/authorization-policy.ts";
 import type { Cidr } from "../../core/model/ip.ts";
 import { type Field, isObjectOf, listOf, member, refuse, text } from "./fields.ts";
-import { parseBlock, parseBlockText, parsePort, serviceAccountParser } from "./policy-values.ts";
-import { parsePrincipalMatch, parseStringForm, parseStringMatch } from "./string-match.ts";
-
-export type PolicyCondition =
-  | { readonly kind: "layer4"; readonly condition: Condition }
-  /** What only HTTP, a JWT, a proxy header or the application's own TLS can show; values as written. */
-  | {
-      readonly kind: "layer7";
-      readonly key: string;
-      readonly values: readonly string[];
-      readonly notValues: readonly string[];
-    };
+import { parseBlock, parsePort, serviceAccountParser } from "./policy-values.ts";
+import { parseRequestPrincipal } from "./request-principal.ts";
+import { parseHostMatch, parsePrincipalMatch, parseStringMatch } from "./string-match.ts";
 
 type ParseItem<T> = (item: Field) => T | undefined;
 
 // Istio: "request.headers[...]", "request.auth.claims[...][...]"; header names are RFC 9110 tokens.
-const LAYER7_KEY =
-  /^(?:connection\.sni|request\.auth\.(?:principal|audiences|presenter)|request\.auth\.claims(?:\[[^[\]]+\])+|request\.headers\[[!#$%&'*+.^_`|~0-9A-Za-z-]+\])$/;
+const HEADER_KEY = /^request\.headers\[([!#$%&'*+.^_`|~0-9A-Za-z-]+)\]$/;
+const CLAIM_KEY = /^request\.auth\.claims((?:\[[^[\]]+\])+)$/;
 
-export function parseCondition(field: Field, namespace: string): PolicyCondition | undefined {
+export function parseCondition(field: Field, namespace: string): Condition | undefined {
   if (!isObjectOf(field, ["key", "values", "notValues"])) return undefined;
   const key = member(field, "key");
   if (!key) return refuse(field, "key must be given");
@@ -30,12 +26,12 @@ export function parseCondition(field: Field, namespace: string): PolicyCondition
   if (!member(field, "values") && !member(field, "notValues")) {
     return refuse(field, "values or notValues must be given");
   }
-  if (name === "remote.ip") {
-    return { kind: "layer7", key: name, ...lists(field, parseBlockText) };
-  }
-  if (LAYER7_KEY.test(name)) return { kind: "layer7", key: name, ...lists(field, parseStringForm) };
-  const condition = parseLayer4(field, name, namespace);
-  return condition ? { kind: "layer4", condition } : refuse(key, `unknown key ${name}`);
+  return (
+    parseLayer4(field, name, namespace) ??
+    parseLayer7(field, name) ??
+    parseNamed(field, name) ??
+    refuse(key, `unknown key ${name}`)
+  );
 }
 
 function parseLayer4(field: Field, key: string, namespace: string): Condition | undefined {
@@ -55,6 +51,35 @@ function parseLayer4(field: Field, key: string, namespace: string): Condition | 
     default:
       return undefined;
   }
+}
+
+function parseLayer7(field: Field, key: string): Layer7Condition | undefined {
+  switch (key) {
+    case "remote.ip":
+      return { key, ...lists<Cidr>(field, parseBlock) };
+    case "connection.sni":
+      return { key, ...lists<StringMatch>(field, parseHostMatch) };
+    case "request.auth.principal":
+      return { key, ...lists<RequestPrincipalMatch>(field, parseRequestPrincipal) };
+    case "request.auth.audiences":
+    case "request.auth.presenter":
+      return { key, ...lists<StringMatch>(field, parseStringMatch) };
+    default:
+      return undefined;
+  }
+}
+
+/** Keys with a name in brackets. Header names are compared in lower case, as HTTP/2 sends them. */
+function parseNamed(field: Field, key: string): Layer7Condition | undefined {
+  const header = HEADER_KEY.exec(key)?.[1];
+  if (header !== undefined) {
+    const name = header.toLowerCase();
+    return { key: "request.headers", name, ...lists<StringMatch>(field, parseStringMatch) };
+  }
+  const claim = CLAIM_KEY.exec(key)?.[1];
+  if (claim === undefined) return undefined;
+  const path = claim.slice(1, -1).split("][");
+  return { key: "request.auth.claims", path, ...lists<StringMatch>(field, parseStringMatch) };
 }
 
 function lists<T>(field: Field, parse: ParseItem<T>) {

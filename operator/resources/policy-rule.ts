@@ -1,47 +1,35 @@
-/** Reads one rule of an AuthorizationPolicy: `from`, `to` and `when`, with the attributes of layer 7 too. */
-import type { Operation, Source } from "../../core/model/authorization-policy.ts";
+/** Reads one rule of an AuthorizationPolicy: `from`, `to` and `when`. */
+import type {
+  Operation,
+  OperationLayer7,
+  Rule,
+  Source,
+  SourceLayer7,
+} from "../../core/model/authorization-policy.ts";
 import { type Field, isFields, isObjectOf, listOf, member, refuse } from "./fields.ts";
-import { parsePathForm } from "./path-form.ts";
-import { type PolicyCondition, parseCondition } from "./policy-condition.ts";
-import { parseBlock, parseBlockText, parsePort, serviceAccountParser } from "./policy-values.ts";
-import { parsePrincipalMatch, parseStringForm, parseStringMatch } from "./string-match.ts";
+import { parsePathMatch } from "./path-match.ts";
+import { parseCondition } from "./policy-condition.ts";
+import { parseBlock, parsePort, serviceAccountParser } from "./policy-values.ts";
+import { parseRequestPrincipal } from "./request-principal.ts";
+import { parseHostMatch, parsePrincipalMatch, parseStringMatch } from "./string-match.ts";
 
-export interface PolicyRule {
-  readonly from: readonly PolicySource[];
-  readonly to: readonly PolicyOperation[];
-  readonly when: readonly PolicyCondition[];
-}
+export type PolicyRule = Omit<Rule, "index">;
 
-/** Attributes of layer 7 by field name, values as written; a field that is not given is not there. */
-export type Layer7Fields = Readonly<Record<string, readonly string[]>>;
+const SOURCE_LAYER7 = [
+  "requestPrincipals",
+  "notRequestPrincipals",
+  "remoteIpBlocks",
+  "notRemoteIpBlocks",
+] as const satisfies readonly (keyof SourceLayer7)[];
 
-export interface PolicySource {
-  readonly layer4: Source;
-  readonly layer7: Layer7Fields;
-}
-
-export interface PolicyOperation {
-  readonly layer4: Operation;
-  readonly layer7: Layer7Fields;
-}
-
-type ParseText = (item: Field) => string | undefined;
-
-const SOURCE_LAYER7: Readonly<Record<string, ParseText>> = {
-  requestPrincipals: parseStringForm,
-  notRequestPrincipals: parseStringForm,
-  remoteIpBlocks: parseBlockText,
-  notRemoteIpBlocks: parseBlockText,
-};
-
-const OPERATION_LAYER7: Readonly<Record<string, ParseText>> = {
-  hosts: parseStringForm,
-  notHosts: parseStringForm,
-  methods: parseStringForm,
-  notMethods: parseStringForm,
-  paths: parsePathForm,
-  notPaths: parsePathForm,
-};
+const OPERATION_LAYER7 = [
+  "hosts",
+  "notHosts",
+  "methods",
+  "notMethods",
+  "paths",
+  "notPaths",
+] as const satisfies readonly (keyof OperationLayer7)[];
 
 const SOURCE_FIELDS = [
   "principals",
@@ -54,10 +42,10 @@ const SOURCE_FIELDS = [
   "notTrustDomains",
   "ipBlocks",
   "notIpBlocks",
-  ...Object.keys(SOURCE_LAYER7),
+  ...SOURCE_LAYER7,
 ];
 
-const OPERATION_FIELDS = ["ports", "notPorts", ...Object.keys(OPERATION_LAYER7)];
+const OPERATION_FIELDS = ["ports", "notPorts", ...OPERATION_LAYER7];
 
 /** `namespace` is the policy's own: service accounts without one are meant in it. */
 export function parseRule(field: Field, namespace: string): PolicyRule | undefined {
@@ -69,37 +57,49 @@ export function parseRule(field: Field, namespace: string): PolicyRule | undefin
   };
 }
 
-function parseSource(item: Field, namespace: string): PolicySource | undefined {
+function parseSource(item: Field, namespace: string): Source | undefined {
   const source = only(item, { name: "source", fields: SOURCE_FIELDS });
   if (!source) return undefined;
   const account = serviceAccountParser(namespace);
-  return {
-    layer4: {
-      principals: listOf(source, "principals", parsePrincipalMatch),
-      notPrincipals: listOf(source, "notPrincipals", parsePrincipalMatch),
-      namespaces: listOf(source, "namespaces", parseStringMatch),
-      notNamespaces: listOf(source, "notNamespaces", parseStringMatch),
-      serviceAccounts: listOf(source, "serviceAccounts", account),
-      notServiceAccounts: listOf(source, "notServiceAccounts", account),
-      trustDomains: listOf(source, "trustDomains", parseStringMatch),
-      notTrustDomains: listOf(source, "notTrustDomains", parseStringMatch),
-      ipBlocks: listOf(source, "ipBlocks", parseBlock),
-      notIpBlocks: listOf(source, "notIpBlocks", parseBlock),
-    },
-    layer7: layer7Of(source, SOURCE_LAYER7),
+  const layer4 = {
+    principals: listOf(source, "principals", parsePrincipalMatch),
+    notPrincipals: listOf(source, "notPrincipals", parsePrincipalMatch),
+    namespaces: listOf(source, "namespaces", parseStringMatch),
+    notNamespaces: listOf(source, "notNamespaces", parseStringMatch),
+    serviceAccounts: listOf(source, "serviceAccounts", account),
+    notServiceAccounts: listOf(source, "notServiceAccounts", account),
+    trustDomains: listOf(source, "trustDomains", parseStringMatch),
+    notTrustDomains: listOf(source, "notTrustDomains", parseStringMatch),
+    ipBlocks: listOf(source, "ipBlocks", parseBlock),
+    notIpBlocks: listOf(source, "notIpBlocks", parseBlock),
   };
+  if (!isAnyGiven(source, SOURCE_LAYER7)) return layer4;
+  const layer7: SourceLayer7 = {
+    requestPrincipals: listOf(source, "requestPrincipals", parseRequestPrincipal),
+    notRequestPrincipals: listOf(source, "notRequestPrincipals", parseRequestPrincipal),
+    remoteIpBlocks: listOf(source, "remoteIpBlocks", parseBlock),
+    notRemoteIpBlocks: listOf(source, "notRemoteIpBlocks", parseBlock),
+  };
+  return { ...layer4, layer7 };
 }
 
-function parseOperation(item: Field): PolicyOperation | undefined {
+function parseOperation(item: Field): Operation | undefined {
   const operation = only(item, { name: "operation", fields: OPERATION_FIELDS });
   if (!operation) return undefined;
-  return {
-    layer4: {
-      ports: listOf(operation, "ports", parsePort),
-      notPorts: listOf(operation, "notPorts", parsePort),
-    },
-    layer7: layer7Of(operation, OPERATION_LAYER7),
+  const layer4 = {
+    ports: listOf(operation, "ports", parsePort),
+    notPorts: listOf(operation, "notPorts", parsePort),
   };
+  if (!isAnyGiven(operation, OPERATION_LAYER7)) return layer4;
+  const layer7: OperationLayer7 = {
+    hosts: listOf(operation, "hosts", parseHostMatch),
+    notHosts: listOf(operation, "notHosts", parseHostMatch),
+    methods: listOf(operation, "methods", parseStringMatch),
+    notMethods: listOf(operation, "notMethods", parseStringMatch),
+    paths: listOf(operation, "paths", parsePathMatch),
+    notPaths: listOf(operation, "notPaths", parsePathMatch),
+  };
+  return { ...layer4, layer7 };
 }
 
 /** The one member of a list's entry, with at least one known field: `- source: {…}`, `- operation: {…}`. */
@@ -115,7 +115,6 @@ function only(
   return isEmpty ? refuse(field, "must have at least one field") : field;
 }
 
-function layer7Of(field: Field, parsers: Readonly<Record<string, ParseText>>): Layer7Fields {
-  const given = Object.entries(parsers).filter(([name]) => member(field, name));
-  return Object.fromEntries(given.map(([name, parse]) => [name, listOf(field, name, parse)]));
+function isAnyGiven(field: Field, names: readonly string[]): boolean {
+  return names.some((name) => member(field, name) !== undefined);
 }

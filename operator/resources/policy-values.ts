@@ -17,11 +17,6 @@ export function parseBlock(field: Field): Cidr | undefined {
   return parseCidr(value) ?? refuse(field, "must be an address or a CIDR block");
 }
 
-/** Block as written, for attributes that are kept as text. */
-export function parseBlockText(field: Field): string | undefined {
-  return parseBlock(field) && text(field);
-}
-
 /** `namespace/name`, or `name` in the policy's own namespace. Exact: no wildcard. */
 export function serviceAccountParser(
   ownNamespace: string,

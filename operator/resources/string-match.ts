@@ -21,7 +21,9 @@ export function parsePrincipalMatch(field: Field): StringMatch | undefined {
   return parseStringMatch(field);
 }
 
-/** The same forms for attributes of layer 7, kept as text. */
-export function parseStringForm(field: Field): string | undefined {
-  return parseStringMatch(field) && text(field);
+/** A host or a server name: in lower case, as they are compared. */
+export function parseHostMatch(field: Field): StringMatch | undefined {
+  return typeof field.value === "string"
+    ? parseStringMatch({ ...field, value: field.value.toLowerCase() })
+    : parseStringMatch(field);
 }

@@ -5,10 +5,11 @@
  * a DENY and nothing. The scan asks the same matchers in order, as a naive evaluator would.
  */
 import type { CompiledPolicy, Rule, Source } from "../../core/model/authorization-policy.ts";
-import { type Attempt, subjectOf } from "../../nodeproxy/authz/attempt.ts";
+import type { Attempt } from "../../nodeproxy/authz/attempt.ts";
 import { decide } from "../../nodeproxy/authz/decide.ts";
 import { createDecider, type Decider } from "../../nodeproxy/authz/decider.ts";
-import { matchesRule } from "../../nodeproxy/authz/match.ts";
+import { matchesFrom, matchesTo, matchesWhen } from "../../nodeproxy/authz/match.ts";
+import { type Subject, subjectOf } from "../../nodeproxy/authz/subject.ts";
 
 export interface AuthzBench {
   /** Median CPU microseconds of one decision, by number of policies. */
@@ -114,12 +115,18 @@ function attemptsFor(size: number): readonly Attempt[] {
 /** The naive evaluator: every DENY in turn, then every ALLOW. */
 function scan(decider: Decider, attempt: Attempt): boolean {
   const subject = subjectOf(attempt, decider.meshDomains);
-  function matches({ rules }: CompiledPolicy): boolean {
-    return rules.some((rule) => matchesRule(rule, subject));
+  function matches({ rules, action }: CompiledPolicy): boolean {
+    return rules.some((rule) => matchesRule(rule, subject, action === "ALLOW"));
   }
   const { policies } = decider;
   if (policies.some((policy) => policy.action === "DENY" && matches(policy))) return false;
   return policies.some((policy) => policy.action === "ALLOW" && matches(policy));
+}
+
+function matchesRule({ from, to, when }: Rule, subject: Subject, isAllow: boolean): boolean {
+  return (
+    matchesTo(to, subject) && matchesFrom(from, subject) && matchesWhen(when, subject, isAllow)
+  );
 }
 
 function medianUs(times: number, run: (i: number) => unknown): number {

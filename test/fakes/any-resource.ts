@@ -3,9 +3,14 @@ import fc from "fast-check";
 import type {
   CompiledPolicy,
   Condition,
+  Operation,
+  OperationLayer7,
+  PathMatch,
+  RequestPrincipalMatch,
   Rule,
   ServiceAccountRef,
   Source,
+  SourceLayer7,
   StringMatch,
 } from "../../core/model/authorization-policy.ts";
 import type { Enrolment, Probe } from "../../core/model/enrolment.ts";
@@ -51,7 +56,48 @@ const matches = fc.array(stringMatch, { maxLength: 2 });
 const accounts = fc.array(account, { maxLength: 2 });
 const cidrs = fc.array(cidr, { maxLength: 2 });
 
+const paths = fc.array(
+  fc.oneof<[fc.Arbitrary<PathMatch>, fc.Arbitrary<PathMatch>]>(
+    stringMatch,
+    fc.record({
+      kind: fc.constant("template" as const),
+      value: fc.constantFrom("/{*}", "/a/{**}"),
+    }),
+  ),
+  { maxLength: 2 },
+);
+const requestPrincipals: fc.Arbitrary<RequestPrincipalMatch[]> = fc.array(
+  fc.record({ issuer: stringMatch, subject: stringMatch }),
+  { maxLength: 2 },
+);
+
 const condition: fc.Arbitrary<Condition> = fc.oneof(
+  fc.record({
+    key: fc.constantFrom(
+      "connection.sni" as const,
+      "request.auth.audiences" as const,
+      "request.auth.presenter" as const,
+    ),
+    values: matches,
+    notValues: matches,
+  }),
+  fc.record({
+    key: fc.constant("request.headers" as const),
+    name: label,
+    values: matches,
+    notValues: matches,
+  }),
+  fc.record({
+    key: fc.constant("request.auth.claims" as const),
+    path: fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
+    values: matches,
+    notValues: matches,
+  }),
+  fc.record({
+    key: fc.constant("request.auth.principal" as const),
+    values: requestPrincipals,
+    notValues: requestPrincipals,
+  }),
   fc.record({
     key: fc.constantFrom("source.principal", "source.namespace", "source.trustDomain"),
     values: matches,
@@ -63,7 +109,7 @@ const condition: fc.Arbitrary<Condition> = fc.oneof(
     notValues: accounts,
   }),
   fc.record({
-    key: fc.constantFrom("source.ip", "destination.ip"),
+    key: fc.constantFrom("source.ip", "destination.ip", "remote.ip"),
     values: cidrs,
     notValues: cidrs,
   }),
@@ -74,33 +120,74 @@ const condition: fc.Arbitrary<Condition> = fc.oneof(
   }),
 );
 
-const source: fc.Arbitrary<Source> = fc.record({
-  principals: matches,
-  notPrincipals: matches,
-  namespaces: matches,
-  notNamespaces: matches,
-  serviceAccounts: accounts,
-  notServiceAccounts: accounts,
-  trustDomains: matches,
-  notTrustDomains: matches,
-  ipBlocks: cidrs,
-  notIpBlocks: cidrs,
+const sourceLayer7: fc.Arbitrary<SourceLayer7> = fc.record({
+  requestPrincipals,
+  notRequestPrincipals: requestPrincipals,
+  remoteIpBlocks: cidrs,
+  notRemoteIpBlocks: cidrs,
 });
+
+const operationLayer7: fc.Arbitrary<OperationLayer7> = fc.record({
+  hosts: matches,
+  notHosts: matches,
+  methods: matches,
+  notMethods: matches,
+  paths,
+  notPaths: paths,
+});
+
+/** Lists that are all empty are never written. */
+function withLayer7<T extends object, L extends object>(
+  layer4: fc.Arbitrary<T>,
+  layer7: fc.Arbitrary<L>,
+): fc.Arbitrary<T & { readonly layer7?: L }> {
+  return fc
+    .tuple(layer4, fc.option(layer7, { nil: undefined }))
+    .map(([fields, more]) =>
+      more && Object.values(more).some((list: readonly unknown[]) => list.length > 0)
+        ? { ...fields, layer7: more }
+        : fields,
+    );
+}
+
+const operation: fc.Arbitrary<Operation> = withLayer7(
+  fc.record({ ports, notPorts: ports }),
+  operationLayer7,
+);
+
+const source: fc.Arbitrary<Source> = withLayer7(
+  fc.record({
+    principals: matches,
+    notPrincipals: matches,
+    namespaces: matches,
+    notNamespaces: matches,
+    serviceAccounts: accounts,
+    notServiceAccounts: accounts,
+    trustDomains: matches,
+    notTrustDomains: matches,
+    ipBlocks: cidrs,
+    notIpBlocks: cidrs,
+  }),
+  sourceLayer7,
+);
 
 const rule: fc.Arbitrary<Rule> = fc.record({
   index: fc.nat(100),
   from: fc.array(source, { maxLength: 2 }),
-  to: fc.array(fc.record({ ports, notPorts: ports }), { maxLength: 2 }),
+  to: fc.array(operation, { maxLength: 2 }),
   when: fc.array(condition, { maxLength: 2 }),
 });
 
-const policy: fc.Arbitrary<CompiledPolicy> = fc.record({
-  ref: fc.tuple(label, label).map(([namespace, name]) => `${namespace}/${name}`),
-  action: fc.constantFrom("ALLOW", "DENY", "AUDIT", "CUSTOM"),
-  dryRun: fc.boolean(),
-  invalid: fc.boolean(),
-  rules: fc.array(rule, { maxLength: 2 }),
-});
+const policy: fc.Arbitrary<CompiledPolicy> = fc
+  .record({
+    ref: fc.tuple(label, label).map(([namespace, name]) => `${namespace}/${name}`),
+    action: fc.constantFrom<CompiledPolicy["action"]>("ALLOW", "DENY", "AUDIT", "CUSTOM"),
+    dryRun: fc.boolean(),
+    invalid: fc.boolean(),
+    rules: fc.array(rule, { maxLength: 2 }),
+    provider: label,
+  })
+  .map(({ provider, ...rest }) => (rest.action === "CUSTOM" ? { ...rest, provider } : rest));
 
 const probe: fc.Arbitrary<Probe> = fc.oneof(
   fc.record({

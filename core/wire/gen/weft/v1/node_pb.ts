@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSKVAwoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IABIjCgd0cmFmZmljGAsgASgLMhAud2VmdC52MS5UcmFmZmljSABCBgoEYm9keSJRCglNdGxzTW9kZXMSIgoHZGVmYXVsdBgBIAEoDjIRLndlZnQudjEuTXRsc01vZGUSIAoFcG9ydHMYAiADKAsyES53ZWZ0LnYxLlBvcnRNb2RlIjkKCFBvcnRNb2RlEgwKBHBvcnQYASABKA0SHwoEbW9kZRgCIAEoDjIRLndlZnQudjEuTXRsc01vZGUixAEKCFdvcmtsb2FkEgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSDAoEbm9kZRgFIAEoCRIRCglhZGRyZXNzZXMYBiADKAkSDgoGdHVubmVsGAcgASgIEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSDQoFb3duZXIYCSABKAkSDgoGd2VpZ2h0GAogASgNIvIBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgSMgoMZGlzdHJpYnV0aW9uGAcgASgOMhwud2VmdC52MS5UcmFmZmljRGlzdHJpYnV0aW9uEhgKEGFmZmluaXR5X3NlY29uZHMYCCABKA0imAMKB1RyYWZmaWMSEAoIc2VydmljZXMYASADKAkSGgoSY29ubmVjdF90aW1lb3V0X21zGAIgASgNEg8KB3JldHJpZXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhcKD21heF9jb25uZWN0aW9ucxgFIAEoDRIkChxtYXhfY29ubmVjdGlvbnNfcGVyX2VuZHBvaW50GAYgASgNEhMKC21heF9wZW5kaW5nGAcgASgNEhoKEnBlbmRpbmdfdGltZW91dF9tcxgIIAEoDRIRCgl3YXJtdXBfbXMYCSABKA0SHgoWd2FybXVwX21pbmltdW1fcGVyY2VudBgKIAEoDRIZChFtYWdsZXZfdGFibGVfc2l6ZRgLIAEoDRIjCghvdXRsaWVycxgMIAEoCzIRLndlZnQudjEuT3V0bGllcnMSJAoJdGNwX2NoZWNrGA0gASgLMhEud2VmdC52MS5UY3BDaGVjaxIsCglhbGdvcml0aG0YDiABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0ifAoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SGAoQYmFzZV9lamVjdGlvbl9tcxgCIAEoDRIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgDIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYBCABKA0iawoIVGNwQ2hlY2sSEwoLaW50ZXJ2YWxfbXMYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIZChFoZWFsdGh5X3RocmVzaG9sZBgDIAEoDRIbChN1bmhlYWx0aHlfdGhyZXNob2xkGAQgASgNIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSKQAQoIRW5kcG9pbnQSDwoHYWRkcmVzcxgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIMCgRub2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhAKCGRyYWluaW5nGAUgASgIEgwKBHpvbmUYBiABKAkSEQoJZm9yX3pvbmVzGAcgAygJEhEKCWZvcl9ub2RlcxgIIAMoCSKzAgoJRW5yb2xtZW50EgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSEQoJYWRkcmVzc2VzGAUgAygJEhIKCm5ldG5zX3BhdGgYBiABKAkSEAoIcG9saWNpZXMYByADKAkSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxIeCgZwcm9iZXMYCSADKAsyDi53ZWZ0LnYxLlByb2JlEhYKDm5vZGVfYWRkcmVzc2VzGAogAygJEg0KBW93bmVyGAsgASgJEi4KCmV4Y2x1c2lvbnMYDCABKAsyGi53ZWZ0LnYxLkNhcHR1cmVFeGNsdXNpb25zEgwKBHpvbmUYDSABKAkijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIm8KBlBvbGljeRIlCgZhY3Rpb24YASABKA4yFS53ZWZ0LnYxLlBvbGljeUFjdGlvbhIPCgdkcnlfcnVuGAIgASgIEg8KB2ludmFsaWQYAyABKAgSHAoFcnVsZXMYBCADKAsyDS53ZWZ0LnYxLlJ1bGUidgoEUnVsZRINCgVpbmRleBgBIAEoDRIdCgRmcm9tGAIgAygLMg8ud2VmdC52MS5Tb3VyY2USHgoCdG8YAyADKAsyEi53ZWZ0LnYxLk9wZXJhdGlvbhIgCgR3aGVuGAQgAygLMhIud2VmdC52MS5Db25kaXRpb24izgMKBlNvdXJjZRIoCgpwcmluY2lwYWxzGAEgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfcHJpbmNpcGFscxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKAoKbmFtZXNwYWNlcxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X25hbWVzcGFjZXMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAYgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIrCg10cnVzdF9kb21haW5zGAcgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIvChFub3RfdHJ1c3RfZG9tYWlucxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIAoJaXBfYmxvY2tzGAkgAygLMg0ud2VmdC52MS5DaWRyEiQKDW5vdF9pcF9ibG9ja3MYCiADKAsyDS53ZWZ0LnYxLkNpZHIiLQoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDSK+AgoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDSJdCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIjQKEVNlcnZpY2VBY2NvdW50UmVmEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJIi4KBENpZHISDwoHYWRkcmVzcxgBIAEoDBIVCg1wcmVmaXhfbGVuZ3RoGAIgASgNIk4KBkJ1bmRsZRIUCgx0cnVzdF9kb21haW4YASABKAkSDQoFcm9vdHMYAiADKAwSDgoGaXNzdWVyGAMgASgJEg8KB3JldGlyZWQYBCADKAkiKwoKUmV2b2NhdGlvbhIMCgRub2RlGAEgASgJEg8KB3NlcmlhbHMYAiADKAkiowEKCFNldHRpbmdzEhQKDHRydXN0X2RvbWFpbhgBIAEoCRIcChR0cnVzdF9kb21haW5fYWxpYXNlcxgCIAMoCRIdChVsZWFmX2xpZmV0aW1lX3NlY29uZHMYAyABKA0SEgoKYWNjZXNzX2xvZxgEIAEoCBIwCg9vdXRib3VuZF9wb2xpY3kYBSABKA4yFy53ZWZ0LnYxLk91dGJvdW5kUG9saWN5Ir4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwqrAIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgSGQoVUkVTT1VSQ0VfS0lORF9UUkFGRklDEAkqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyq1AgoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAxIpCiVCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9SRUNFTlRMWV9VU0VEEAQSKgomQkFMQU5DRV9BTEdPUklUSE1fV0VJR0hURURfUk9VTkRfUk9CSU4QBRIfChtCQUxBTkNFX0FMR09SSVRITV9SSU5HX0hBU0gQBhIcChhCQUxBTkNFX0FMR09SSVRITV9NQUdMRVYQByqDAQoTVHJhZmZpY0Rpc3RyaWJ1dGlvbhIkCiBUUkFGRklDX0RJU1RSSUJVVElPTl9VTlNQRUNJRklFRBAAEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfWk9ORRABEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfTk9ERRACKpEBCgxQb2xpY3lBY3Rpb24SHQoZUE9MSUNZX0FDVElPTl9VTlNQRUNJRklFRBAAEhcKE1BPTElDWV9BQ1RJT05fQUxMT1cQARIWChJQT0xJQ1lfQUNUSU9OX0RFTlkQAhIXChNQT0xJQ1lfQUNUSU9OX0FVRElUEAMSGAoUUE9MSUNZX0FDVElPTl9DVVNUT00QBCpUCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1PVVRCT1VORF9QT0xJQ1lfUkVHSVNUUllfT05MWRABKpsBCgxDYXB0dXJlU3RhdGUSHQoZQ0FQVFVSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNBUFRVUkVfU1RBVEVfUEVORElORxABEhoKFkNBUFRVUkVfU1RBVEVfQ0FQVFVSRUQQAhIbChdDQVBUVVJFX1NUQVRFX1JFTEVBU0lORxADEhgKFENBUFRVUkVfU1RBVEVfRkFJTEVEEAQykwEKC05vZGVTZXJ2aWNlEkYKCUNvbmZpZ3VyZRIZLndlZnQudjEuQ29uZmlndXJlUmVxdWVzdBoaLndlZnQudjEuQ29uZmlndXJlUmVzcG9uc2UoATABEjwKB0NlcnRpZnkSFy53ZWZ0LnYxLkNlcnRpZnlSZXF1ZXN0Ghgud2VmdC52MS5DZXJ0aWZ5UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSKVAwoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IABIjCgd0cmFmZmljGAsgASgLMhAud2VmdC52MS5UcmFmZmljSABCBgoEYm9keSJRCglNdGxzTW9kZXMSIgoHZGVmYXVsdBgBIAEoDjIRLndlZnQudjEuTXRsc01vZGUSIAoFcG9ydHMYAiADKAsyES53ZWZ0LnYxLlBvcnRNb2RlIjkKCFBvcnRNb2RlEgwKBHBvcnQYASABKA0SHwoEbW9kZRgCIAEoDjIRLndlZnQudjEuTXRsc01vZGUixAEKCFdvcmtsb2FkEgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSDAoEbm9kZRgFIAEoCRIRCglhZGRyZXNzZXMYBiADKAkSDgoGdHVubmVsGAcgASgIEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSDQoFb3duZXIYCSABKAkSDgoGd2VpZ2h0GAogASgNIvIBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgSMgoMZGlzdHJpYnV0aW9uGAcgASgOMhwud2VmdC52MS5UcmFmZmljRGlzdHJpYnV0aW9uEhgKEGFmZmluaXR5X3NlY29uZHMYCCABKA0imAMKB1RyYWZmaWMSEAoIc2VydmljZXMYASADKAkSGgoSY29ubmVjdF90aW1lb3V0X21zGAIgASgNEg8KB3JldHJpZXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhcKD21heF9jb25uZWN0aW9ucxgFIAEoDRIkChxtYXhfY29ubmVjdGlvbnNfcGVyX2VuZHBvaW50GAYgASgNEhMKC21heF9wZW5kaW5nGAcgASgNEhoKEnBlbmRpbmdfdGltZW91dF9tcxgIIAEoDRIRCgl3YXJtdXBfbXMYCSABKA0SHgoWd2FybXVwX21pbmltdW1fcGVyY2VudBgKIAEoDRIZChFtYWdsZXZfdGFibGVfc2l6ZRgLIAEoDRIjCghvdXRsaWVycxgMIAEoCzIRLndlZnQudjEuT3V0bGllcnMSJAoJdGNwX2NoZWNrGA0gASgLMhEud2VmdC52MS5UY3BDaGVjaxIsCglhbGdvcml0aG0YDiABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0ifAoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SGAoQYmFzZV9lamVjdGlvbl9tcxgCIAEoDRIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgDIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYBCABKA0iawoIVGNwQ2hlY2sSEwoLaW50ZXJ2YWxfbXMYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIZChFoZWFsdGh5X3RocmVzaG9sZBgDIAEoDRIbChN1bmhlYWx0aHlfdGhyZXNob2xkGAQgASgNIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSKQAQoIRW5kcG9pbnQSDwoHYWRkcmVzcxgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIMCgRub2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhAKCGRyYWluaW5nGAUgASgIEgwKBHpvbmUYBiABKAkSEQoJZm9yX3pvbmVzGAcgAygJEhEKCWZvcl9ub2RlcxgIIAMoCSKzAgoJRW5yb2xtZW50EgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSEQoJYWRkcmVzc2VzGAUgAygJEhIKCm5ldG5zX3BhdGgYBiABKAkSEAoIcG9saWNpZXMYByADKAkSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxIeCgZwcm9iZXMYCSADKAsyDi53ZWZ0LnYxLlByb2JlEhYKDm5vZGVfYWRkcmVzc2VzGAogAygJEg0KBW93bmVyGAsgASgJEi4KCmV4Y2x1c2lvbnMYDCABKAsyGi53ZWZ0LnYxLkNhcHR1cmVFeGNsdXNpb25zEgwKBHpvbmUYDSABKAkijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIoEBCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlEhAKCHByb3ZpZGVyGAUgASgJInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIqAFCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyEjoKEnJlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEj4KFm5vdF9yZXF1ZXN0X3ByaW5jaXBhbHMYDCADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBInChByZW1vdGVfaXBfYmxvY2tzGA0gAygLMg0ud2VmdC52MS5DaWRyEisKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGA4gAygLMg0ud2VmdC52MS5DaWRyIpsCCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNEiMKBWhvc3RzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBInCglub3RfaG9zdHMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB21ldGhvZHMYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9tZXRob2RzGAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIjCgVwYXRocxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X3BhdGhzGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCLIAwoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDRI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCiADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAsgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSDAoEbmFtZRgMIAMoCSJkChVSZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJAoGaXNzdWVyGAEgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdzdWJqZWN0GAIgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJxCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIABISCgh0ZW1wbGF0ZRgFIAEoCUgAQgYKBGtpbmQiNAoRU2VydmljZUFjY291bnRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiLgoEQ2lkchIPCgdhZGRyZXNzGAEgASgMEhUKDXByZWZpeF9sZW5ndGgYAiABKA0iTgoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRINCgVyb290cxgCIAMoDBIOCgZpc3N1ZXIYAyABKAkSDwoHcmV0aXJlZBgEIAMoCSIrCgpSZXZvY2F0aW9uEgwKBG5vZGUYASABKAkSDwoHc2VyaWFscxgCIAMoCSKjAQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIEjAKD291dGJvdW5kX3BvbGljeRgFIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kivgEKBlJlcG9ydBIPCgd2ZXJzaW9uGAEgASgJEigKCGNhcHR1cmVzGAIgAygLMhYud2VmdC52MS5DYXB0dXJlUmVwb3J0EiMKBmxlYXZlcxgDIAMoCzITLndlZnQudjEuTGVhZlJlcG9ydBImCgdidW5kbGVzGAQgAygLMhUud2VmdC52MS5CdW5kbGVSZXBvcnQSLAoNb2xkZXJfdHVubmVscxgFIAMoCzIVLndlZnQudjEuT2xkZXJUdW5uZWxzIoABCg1DYXB0dXJlUmVwb3J0EgsKA3VpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLndlZnQudjEuQ2FwdHVyZVN0YXRlEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEhsKE2Nvbm5lY3Rpb25zX291dHNpZGUYBSABKA0iawoKTGVhZlJlcG9ydBIQCghpZGVudGl0eRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSFAoMbm90X2FmdGVyX21zGAMgASgDEg4KBnNlcmlhbBgEIAEoCRIVCg1ub3RfYmVmb3JlX21zGAUgASgDIi0KDE9sZGVyVHVubmVscxIOCgZpc3N1ZXIYASABKAkSDQoFY291bnQYAiABKA0iNQoMQnVuZGxlUmVwb3J0EhQKDHRydXN0X2RvbWFpbhgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIjAKCFNuYXBzaG90EiQKCXJlc291cmNlcxgBIAMoCzIRLndlZnQudjEuUmVzb3VyY2UiLwoOQ2VydGlmeVJlcXVlc3QSCwoDY3NyGAEgASgMEhAKCHdvcmtsb2FkGAIgASgJIiAKD0NlcnRpZnlSZXNwb25zZRINCgVjaGFpbhgBIAMoDCqsAgoMUmVzb3VyY2VLaW5kEh0KGVJFU09VUkNFX0tJTkRfVU5TUEVDSUZJRUQQABIaChZSRVNPVVJDRV9LSU5EX1dPUktMT0FEEAESGQoVUkVTT1VSQ0VfS0lORF9TRVJWSUNFEAISIAocUkVTT1VSQ0VfS0lORF9FTkRQT0lOVF9TTElDRRADEhsKF1JFU09VUkNFX0tJTkRfRU5ST0xNRU5UEAQSGAoUUkVTT1VSQ0VfS0lORF9QT0xJQ1kQBRIYChRSRVNPVVJDRV9LSU5EX0JVTkRMRRAGEhoKFlJFU09VUkNFX0tJTkRfU0VUVElOR1MQBxIcChhSRVNPVVJDRV9LSU5EX1JFVk9DQVRJT04QCBIZChVSRVNPVVJDRV9LSU5EX1RSQUZGSUMQCSpsCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIUChBNVExTX01PREVfU1RSSUNUEAESGAoUTVRMU19NT0RFX1BFUk1JU1NJVkUQAhIVChFNVExTX01PREVfRElTQUJMRRADKrUCChBCYWxhbmNlQWxnb3JpdGhtEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIQodQkFMQU5DRV9BTEdPUklUSE1fUk9VTkRfUk9CSU4QARIcChhCQUxBTkNFX0FMR09SSVRITV9SQU5ET00QAhInCiNCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9DT05ORUNUSU9OUxADEikKJUJBTEFOQ0VfQUxHT1JJVEhNX0xFQVNUX1JFQ0VOVExZX1VTRUQQBBIqCiZCQUxBTkNFX0FMR09SSVRITV9XRUlHSFRFRF9ST1VORF9ST0JJThAFEh8KG0JBTEFOQ0VfQUxHT1JJVEhNX1JJTkdfSEFTSBAGEhwKGEJBTEFOQ0VfQUxHT1JJVEhNX01BR0xFVhAHKoMBChNUcmFmZmljRGlzdHJpYnV0aW9uEiQKIFRSQUZGSUNfRElTVFJJQlVUSU9OX1VOU1BFQ0lGSUVEEAASIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9aT05FEAESIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9OT0RFEAIqkQEKDFBvbGljeUFjdGlvbhIdChlQT0xJQ1lfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFwoTUE9MSUNZX0FDVElPTl9BTExPVxABEhYKElBPTElDWV9BQ1RJT05fREVOWRACEhcKE1BPTElDWV9BQ1RJT05fQVVESVQQAxIYChRQT0xJQ1lfQUNUSU9OX0NVU1RPTRAEKlQKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEiEKHU9VVEJPVU5EX1BPTElDWV9SRUdJU1RSWV9PTkxZEAEqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -1067,6 +1067,13 @@ export type Policy = Message<"weft.v1.Policy"> & {
    * @generated from field: repeated weft.v1.Rule rules = 4;
    */
   rules: Rule[];
+
+  /**
+   * Of a CUSTOM policy.
+   *
+   * @generated from field: string provider = 5;
+   */
+  provider: string;
 };
 
 /**
@@ -1161,6 +1168,26 @@ export type Source = Message<"weft.v1.Source"> & {
    * @generated from field: repeated weft.v1.Cidr not_ip_blocks = 10;
    */
   notIpBlocks: Cidr[];
+
+  /**
+   * @generated from field: repeated weft.v1.RequestPrincipalMatch request_principals = 11;
+   */
+  requestPrincipals: RequestPrincipalMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.RequestPrincipalMatch not_request_principals = 12;
+   */
+  notRequestPrincipals: RequestPrincipalMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.Cidr remote_ip_blocks = 13;
+   */
+  remoteIpBlocks: Cidr[];
+
+  /**
+   * @generated from field: repeated weft.v1.Cidr not_remote_ip_blocks = 14;
+   */
+  notRemoteIpBlocks: Cidr[];
 };
 
 /**
@@ -1183,6 +1210,36 @@ export type Operation = Message<"weft.v1.Operation"> & {
    * @generated from field: repeated uint32 not_ports = 2;
    */
   notPorts: number[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch hosts = 3;
+   */
+  hosts: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch not_hosts = 4;
+   */
+  notHosts: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch methods = 5;
+   */
+  methods: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch not_methods = 6;
+   */
+  notMethods: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch paths = 7;
+   */
+  paths: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch not_paths = 8;
+   */
+  notPaths: StringMatch[];
 };
 
 /**
@@ -1193,7 +1250,7 @@ export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 30);
 
 /**
- * `key` is the condition's Istio name; exactly the pair of lists that fits the key is set.
+ * `key` is the condition's Istio name, `name` the header or the claim's path; exactly the pair of lists that fits the key is set.
  *
  * @generated from message weft.v1.Condition
  */
@@ -1242,6 +1299,21 @@ export type Condition = Message<"weft.v1.Condition"> & {
    * @generated from field: repeated uint32 not_ports = 9;
    */
   notPorts: number[];
+
+  /**
+   * @generated from field: repeated weft.v1.RequestPrincipalMatch request_principals = 10;
+   */
+  requestPrincipals: RequestPrincipalMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.RequestPrincipalMatch not_request_principals = 11;
+   */
+  notRequestPrincipals: RequestPrincipalMatch[];
+
+  /**
+   * @generated from field: repeated string name = 12;
+   */
+  name: string[];
 };
 
 /**
@@ -1250,6 +1322,28 @@ export type Condition = Message<"weft.v1.Condition"> & {
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 31);
+
+/**
+ * @generated from message weft.v1.RequestPrincipalMatch
+ */
+export type RequestPrincipalMatch = Message<"weft.v1.RequestPrincipalMatch"> & {
+  /**
+   * @generated from field: weft.v1.StringMatch issuer = 1;
+   */
+  issuer?: StringMatch | undefined;
+
+  /**
+   * @generated from field: weft.v1.StringMatch subject = 2;
+   */
+  subject?: StringMatch | undefined;
+};
+
+/**
+ * Describes the message weft.v1.RequestPrincipalMatch.
+ * Use `create(RequestPrincipalMatchSchema)` to create a new message.
+ */
+export const RequestPrincipalMatchSchema: GenMessage<RequestPrincipalMatch> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 32);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1282,6 +1376,14 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
      */
     value: boolean;
     case: "present";
+  } | {
+    /**
+     * Of paths only.
+     *
+     * @generated from field: string template = 5;
+     */
+    value: string;
+    case: "template";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1290,7 +1392,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1312,7 +1414,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1334,7 +1436,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1370,7 +1472,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 36);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1396,7 +1498,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1433,7 +1535,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * Whole: replaces the node's report before.
@@ -1472,7 +1574,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1509,7 +1611,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1548,7 +1650,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -1574,7 +1676,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -1596,7 +1698,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 42);
+  messageDesc(file_weft_v1_node, 43);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -1615,7 +1717,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 43);
+  messageDesc(file_weft_v1_node, 44);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -1641,7 +1743,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 44);
+  messageDesc(file_weft_v1_node, 45);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -1660,7 +1762,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 45);
+  messageDesc(file_weft_v1_node, 46);
 
 /**
  * @generated from enum weft.v1.ResourceKind
