@@ -4,16 +4,12 @@
  * Redirects to the same place are followed here, as kubelet would: its own next request would name a
  * path that nobody declared.
  */
-import {
-  type ClientRequest,
-  request as httpRequest,
-  type IncomingMessage,
-  type ServerResponse,
-} from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Probe } from "../../core/model/enrolment.ts";
+import { nodeHttp } from "./node-http.ts";
 import type { ProbeCall } from "./perform-probe.ts";
 
 type HttpProbe = Extract<Probe, { readonly kind: "http" }>;
@@ -86,7 +82,7 @@ function ask(asking: Asking, target: string, redirects: number): void {
 }
 
 function start({ call, probe }: Asking, target: string): ClientRequest {
-  const begin = probe.scheme === "HTTPS" ? httpsRequest : httpRequest;
+  const begin = probe.scheme === "HTTPS" ? httpsRequest : nodeHttp.request;
   return begin({
     method: "GET",
     path: target,

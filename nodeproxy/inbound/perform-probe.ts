@@ -4,7 +4,7 @@
  *
  * One request a connection, bounded in time, bytes and number: others come from that address too.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
@@ -13,6 +13,7 @@ import { resetSide } from "../flow/side.ts";
 import { performGrpcProbe } from "./grpc-probe.ts";
 import { askHttp, isSamePath } from "./http-probe.ts";
 import type { InboundPod } from "./inbound-pod.ts";
+import { nodeHttp } from "./node-http.ts";
 import { recogniseProbe, speaks } from "./recognise-probe.ts";
 import { createThrowawayCertificate } from "./throwaway-certificate.ts";
 
@@ -42,7 +43,7 @@ export class ProbePerformer {
   readonly #open = new Map<string, Set<Socket>>();
 
   constructor() {
-    this.#http = createServer(SERVER_LIMITS, (request, response) => {
+    this.#http = nodeHttp.createServer(SERVER_LIMITS, (request, response) => {
       this.#answer(request, response);
     });
     this.#http.on("clientError", (_error, socket) => this.#takeBack(socket)?.refuse());
