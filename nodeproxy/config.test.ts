@@ -55,3 +55,14 @@ test("parseConfig(): the line's directory lies in the run directory unless it is
   const named = parseConfig(args, { WEFT_LINE_DIR: "/run/own" });
   expect(named).toMatchObject({ config: { runDir: "/run/w", lineDir: "/run/own" } });
 });
+
+test("parseConfig(): open connections have the grace period, less what ending takes", () => {
+  const args = ["--node=a", "--operator=[fd00::1]:1"];
+  expect(parseConfig(args, {})).toMatchObject({ config: { drainMs: 25_000 } });
+  expect(parseConfig(args, { WEFT_GRACE_SECONDS: "60" })).toMatchObject({
+    config: { drainMs: 55_000 },
+  });
+  expect(parseConfig([...args, "--grace-seconds=9"], {})).toMatchObject({
+    reasons: ['--grace-seconds: "9" is not a number from 10 on'],
+  });
+});

@@ -28,6 +28,8 @@ export interface NodeProxyConfig {
   readonly adminListen: ListenAddress;
   readonly metricsListen: ListenAddress;
   readonly readyListen: ListenAddress;
+  /** From SIGTERM on, how long open connections may go on. */
+  readonly drainMs: number;
   readonly logLevel: LogLevel;
   readonly logFile: string;
   /** Path, or "" for standard output. */
@@ -62,6 +64,10 @@ const SETTINGS = {
   "admin-listen": { fallback: "127.0.0.1:15000", help: "admin endpoint, loopback" },
   "metrics-listen": { fallback: ":15020", help: "metrics" },
   "ready-listen": { fallback: ":15021", help: "readiness" },
+  "grace-seconds": {
+    fallback: "30",
+    help: "from SIGTERM to SIGKILL: in Kubernetes the pod's terminationGracePeriodSeconds",
+  },
   "log-level": { fallback: "info", help: LOG_LEVELS.join("|") },
   "log-file": { fallback: "", help: "append logs to this file instead of standard error" },
   "access-log": {
@@ -77,6 +83,9 @@ const SETTINGS = {
     help: "tunnels of one pod at once, for each direction",
   },
 } as const;
+
+const MIN_GRACE_SECONDS = 10;
+const AFTER_DRAIN_SECONDS = 5;
 
 type Setting = keyof typeof SETTINGS;
 
@@ -119,6 +128,7 @@ export function parseConfig(
     adminListen: listen("admin-listen"),
     metricsListen: listen("metrics-listen"),
     readyListen: listen("ready-listen"),
+    drainMs: drainBudget(get("grace-seconds"), reasons),
     logLevel: logLevel ?? "info",
     logFile: get("log-file"),
     accessLogFile: get("access-log"),
@@ -177,6 +187,15 @@ function operatorAddress(text: string, reasons: string[]): string {
   const parsed = parseListenAddress(text);
   if (parsed?.host === undefined) reasons.push(`--operator: "${text}" is not host:port`);
   return text;
+}
+
+/** The rest is for what comes after: the control process ends when no connection needs it any more. */
+function drainBudget(graceSeconds: string, reasons: string[]): number {
+  if (/^\d{1,5}$/.test(graceSeconds) && Number(graceSeconds) >= MIN_GRACE_SECONDS) {
+    return (Number(graceSeconds) - AFTER_DRAIN_SECONDS) * 1_000;
+  }
+  reasons.push(`--grace-seconds: "${graceSeconds}" is not a number from ${MIN_GRACE_SECONDS} on`);
+  return 0;
 }
 
 function listenAddress(name: string, text: string, reasons: string[]): ListenAddress {

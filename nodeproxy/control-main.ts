@@ -4,7 +4,8 @@ import { createLog } from "../core/process/log.ts";
 import { startControl } from "./control-app.ts";
 import { readConfig } from "./read-config.ts";
 
-const DRAIN_BUDGET_MS = 10_000;
+/** It is told once the traffic process has ended, with at least as much left of the grace period. */
+const DRAIN_BUDGET_MS = 4_000;
 
 const config = readConfig();
 const log = createLog({

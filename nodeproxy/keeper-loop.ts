@@ -34,8 +34,10 @@ export function becomeKeeper({ control, traffic, environment }: KeeperOptions): 
 }
 
 /**
- * SIGTERM goes on to both, and the loop ends when both have ended. Traffic gets no end of the pair: it
- * could take the sockets of every pod. `wait` returns early for a signal, so it is asked again.
+ * SIGTERM goes on to traffic, and to control once traffic has ended: the connections that are open until then follow
+ * the operator and the audit. The loop ends when both have ended. Traffic gets no end of the pair: it could take the
+ * sockets of every pod. `wait` returns early for a signal, so it is asked again. What lived for a second is started
+ * again at once.
  */
 function loopScript(control: readonly string[], traffic: readonly string[]): string {
   return `
@@ -43,19 +45,23 @@ keep() {
   ending=
   trap 'ending=1; kill -TERM $child 2>/dev/null' TERM INT
   while [ -z "$ending" ]; do
+    read -r begun idle </proc/uptime
     $1 &
     child=$!
     wait $child
     while kill -0 $child 2>/dev/null; do wait $child; done
-    [ -n "$ending" ] || sleep 0.1
+    read -r now idle </proc/uptime
+    [ -n "$ending" ] || [ $((\${now%.*} - \${begun%.*})) -gt 1 ] || sleep 0.1
   done
 }
 control() { exec ${control.map(quoted).join(" ")}; }
 traffic() { exec 8<&- 9<&- ${traffic.map(quoted).join(" ")}; }
 keep control & first=$!
 keep traffic & second=$!
-trap 'kill -TERM $first $second 2>/dev/null' TERM INT
-while kill -0 $first 2>/dev/null || kill -0 $second 2>/dev/null; do wait; done
+trap 'kill -TERM $second 2>/dev/null' TERM INT
+while kill -0 $second 2>/dev/null; do wait $second; done
+kill -TERM $first 2>/dev/null
+while kill -0 $first 2>/dev/null; do wait $first; done
 `;
 }
 

@@ -15,7 +15,7 @@ import type { Snapshot } from "./control/snapshot.ts";
 import { type HandOver, openHandOver } from "./handover/hand-over.ts";
 import { type RunDirLock, tryLockRunDir } from "./handover/run-dir-lock.ts";
 import { ServedPods } from "./handover/served-pods.ts";
-import { handOverPath, type TakenOver, takeOver } from "./handover/take-over.ts";
+import { handOverPath, removeOldLines, type TakenOver, takeOver } from "./handover/take-over.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
 
 /** Between two looks whether the next one still lives. */
@@ -123,6 +123,7 @@ export class NodeOwnership {
 
   async #offer(): Promise<void> {
     const { runDir, log, onSuperseded } = this.#options;
+    removeOldLines(runDir);
     const linePath = handOverPath(runDir);
     this.#handOver = await openHandOver({
       linePath,

@@ -13,6 +13,7 @@ import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
+import { leaveNode } from "./leave-node.ts";
 import { ServiceSlots } from "./outbound/service-slots.ts";
 import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
@@ -50,8 +51,8 @@ export interface TrafficOptions {
 export interface Traffic {
   /** What control says. The descriptors are taken over. */
   onMessage(message: ToTraffic, descriptors: readonly number[]): void;
-  /** Stops accepting; resolves once the last connection has ended. */
-  drain(): Promise<void>;
+  /** Goes on for as long as nobody else serves the node, then stops accepting (`leave-node.ts`). */
+  leave(withinMs: number): Promise<void>;
   /** Ends everything now. */
   close(): void;
 }
@@ -85,7 +86,6 @@ class TrafficApp implements Traffic {
   readonly #parts: TrafficParts;
   readonly #reporting: NodeJS.Timeout;
   #reported = -1;
-  #isDraining = false;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
@@ -171,13 +171,18 @@ class TrafficApp implements Traffic {
     }
   }
 
-  drain(): Promise<void> {
-    this.#isDraining = true;
-    return this.#drained();
+  async leave(withinMs: number): Promise<void> {
+    await leaveNode({
+      isAccepting: () => Array.from(this.#pods.values()).some(({ isListening }) => isListening),
+      outlived: () => this.#connections.outlived(),
+      drained: () => this.#drained(),
+      withinMs,
+    });
   }
 
   async #drained(): Promise<void> {
-    for (const pod of this.#pods.values()) pod.stopListening();
+    const pods = Array.from(this.#pods.values());
+    await Promise.all(pods.map((pod) => pod.stopListening()));
     await this.#connections.drained();
   }
 
@@ -225,9 +230,9 @@ class TrafficApp implements Traffic {
     const { uid, namespace } = source;
     const known = this.#pods.get(uid);
     const isServed = known?.isListening && known.namespace.inode === namespace.inode;
-    if (isServed || this.#isDraining) {
+    if (isServed) {
       for (const fd of descriptors) closeDescriptor(fd);
-      if (known) this.#options.send({ kind: "listening", uid });
+      this.#options.send({ kind: "listening", uid });
       return;
     }
     if (known) this.#closePod(uid);

@@ -10,9 +10,6 @@ import { createTraffic } from "./traffic-app.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
 import { VERSION } from "./version.ts";
 
-/** Kubernetes' default grace period, less what the rest of stopping takes. */
-const DRAIN_BUDGET_MS = 25_000;
-
 const config = readConfig();
 const log = createLog({
   name: "weft-nodeproxy-traffic",
@@ -22,7 +19,7 @@ const log = createLog({
 process.exit(
   await runProgram({
     log,
-    drainBudgetMs: DRAIN_BUDGET_MS,
+    drainBudgetMs: config.drainMs,
     start: async () => {
       const registry = createMetrics({ name: "traffic", version: VERSION, node: process.version });
       registry.setDefaultLabels({ process: "traffic" });
@@ -47,7 +44,7 @@ process.exit(
       });
       return {
         close: async () => {
-          await traffic.drain();
+          await traffic.leave(config.drainMs);
           line.close();
           traffic.close();
           await accessLog.close();

@@ -75,6 +75,7 @@ export class TrafficPod {
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
+  #stopped: Promise<unknown> | undefined;
   #isClosed = false;
 
   constructor(source: PodSource, parts: TrafficParts) {
@@ -98,7 +99,7 @@ export class TrafficPod {
 
   /** False once it was told to stop. */
   get isListening(): boolean {
-    return this.#servers.length > 0;
+    return this.#stopped === undefined;
   }
 
   /** `undefined` where it is not known, and for a pod that is gone though some process of it lives on. */
@@ -131,17 +132,23 @@ export class TrafficPod {
     for (const { open } of this.#tunnels) open.endAll();
   }
 
-  /** Accepts nothing more; open connections go on. */
-  stopListening(): void {
-    for (const server of this.#servers.splice(0)) server.close();
-    for (const tunnel of this.#tunnels) tunnel.open.drain();
+  /** Accepts nothing more. Resolves once all that was accepted has ended: handshakes and tunnels without calls as well. */
+  async stopListening(): Promise<void> {
+    if (!this.#stopped) {
+      const ends = this.#servers.map(
+        (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+      );
+      this.#stopped = Promise.all(ends);
+      for (const tunnel of this.#tunnels) tunnel.drain();
+    }
+    await this.#stopped;
   }
 
   /** Also lets the namespace go. Sockets that are open in it stay. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.stopListening();
+    void this.stopListening();
     closeDescriptor(this.namespace.fd);
   }
 

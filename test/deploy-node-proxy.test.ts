@@ -1,4 +1,4 @@
-/** Holds the DaemonSet to what the programs that it runs need on a root file system that cannot be written. */
+/** Holds the DaemonSet to what its programs need: what they may write, and what is said to Kubernetes and to them. */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -11,6 +11,7 @@ interface PodSpec {
     readonly securityContext: { readonly readOnlyRootFilesystem: boolean };
   }[];
   readonly volumes: readonly { readonly name: string; readonly emptyDir?: object }[];
+  readonly terminationGracePeriodSeconds: number;
 }
 
 interface DaemonSet {
@@ -18,20 +19,35 @@ interface DaemonSet {
   readonly spec: { readonly template: { readonly spec: PodSpec } };
 }
 
-function deployedPod(): PodSpec {
-  const documents = parseAllDocuments(readFileSync("deploy/node-proxy.yaml", "utf8"));
+function deployedPod(file: string): PodSpec {
+  const documents = parseAllDocuments(readFileSync(file, "utf8"));
   const objects = documents.map((document) => document.toJS() as DaemonSet);
   const found = objects.find(({ kind }) => kind === "DaemonSet");
-  if (!found) throw new Error("deploy/node-proxy.yaml has no DaemonSet");
+  if (!found) throw new Error(`${file} has no DaemonSet`);
   return found.spec.template.spec;
 }
 
-test("deploy/node-proxy.yaml: iptables-legacy can write its lock file", () => {
-  const { containers, volumes } = deployedPod();
-  const [container] = containers;
-  expect(container?.securityContext.readOnlyRootFilesystem).toBe(true);
-  const lock = container?.env.find(({ name }) => name === "XTABLES_LOCKFILE")?.value ?? "";
-  const mount = container?.volumeMounts.find(({ mountPath }) => mountPath === dirname(lock));
-  const volume = volumes.find(({ name }) => name === mount?.name);
-  expect(volume?.emptyDir).toBeDefined();
-});
+function setting({ containers }: PodSpec, wanted: string): string {
+  return containers[0]?.env.find(({ name }) => name === wanted)?.value ?? "";
+}
+
+test.each(["deploy/node-proxy.yaml", "deploy/weft.yaml"])(
+  "%s: iptables-legacy can write its lock file on a root file system that cannot be written",
+  (file) => {
+    const pod = deployedPod(file);
+    const [container] = pod.containers;
+    expect(container?.securityContext.readOnlyRootFilesystem).toBe(true);
+    const folder = dirname(setting(pod, "XTABLES_LOCKFILE"));
+    const mount = container?.volumeMounts.find(({ mountPath }) => mountPath === folder);
+    const volume = pod.volumes.find(({ name }) => name === mount?.name);
+    expect(volume?.emptyDir).toBeDefined();
+  },
+);
+
+test.each(["deploy/node-proxy.yaml", "deploy/weft.yaml"])(
+  "%s: the program knows how long it has from SIGTERM to SIGKILL",
+  (file) => {
+    const pod = deployedPod(file);
+    expect(setting(pod, "WEFT_GRACE_SECONDS")).toBe(String(pod.terminationGracePeriodSeconds));
+  },
+);

@@ -23,7 +23,7 @@ export type Recheck = (facts: ConnectionFacts) => Denial | undefined;
 export class Connections {
   readonly #observer: ConnectionObserver;
   readonly #open = new Set<Flow>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<Waiter>();
   readonly #idle = new IdleWatch();
   readonly #resets = new ResetWatch(this.#open);
   #dialling = 0;
@@ -62,7 +62,7 @@ export class Connections {
 
   dialEnded(): void {
     this.#dialling -= 1;
-    this.#wakeIfDrained();
+    this.#wake();
   }
 
   /** A connection that came to nothing: refused, or its destination could not be reached. */
@@ -103,9 +103,15 @@ export class Connections {
 
   /** Resolves once nothing is open or being opened. */
   async drained(): Promise<void> {
-    if (this.#isDrained()) return;
-    await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
+    await this.#until(() => this.#open.size === 0 && this.#dialling === 0);
+  }
+
+  /** Resolves once nothing is open that is open now, whatever came later. */
+  async outlived(): Promise<void> {
+    const nextId = this.#nextId;
+    await this.#until(() => {
+      const [oldest] = this.#open;
+      return oldest === undefined || oldest.id >= nextId;
     });
   }
 
@@ -116,16 +122,28 @@ export class Connections {
     if (flow.idleTimeoutMs > 0) this.#idle.delete(flow);
     flow.facts.lease?.end();
     this.#observer.onConnectionEnded(flow.facts, outcome);
-    this.#wakeIfDrained();
+    this.#wake();
   }
 
-  #isDrained(): boolean {
-    return this.#open.size === 0 && this.#dialling === 0;
+  async #until(isOver: () => boolean): Promise<void> {
+    if (isOver()) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.add({ isOver, resolve });
+    });
   }
 
-  #wakeIfDrained(): void {
-    if (this.#isDrained()) for (const resolve of this.#waiting.splice(0)) resolve();
+  #wake(): void {
+    for (const waiter of this.#waiting) {
+      if (!waiter.isOver()) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
+    }
   }
+}
+
+interface Waiter {
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
 }
 
 export type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
@@ -137,14 +155,14 @@ interface Cut {
 }
 
 class Flow implements SpliceOwner, Watchable, Hearing {
-  readonly #id: number;
+  readonly id: number;
   readonly facts: ConnectionFacts;
   readonly #connections: Connections;
   #splice: Splice | undefined;
   #cut: Cut | undefined;
 
   constructor(id: number, facts: ConnectionFacts, connections: Connections) {
-    this.#id = id;
+    this.id = id;
     this.facts = facts;
     this.#connections = connections;
   }
@@ -193,7 +211,7 @@ class Flow implements SpliceOwner, Watchable, Hearing {
   describe(): OpenConnection {
     const { direction, pod, source, destination, ...rest } = this.facts;
     return {
-      id: this.#id,
+      id: this.id,
       direction,
       workload: pod,
       peer: (direction === "inbound" ? source : destination).identity,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { openSocketPair } from "../sys/unix-socket.ts";
 import { openHandOver } from "./hand-over.ts";
 import type { FromSuccessor, ToSuccessor } from "./messages.ts";
 import { tryLockRunDir } from "./run-dir-lock.ts";
-import { type TakenOver, takeOver } from "./take-over.ts";
+import { removeOldLines, type TakenOver, takeOver } from "./take-over.ts";
 
 const log = createLog({ name: "test", level: "fatal" });
 let runDir: string;
@@ -61,6 +61,13 @@ test("takeOver(): where nobody is, at once and with nothing", async () => {
   expect(pods).toEqual([]);
   expect(tryLockRunDir(runDir)).toBeUndefined();
   lock.release();
+});
+
+test("removeOldLines(): nothing of the lines of those that were killed stays, all else does", () => {
+  for (const name of ["hand-over-1", "hand-over-2", "line"]) mkdirSync(join(runDir, name));
+  writeFileSync(join(runDir, "hand-over-1", "line"), "");
+  removeOldLines(runDir);
+  expect(readdirSync(runDir)).toEqual(["line"]);
 });
 
 test("takeOver(): the pods come with descriptors that work, then the directory, and the end is told", async () => {

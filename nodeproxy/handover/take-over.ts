@@ -6,6 +6,7 @@
  * it has given all, it may come back first: of sockets that its keeper holds no others can be opened.
  */
 import { randomBytes } from "node:crypto";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../core/process/log.ts";
@@ -17,6 +18,7 @@ import { holdersLinePath, type RunDirLock, tryLockRunDir } from "./run-dir-lock.
 
 /** flock(2) tells nobody when it gets free, and the call that waits would stop the event loop. */
 const RETRY_MS = 50;
+const LINE_PREFIX = "hand-over-";
 /** A control process that was killed is back within so long, with every socket that its keeper holds. */
 const COME_BACK_MS = 2_000;
 
@@ -40,7 +42,14 @@ export interface TakenOver {
 
 /** Another each time: of two that share the run directory each has its own. */
 export function handOverPath(runDir: string): string {
-  return join(runDir, `hand-over-${randomBytes(4).toString("hex")}`, "line");
+  return join(runDir, `${LINE_PREFIX}${randomBytes(4).toString("hex")}`, "line");
+}
+
+/** Whoever was killed left its own there. To be called by whoever has the lock, before it tells a line. */
+export function removeOldLines(runDir: string): void {
+  for (const name of readdirSync(runDir)) {
+    if (name.startsWith(LINE_PREFIX)) rmSync(join(runDir, name), { recursive: true, force: true });
+  }
 }
 
 /** Resolves once the run directory is this process's alone. Rejects with the signal's reason. */

@@ -53,6 +53,7 @@ export class TunnelListener {
   #contextVersion = -1;
   #own: OwnLeaf | undefined;
   #trustChange: { readonly atMs: number; readonly isTrusted: IsTrusted } | undefined;
+  #isDraining = false;
 
   constructor(parts: TunnelListenerParts) {
     this.#parts = parts;
@@ -88,8 +89,14 @@ export class TunnelListener {
     return this.#server;
   }
 
-  get open(): Omit<OpenTunnels, "add" | "delete" | "endUntrusted"> {
+  get open(): Omit<OpenTunnels, "add" | "delete" | "endUntrusted" | "drain"> {
     return this.#open;
+  }
+
+  /** Tunnels end with their last call, those whose handshakes are under way as well. Calls on their way are taken. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#open.drain();
   }
 
   /** Ends tunnels one of whose certificates does not chain to today's roots. */
@@ -159,6 +166,7 @@ export class TunnelListener {
     );
     const caller: Caller = { ...proven, connection, malformed: 0 };
     this.#open.add(connection, { ...ends, caller });
+    if (this.#isDraining) connection.close();
   }
 
   /** What speaks against a tunnel besides the caller's certificate. */

@@ -102,3 +102,8 @@ test("faults: node proxies that are replaced under load refuse no connection and
   expectHarmless(outcome.upgraded);
   expect(outcome.upgraded).toMatchObject({ torn: 0, broken: 0 });
 });
+
+test("faults: node proxies that are replaced while the operator is away go by what the ones before knew", () => {
+  expectHarmless(outcome.upgradedAlone);
+  expect(outcome.upgradedAlone).toMatchObject({ torn: 0, broken: 0 });
+});

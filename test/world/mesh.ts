@@ -41,6 +41,8 @@ export interface Confinement {
   /** Where the traffic user can read Weft's sources and run Node. */
   readonly root: string;
   readonly node: string;
+  /** Node's compile cache, as the image has it. */
+  readonly compiled: string;
 }
 
 /** Resolves once every pod of the world is captured. */
@@ -113,7 +115,7 @@ export function startNodeProxy(
     name: `node proxy of ${node.name}`,
     logFile: join(folder, `logs/nodeproxy-${node.name}.log`),
     netns: node.netns,
-    ...(confinement ? { env: { WEFT_TRAFFIC_USER: confinement.trafficUser } } : {}),
+    ...(confinement ? { env: environmentOf(confinement) } : {}),
     command: [
       ...(confinement?.wrapper ?? []),
       confinement?.node ?? process.execPath,
@@ -131,6 +133,10 @@ export function startNodeProxy(
       `--access-log=${accessLog}`,
     ],
   });
+}
+
+function environmentOf({ trafficUser, compiled }: Confinement): Record<string, string> {
+  return { WEFT_TRAFFIC_USER: trafficUser, NODE_COMPILE_CACHE: compiled };
 }
 
 /** Whoever appends to a file without rights in its folder needs one that is there. */

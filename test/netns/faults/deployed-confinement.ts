@@ -3,7 +3,7 @@
  * supplementary groups, the traffic process's user. So the manifest is what the story tests.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
 import type { Confinement } from "../../world/mesh.ts";
@@ -29,8 +29,29 @@ export function deployedConfinement(place: string): Confinement {
     trafficUser,
     node,
     root,
+    compiled: compile(place, { node, root, trafficUser }),
     wrapper: ["setpriv", ...sets, `--groups=${[0, ...groups].join(",")}`],
   };
+}
+
+/** As `deploy/Dockerfile` does. */
+function compile(
+  place: string,
+  { node, root, trafficUser }: Pick<Confinement, "node" | "root" | "trafficUser">,
+): string {
+  const compiled = join(place, "compiled");
+  const [uid = "", gid = ""] = trafficUser.split(":");
+  mkdirSync(compiled);
+  chmodSync(compiled, 0o1777);
+  const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
+  for (const part of ["keeper", "control", "traffic"]) {
+    const user = part === "traffic" ? { uid: Number(uid), gid: Number(gid) } : {};
+    const program = join(root, `nodeproxy/${part}-main.ts`);
+    const done = spawnSync(node, [program, "--help"], { env, encoding: "utf8", ...user });
+    if (done.status !== 0) throw new Error(`${program} --help: ${done.stderr}`);
+  }
+  chmodSync(compiled, 0o755);
+  return compiled;
 }
 
 interface Container {

@@ -7,7 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ask, exchange, openSocket } from "./exchange.ts";
 import type { Failure, Tally, Target } from "./load-messages.ts";
 
-const NEW_EVERY_MS = 10;
+const NEW_PER_SECOND = 100;
+const LOOK_MS = 2;
 const KEPT = 4;
 const KEPT_EVERY_MS = 20;
 const FORBIDDEN_EVERY_MS = 50;
@@ -17,6 +18,7 @@ const PATIENCE_MS = 30_000;
 export interface LoadTargets {
   readonly target: Target;
   readonly forbidden: readonly Target[];
+  readonly perSecond?: number;
 }
 
 export class Load {
@@ -26,7 +28,9 @@ export class Load {
   readonly #failures: Failure[] = [];
   readonly #broken: Failure[] = [];
   #isStopped = false;
-  #answered = 0;
+  readonly #answers: (readonly [number, number])[] = [];
+  readonly #begunMs = now();
+  #begun = 0;
   #keptAnswers = 0;
   #lastAnswerMs = now();
   #longestGapMs = 0;
@@ -36,7 +40,7 @@ export class Load {
   constructor(targets: LoadTargets) {
     this.#targets = targets;
     this.#timers = [
-      setInterval(() => this.#follow(this.#askOnce()), NEW_EVERY_MS),
+      setInterval(() => this.#askDue(), LOOK_MS),
       setInterval(() => this.#follow(this.#askForbidden()), FORBIDDEN_EVERY_MS),
     ];
     for (let i = 0; i < KEPT; i += 1) this.#follow(this.#keepAsking());
@@ -48,7 +52,8 @@ export class Load {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#open);
     return {
-      answered: this.#answered,
+      answered: this.#answers.length,
+      answers: this.#answers,
       kept: this.#keptAnswers,
       failures: this.#failures,
       broken: this.#broken,
@@ -63,12 +68,20 @@ export class Load {
     void work.finally(() => this.#open.delete(work));
   }
 
+  /** As many as the clock demands, however late this is called. */
+  #askDue(): void {
+    const { perSecond = NEW_PER_SECOND } = this.#targets;
+    for (; this.#begun < ((now() - this.#begunMs) / 1000) * perSecond; this.#begun += 1) {
+      this.#follow(this.#askOnce());
+    }
+  }
+
   async #askOnce(): Promise<void> {
     const startedMs = now();
     try {
       await ask(this.#targets.target, PATIENCE_MS);
-      this.#answered += 1;
       const endedMs = now();
+      this.#answers.push([startedMs, endedMs]);
       this.#longestGapMs = Math.max(this.#longestGapMs, endedMs - this.#lastAnswerMs);
       this.#lastAnswerMs = endedMs;
     } catch (error) {

@@ -18,6 +18,8 @@ export interface Failure {
 export interface Tally {
   /** New connections that were answered. */
   readonly answered: number;
+  /** Of each of them: when it was begun and when it was answered, in the order of the answers. */
+  readonly answers: readonly (readonly [startedMs: number, answeredMs: number])[];
   /** Answers on connections that are kept. */
   readonly kept: number;
   /** New connections that were not answered. */
@@ -32,7 +34,13 @@ export interface Tally {
 }
 
 export type ToLoad =
-  | { readonly kind: "start"; readonly target: Target; readonly forbidden: readonly Target[] }
+  | {
+      readonly kind: "start";
+      readonly target: Target;
+      readonly forbidden: readonly Target[];
+      /** New connections, whatever becomes of those before; 100 where absent. */
+      readonly perSecond?: number;
+    }
   | { readonly kind: "stop" }
   | {
       readonly kind: "ask";

@@ -2,18 +2,15 @@
  * Kills the parts of a running mesh one after the other under load and prints what came of it as JSON.
  * Run by `faults.test.ts`; isolates itself, so nothing of it outlives it.
  */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isIsolated, prepareIsolated, runIsolated } from "../../world/isolate.ts";
 import { createWorld } from "../../world/world.ts";
 import { deployedConfinement } from "./deployed-confinement.ts";
+import { lastLines } from "./last-lines.ts";
 import { FaultStage, POD_WISHES } from "./stage.ts";
 import { tellFaults } from "./story.ts";
-
-/** Enough of each log to see why. */
-const LOG_LINES = 20;
-const LOG_COLUMNS = 400;
 
 process.exit(isIsolated() ? await inside() : await runIsolated());
 
@@ -32,21 +29,10 @@ async function inside(): Promise<number> {
     return 0;
   } catch (cause) {
     console.error(cause);
-    printLogs(join(folder, "logs"));
+    console.error(lastLines(join(folder, "logs")));
     return 1;
   } finally {
     await stage.close();
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function printLogs(folder: string): void {
-  for (const name of readdirSync(folder).filter((file) => !file.startsWith("access-"))) {
-    const lines = readFileSync(join(folder, name), "utf8")
-      .trimEnd()
-      .split("\n")
-      .slice(-LOG_LINES)
-      .map((line) => line.slice(0, LOG_COLUMNS));
-    console.error(`--- ${name}\n${lines.join("\n")}`);
   }
 }

@@ -51,6 +51,7 @@ export interface Outcome {
   readonly successorLost: LoadOutcome;
   /** Each node's twice replaced by one beside it. */
   readonly upgraded: LoadOutcome;
+  readonly upgradedAlone: LoadOutcome;
   readonly wire: {
     readonly tlsBytes: number;
     readonly otherBytes: number;
@@ -78,12 +79,16 @@ export interface TrafficRights {
 }
 
 export function loadOutcome(tally: Tally, faults: readonly FaultTime[]): LoadOutcome {
-  const { failures, broken, ...counts } = tally;
+  const { failures, broken } = tally;
   function isTorn({ startedMs, endedMs }: Failure): boolean {
     return faults.some(({ fromMs, untilMs }) => startedMs <= untilMs && fromMs <= endedMs);
   }
   return {
-    ...counts,
+    answered: tally.answered,
+    kept: tally.kept,
+    longestGapMs: tally.longestGapMs,
+    forbiddenTried: tally.forbiddenTried,
+    forbiddenAnswered: tally.forbiddenAnswered,
     lost: failures.filter((failure) => !isTorn(failure)),
     torn: failures.filter(isTorn).length,
     broken: broken.length,

@@ -148,10 +148,11 @@ export class FaultStage {
   }
 
   /** What `web` saw while `work` went on. */
-  async underLoad(target: Target, work: () => Promise<void>): Promise<Tally> {
+  async underLoad(target: Target, work: () => Promise<void>, perSecond?: number): Promise<Tally> {
     const web = this.#pod("web");
     const forbidden = [this.at("api-1", 9090), this.at("api-2", 9090)];
-    web.child.send({ kind: "start", target, forbidden } satisfies ToLoad);
+    const pace = perSecond === undefined ? {} : { perSecond };
+    web.child.send({ kind: "start", target, forbidden, ...pace } satisfies ToLoad);
     await work();
     const tally = answerOf(web, "tally");
     web.child.send({ kind: "stop" } satisfies ToLoad);
@@ -160,15 +161,26 @@ export class FaultStage {
 
   /** Sends the signal and resolves with its moment, once another process has taken the place and serves. */
   async replacePart(node: WorldNode, part: Part, signal: NodeJS.Signals): Promise<number> {
+    return this.#replace(node, [part], signal);
+  }
+
+  /** SIGKILL, at once. */
+  async replaceBoth(node: WorldNode): Promise<number> {
+    return this.#replace(node, ["control", "traffic"], "SIGKILL");
+  }
+
+  async #replace(node: WorldNode, parts: readonly Part[], signal: NodeJS.Signals): Promise<number> {
     const keeper = this.keeperOf(node);
-    const pid = await until(`${part} of ${node.name}`, () => pidOf(keeper, part));
+    const pids = await Promise.all(
+      parts.map((part) => until(`${part} of ${node.name}`, () => pidOf(keeper, part))),
+    );
     const atMs = now();
-    process.kill(pid, signal);
+    for (const pid of pids) process.kill(pid, signal);
     await until(
-      `a new ${part} of ${node.name}`,
+      `a new ${parts.join(" and ")} of ${node.name}`,
       () => {
-        const next = pidOf(keeper, part);
-        return next === pid ? undefined : next;
+        const next = parts.map((part) => pidOf(keeper, part));
+        return next.every((pid, i) => pid !== undefined && pid !== pids[i]) ? true : undefined;
       },
       HEALED_MS,
     );

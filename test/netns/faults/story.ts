@@ -40,7 +40,8 @@ export async function tellFaults(stage: FaultStage): Promise<Outcome> {
     ),
     stopped: await stopNodeProxy(stage),
     successorLost: await loseSuccessor(stage),
-    upgraded: await upgradeNodeProxies(stage),
+    upgraded: await upgradeNodeProxies(stage, [2, 3]),
+    upgradedAlone: await upgradeWithoutOperator(stage),
   };
   // Lines of open connections are written when these end.
   await stage.close();
@@ -144,11 +145,14 @@ async function loseSuccessor(stage: FaultStage): Promise<LoadOutcome> {
   return loadOutcome(tally, faults);
 }
 
-/** Both nodes, each twice, one after the other. */
-async function upgradeNodeProxies(stage: FaultStage): Promise<LoadOutcome> {
+/** Each node once for each generation, one after the other. */
+async function upgradeNodeProxies(
+  stage: FaultStage,
+  generations: readonly number[],
+): Promise<LoadOutcome> {
   const ends: Promise<void>[] = [];
   const tally = await stage.underLoad(SERVICE, async () => {
-    for (const generation of [2, 3]) {
+    for (const generation of generations) {
       for (const node of stage.world.nodes) {
         ends.push((await stage.upgradeNodeProxy(node, generation)).ended);
       }
@@ -156,6 +160,13 @@ async function upgradeNodeProxies(stage: FaultStage): Promise<LoadOutcome> {
   });
   await Promise.all(ends);
   return loadOutcome(tally, []);
+}
+
+async function upgradeWithoutOperator(stage: FaultStage): Promise<LoadOutcome> {
+  await stage.killOperator();
+  const outcome = await upgradeNodeProxies(stage, [4]);
+  await stage.startOperator(stage.world.nodes.map(({ name }) => name));
+  return outcome;
 }
 
 function findUntunnelled(stage: FaultStage): readonly AccessLine[] {
