@@ -71,10 +71,7 @@ class TrafficApp implements Traffic {
     const said = isFailing ? "endpoint fails its checks" : "endpoint passes its checks again";
     this.#options.log.info({ service, endpoint }, said);
   });
-  readonly #leafWaiters = new LeafWaiters(
-    (identity) => this.#contexts.client(identity),
-    LEAF_WAIT_MS,
-  );
+  readonly #leafWaiters = new LeafWaiters((id) => this.#contexts.client(id), LEAF_WAIT_MS);
   readonly #issuers = new TunnelIssuers();
   readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
   readonly #judge = new Judge(this.#current);
