@@ -14,6 +14,8 @@ import { SourceCounts } from "./source-counts.ts";
 
 /** A caller opens one for each tunnel; an address is one pod's or, masqueraded, stands for those of one node. */
 const MAX_FROM_ONE_SOURCE = 512;
+/** Of all sources, at a tenth of a megabyte each. One more ends the oldest: an honest one takes no time at all. */
+const MAX_UNDER_WAY = 1_024;
 /** Tunnels that are open, of 100 or 1,000 streams each. */
 const MAX_TUNNELS_FROM_ONE_SOURCE = 1_024;
 
@@ -35,12 +37,16 @@ export class Handshakes {
   readonly #tunnels = new SourceCounts();
   /** By the socket under TLS. A socket that is gone tells its address no more. */
   readonly #origins = new WeakMap<Socket, Origin>();
-  readonly #pending = new WeakSet<Socket>();
+  /** In the order of their beginning. */
+  readonly #pending = new Set<Socket>();
   readonly #refused = new WeakSet<Socket>();
 
-  /** `slots`: of the pod, for its tunnels. */
-  constructor(slots: PodSlots) {
+  readonly #onDisplaced: (socket: Socket, from: Origin) => void;
+
+  /** `slots`: of the pod, for its tunnels. `onDisplaced`: too old among too many, as if it had been refused. */
+  constructor(slots: PodSlots, onDisplaced: (socket: Socket, from: Origin) => void) {
     this.#slots = slots;
+    this.#onDisplaced = onDisplaced;
   }
 
   /** Says why not where the source or the pod has too many already: the caller ends the socket. */
@@ -72,7 +78,16 @@ export class Handshakes {
       this.#tunnels.less(remoteAddress);
       slot.end();
     });
+    if (this.#pending.size > MAX_UNDER_WAY) this.#displaceOldest();
     return undefined;
+  }
+
+  #displaceOldest(): void {
+    const [oldest] = this.#pending;
+    if (!oldest) return;
+    this.#ended(oldest);
+    this.#refused.add(oldest);
+    this.#onDisplaced(oldest, this.#origins.get(oldest) ?? originOf(oldest));
   }
 
   /** The handshake is over, well or badly. Tells who began it. */

@@ -57,7 +57,10 @@ export class TunnelListener {
 
   constructor(parts: TunnelListenerParts) {
     this.#parts = parts;
-    this.#handshakes = new Handshakes(parts.pod.tunnelSlots);
+    this.#handshakes = new Handshakes(parts.pod.tunnelSlots, (socket, from) => {
+      this.#report("", from, "too_many_handshakes");
+      socket.destroy();
+    });
     // Without a certificate every handshake fails, which is what a pod without a leaf must do.
     this.#server = createServer({
       requestCert: true,
