@@ -149,6 +149,11 @@ export class RawHttp2 {
     }
   }
 
+  /** The server has said something. */
+  async greeted(): Promise<void> {
+    await this.#first(({ type }) => (type === FRAME.settings ? type : undefined));
+  }
+
   async closed(): Promise<void> {
     if (!this.#socket.closed) await new Promise((resolve) => this.#socket.once("close", resolve));
   }
