@@ -1,0 +1,263 @@
+/**
+ * The network between two nodes loses, doubles, delays and changes packets, its MTU shrinks, tunnels are cut: streams
+ * arrive octet for octet or end with an error, and what policy forbids is never answered.
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Server, Socket } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { sized } from "../soak.ts";
+import type { WireFaults } from "./bad-network/wire.ts";
+import { listenInPod, startFromPod } from "./pod-network.ts";
+import { createTrafficMesh, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
+
+const PREFIX = "wt-badnet";
+const PORT = 8080;
+const FORBIDDEN = 9090;
+const STREAMS = sized(4, 16);
+/** Each way. */
+const BYTES = sized(500_000, 8_000_000);
+const TEST_MS = sized(90_000, 900_000);
+const WIRE = `${PREFIX}-wire`;
+const FINE: WireFaults = { lost: 0, doubled: 0, late: 0, changed: 0 };
+/** Longer than any octet repeats at its place. */
+const PERIOD = 251;
+let mesh: TrafficMesh;
+let wire: ChildProcess;
+const servers: Server[] = [];
+const sockets = new Set<Socket>();
+/** Connections that came to the forbidden port. */
+let forbidden = 0;
+
+beforeAll(async () => {
+  mesh = await createTrafficMesh(PREFIX);
+  const { b } = mesh.network;
+  wire = await plugWire();
+  const rule = { index: 0, from: [], to: [{ ports: [FORBIDDEN], notPorts: [] }], when: [] };
+  const value = {
+    ref: "shop/deny",
+    action: "DENY",
+    dryRun: false,
+    invalid: false,
+    rules: [rule],
+  } as const;
+  mesh.put({ kind: "policy", value }, enrolment(b, "b", { policies: ["shop/deny"] }));
+  servers.push(await listenInPod(b, { port: PORT, family: 4 }, answer));
+  servers.push(
+    await listenInPod(b, { port: FORBIDDEN, family: 4 }, (socket) => {
+      forbidden += 1;
+      socket.end("forbidden");
+    }),
+  );
+}, 60_000);
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await set(FINE);
+});
+
+afterAll(async () => {
+  const exit = once(wire, "exit");
+  wire.kill("SIGKILL");
+  await exit;
+  for (const server of servers) server.close();
+  await mesh[Symbol.asyncDispose]();
+}, 60_000);
+
+/** Between pod b and the bridge of the node, in a namespace of its own. */
+async function plugWire(): Promise<ChildProcess> {
+  const node = `${PREFIX}-node`;
+  ip(`netns add ${WIRE}`);
+  ip(`-n ${node} link set v3 nomaster netns ${WIRE} name far`);
+  ip(`-n ${node} link add plug type veth peer name near netns ${WIRE}`);
+  ip(`-n ${node} link set plug master br0 up`);
+  for (const end of ["near", "far"]) ip(`-n ${WIRE} link set ${end} up`);
+  // Else a frame is up to 64 KB of segments, and all are lost together.
+  for (const pod of ["a", "b"]) ip(`-n ${PREFIX}-${pod} link set eth0 gso_max_size 3000`);
+  const program = join(import.meta.dirname, "bad-network", "wire.ts");
+  const child = spawn("nsenter", [`--net=/run/netns/${WIRE}`, process.execPath, program], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  await once(child, "message");
+  return child;
+}
+
+function ip(command: string): void {
+  execFileSync("ip", command.split(" "));
+}
+
+/** Says what was done since it was last set. */
+async function set(faults: WireFaults): Promise<WireFaults> {
+  const done = once(wire, "message") as Promise<[WireFaults]>;
+  wire.send(faults);
+  return (await done)[0];
+}
+
+/** Octet `at` of what each side sends. */
+function patterned(at: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i += 1) bytes[i] = ((at + i) % PERIOD) ^ (((at + i) >> 16) & 255);
+  return bytes;
+}
+
+interface Stream {
+  /** All came, and its end. */
+  readonly isWhole: boolean;
+  /** An octet that is not the one that was sent at its place. */
+  readonly isCorrupt: boolean;
+}
+
+const answered: Promise<Stream>[] = [];
+
+function answer(socket: Socket): void {
+  answered.push(exchange(socket));
+}
+
+/** Sends all, checks all that comes. */
+async function exchange(socket: Socket): Promise<Stream> {
+  sockets.add(socket);
+  const seen = { octets: 0, isCorrupt: false, hasEnded: false };
+  socket.on("error", () => undefined);
+  socket.on("data", (chunk: Buffer) => {
+    seen.isCorrupt ||= !chunk.equals(patterned(seen.octets, chunk.length));
+    seen.octets += chunk.length;
+  });
+  socket.on("end", () => {
+    seen.hasEnded = true;
+  });
+  sendFrom(socket, 0);
+  await new Promise((resolve) => socket.once("close", resolve));
+  sockets.delete(socket);
+  return { isWhole: seen.hasEnded && seen.octets === BYTES, isCorrupt: seen.isCorrupt };
+}
+
+function sendFrom(socket: Socket, from: number): void {
+  for (let at = from; at < BYTES; ) {
+    const length = Math.min(20_000, BYTES - at);
+    const hasRoom = socket.write(patterned(at, length));
+    at += length;
+    if (hasRoom) continue;
+    socket.once("drain", () => sendFrom(socket, at));
+    return;
+  }
+  socket.end();
+}
+
+interface Outcome {
+  readonly whole: number;
+  readonly corrupt: number;
+  readonly forbidden: number;
+}
+
+/** Streams both ways at once, and forbidden calls among them. `meanwhile` begins once they flow. */
+async function storm(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Outcome> {
+  const { a, b } = mesh.network;
+  answered.length = 0;
+  const before = forbidden;
+  const streams = Array.from({ length: STREAMS }, () => exchange(startFromPod(a, b.v4, PORT)));
+  const denied = Array.from({ length: STREAMS }, () => refused(startFromPod(a, b.v4, FORBIDDEN)));
+  const [first] = sockets;
+  if (first) await Promise.race([once(first, "data"), ...streams]);
+  await meanwhile();
+  const all = [...(await Promise.all(streams)), ...(await Promise.all(answered))];
+  const texts = await Promise.all(denied);
+  expect(texts.join("")).toBe("");
+  return {
+    whole: all.filter(({ isWhole }) => isWhole).length,
+    corrupt: all.filter(({ isCorrupt }) => isCorrupt).length,
+    forbidden: forbidden - before,
+  };
+}
+
+/** What a forbidden call is answered. */
+async function refused(socket: Socket): Promise<string> {
+  sockets.add(socket);
+  let text = "";
+  socket
+    .on("error", () => undefined)
+    .on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  await new Promise((resolve) => socket.once("close", resolve));
+  sockets.delete(socket);
+  return text;
+}
+
+const HARMLESS = { corrupt: 0, forbidden: 0 };
+
+const SPOILED: readonly (readonly [string, Partial<WireFaults>])[] = [
+  ["loses one packet of 50", { lost: 0.02 }],
+  ["loses one packet of 10", { lost: 0.1 }],
+  ["doubles one packet of 5", { doubled: 0.2 }],
+  ["puts one packet of 5 behind the next", { late: 0.2 }],
+  ["loses, doubles and delays", { lost: 0.03, doubled: 0.1, late: 0.1 }],
+];
+
+for (const [what, faults] of SPOILED) {
+  test(
+    `a network that ${what}: every stream arrives octet for octet, and nothing forbidden is answered`,
+    async () => {
+      await set({ ...FINE, ...faults });
+      expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+      const done = await set(FINE);
+      for (const fault of Object.keys(faults)) {
+        expect(done).toMatchObject({ [fault]: expect.any(Number) });
+        expect(done).not.toMatchObject({ [fault]: 0 });
+      }
+    },
+    TEST_MS,
+  );
+}
+
+test(
+  "a network that changes octets: streams arrive or break, none with another octet, and it heals",
+  async () => {
+    await set({ ...FINE, changed: 0.05 });
+    const outcome = await storm();
+    expect(outcome).toMatchObject(HARMLESS);
+    expect((await set(FINE)).changed).toBeGreaterThan(0);
+    expect(outcome.whole).toBeLessThan(2 * STREAMS);
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+test(
+  "tunnels that are reset in the middle: streams break, none is corrupt, and new ones are whole at once",
+  async () => {
+    const rule = "INPUT -p tcp --dport 15008 -j REJECT --reject-with tcp-reset";
+    const outcome = await storm(async () => {
+      iptables(`-I ${rule}`);
+      await mesh.a.nextEnded();
+      iptables(`-D ${rule}`);
+    });
+    expect(outcome).toMatchObject(HARMLESS);
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+test(
+  "an MTU that shrinks under open streams: every one arrives octet for octet",
+  async () => {
+    const outcome = await storm(() => {
+      setMtu(1_280);
+      return Promise.resolve();
+    });
+    setMtu(1_500);
+    expect(outcome).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+/** Of both pods: a network of which one end keeps the larger is the kernel's to notice (net.ipv4.tcp_mtu_probing). */
+function setMtu(octets: number): void {
+  for (const pod of ["a", "b"]) ip(`-n ${PREFIX}-${pod} link set eth0 mtu ${octets}`);
+}
+
+/** In pod b. */
+function iptables(rule: string): void {
+  const { path } = mesh.network.b;
+  execFileSync("nsenter", [`--net=${path}`, "iptables", ...rule.split(" ")]);
+}
