@@ -25,16 +25,18 @@ const HEAD_BYTES = LENGTH_BYTES + 32;
 export class ChangeJournal {
   readonly #directory: string;
   readonly #log: Log;
+  readonly #onBroken: (() => void) | undefined;
   #number: number;
   #fd: number | undefined;
   /** A record is missing: what came after it must not be replayed without it. */
   #isBroken = false;
   #hasSkipped = false;
 
-  /** Goes on after what is there. */
-  constructor(directory: string, log: Log) {
+  /** Goes on after what is there. `onBroken`: a change is not on disk, so what is there must not be read again. */
+  constructor(directory: string, log: Log, onBroken?: () => void) {
     this.#directory = directory;
     this.#log = log;
+    this.#onBroken = onBroken;
     this.#number = (numbersIn(directory).at(-1) ?? 0) + 1;
   }
 
@@ -48,8 +50,14 @@ export class ChangeJournal {
       appendFileSync(this.#fd, encodeRecord(changes));
     } catch (error) {
       this.#isBroken = true;
+      this.#hasSkipped = true;
       // The mesh runs on; the next snapshot holds the change.
       this.#log.error({ err: error }, "change not recorded");
+      this.close();
+      for (const number of numbersIn(this.#directory)) {
+        rmSync(pathOf(this.#directory, number), { force: true });
+      }
+      this.#onBroken?.();
     }
   }
 
@@ -61,6 +69,8 @@ export class ChangeJournal {
     const first = this.#number;
     return () => {
       this.#isBroken &&= this.#hasSkipped;
+      // What was lost since then is not in that snapshot either.
+      if (this.#isBroken) this.#onBroken?.();
       for (const number of numbersIn(this.#directory)) {
         if (number < first) rmSync(pathOf(this.#directory, number), { force: true });
       }

@@ -6,6 +6,8 @@ import type { Log } from "../../core/process/log.ts";
 
 /** A write that takes long is made seldom: at most a twentieth of the time goes into writing. */
 const REST_FACTOR = 20;
+/** After a write that failed. */
+const RETRY_MS = 2_000;
 
 export interface CoalescedWriteOptions {
   /** Of the log. */
@@ -58,11 +60,13 @@ export class CoalescedWrite {
     const started = performance.now();
     try {
       await this.#options.write();
+      const ended = performance.now();
+      this.#notBefore = ended + (ended - started) * REST_FACTOR;
     } catch (error) {
-      // The mesh runs on without a snapshot; the next change tries again.
+      // The mesh runs on without a snapshot; a full disk may have room later.
       this.#options.log.error({ err: error, file: this.#options.name }, "snapshot not written");
+      this.#notBefore = performance.now() + RETRY_MS;
+      this.request();
     }
-    const ended = performance.now();
-    this.#notBefore = ended + (ended - started) * REST_FACTOR;
   }
 }

@@ -5,7 +5,7 @@
  * Read back fully checked: anything wrong means no snapshot, never half of one. What changed since it was
  * written is in the journal, so nothing that once ruled is forgotten by a kill.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -53,8 +53,12 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const { directory, log } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
-  const journal = new ChangeJournal(directory, log);
-  const resources = new CoalescedWrite({
+  // Nothing is better than what ruled before: a policy may be missing in it. It also makes room where the disk is full.
+  const journal = new ChangeJournal(directory, log, () => {
+    rmSync(join(directory, RESOURCES_FILE), { force: true });
+    resources.request();
+  });
+  const resources: CoalescedWrite = new CoalescedWrite({
     name: RESOURCES_FILE,
     intervalMs: WRITE_INTERVAL_MS,
     write: async () => {
