@@ -99,7 +99,7 @@ export class RawSocket {
   /** The chunk is copied. False: the writer is to wait for `onDrain`. */
   write(chunk: Buffer): boolean {
     if (this.#isClosed || this.#near !== "open") return true;
-    this.#waiting.push(chunk);
+    this.#waiting.push(chunk, this.#writing === 0);
     if (this.#writing > 0) {
       this.#needsDrain = this.#writing + this.#waiting.bytes >= HIGH_WATER;
       return !this.#needsDrain;

@@ -49,6 +49,18 @@ test("SlabQueue: two queues never share memory, also after some was given back",
   }
 });
 
+test("SlabQueue: what leaves at once lies in large pieces, what stays in pieces that are nearly full", () => {
+  const queue = new SlabQueue();
+  queue.push(patterned(60_000, 1), true);
+  queue.push(patterned(70_000, 2));
+  const sizes: number[] = [];
+  for (let piece = queue.takePiece(); piece; piece = queue.takePiece()) {
+    sizes.push(piece.memory.length);
+    givePiece(piece);
+  }
+  expect(sizes).toEqual([65_536, 16_384, 16_384, 16_384, 16_384]);
+});
+
 test("SlabQueue: few bytes take a small piece, and clear() leaves nothing", () => {
   const queue = new SlabQueue();
   queue.push(patterned(100, 1));

@@ -2,17 +2,21 @@
  * Bytes that wait in order, copied into memory that is used again and again.
  *
  * Fresh memory for each chunk costs more than the copy: V8 counts it, and collects the whole heap each time that
- * enough has come together (half of a bulk transfer's CPU). Few bytes take a small piece, many take large ones.
+ * enough has come together (half of a bulk transfer's CPU). Few bytes take a small piece; of many, those that are
+ * written at once take large ones, and those that stay take pieces of which little is left empty.
  */
 
 /** For what stalls: a thousand streams with some bytes each. */
 const SMALL_BYTES = 4 << 10;
+const MEDIUM_BYTES = 16 << 10;
 /** As much as libuv reads at once. */
 const LARGE_BYTES = 64 << 10;
-/** Kept for the next. */
-const MAX_FREE = { small: 256, large: 32 } as const;
-
-const free: Readonly<Record<keyof typeof MAX_FREE, Buffer[]>> = { small: [], large: [] };
+/** Kept for the next, by their sizes: a megabyte or two of each. */
+const free: ReadonlyMap<number, { readonly pieces: Buffer[]; readonly max: number }> = new Map([
+  [SMALL_BYTES, { pieces: [], max: 256 }],
+  [MEDIUM_BYTES, { pieces: [], max: 128 }],
+  [LARGE_BYTES, { pieces: [], max: 32 }],
+]);
 
 export interface Piece {
   readonly memory: Buffer;
@@ -28,12 +32,13 @@ export class SlabQueue {
     return this.#bytes;
   }
 
-  /** Copies the chunk, which is the caller's again. */
-  push(chunk: Buffer): void {
+  /** Copies the chunk, which is the caller's again. `isLeaving`: for a call of the kernel that comes at once. */
+  push(chunk: Buffer, isLeaving = false): void {
     this.#bytes += chunk.length;
     let tail = this.#pieces.at(-1);
     for (let at = 0; at < chunk.length; ) {
-      if (!tail || tail.to === tail.memory.length) tail = this.#extend(chunk.length - at);
+      if (!tail || tail.to === tail.memory.length)
+        tail = this.#extend(chunk.length - at, isLeaving);
       const copied = chunk.copy(tail.memory, tail.to, at);
       tail.to += copied;
       at += copied;
@@ -69,11 +74,10 @@ export class SlabQueue {
     this.#bytes = 0;
   }
 
-  #extend(wanted: number): Piece {
+  #extend(wanted: number, isLeaving: boolean): Piece {
     const isSmall = this.#pieces.length === 0 && wanted <= SMALL_BYTES / 2;
-    const memory = isSmall
-      ? (free.small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES))
-      : (free.large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES));
+    const size = isSmall ? SMALL_BYTES : isLeaving ? LARGE_BYTES : MEDIUM_BYTES;
+    const memory = free.get(size)?.pieces.pop() ?? Buffer.allocUnsafeSlow(size);
     const piece = { memory, from: 0, to: 0 };
     this.#pieces.push(piece);
     return piece;
@@ -82,6 +86,6 @@ export class SlabQueue {
 
 /** Its memory is written to again from here on. */
 export function givePiece({ memory }: Piece): void {
-  const size = memory.length === SMALL_BYTES ? "small" : "large";
-  if (free[size].length < MAX_FREE[size]) free[size].push(memory);
+  const kept = free.get(memory.length);
+  if (kept && kept.pieces.length < kept.max) kept.pieces.push(memory);
 }
