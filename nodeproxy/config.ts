@@ -8,7 +8,9 @@ import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
 import { parseKeptEnds } from "./channel/kept-descriptors.ts";
+
 import { DEFAULT_POD_LIMITS, type PodLimits } from "./flow/pod-slots.ts";
+import { MAX_WORKERS } from "./workers/shared-table.ts";
 
 export interface NodeProxyConfig {
   readonly node: string;
@@ -35,6 +37,8 @@ export interface NodeProxyConfig {
   /** Path, or "" for standard output. */
   readonly accessLogFile: string;
   readonly podLimits: PodLimits;
+  /** Threads that carry connections; 0: the traffic process's own. */
+  readonly workers: number;
   /** Ends of the keeper's socketpair, inherited; absent where no keeper runs. */
   readonly keptEnds?: readonly [number, number];
   /** Whom the traffic process runs as; the keeper's own user where absent. */
@@ -67,6 +71,10 @@ const SETTINGS = {
   "grace-seconds": {
     fallback: "30",
     help: "from SIGTERM to SIGKILL: in Kubernetes the pod's terminationGracePeriodSeconds",
+  },
+  workers: {
+    fallback: "0",
+    help: "threads that carry connections beside the traffic process's own, which then only leads them",
   },
   "log-level": { fallback: "info", help: LOG_LEVELS.join("|") },
   "log-file": { fallback: "", help: "append logs to this file instead of standard error" },
@@ -129,6 +137,7 @@ export function parseConfig(
     metricsListen: listen("metrics-listen"),
     readyListen: listen("ready-listen"),
     drainMs: drainBudget(get("grace-seconds"), reasons),
+    workers: workerCount(get("workers"), reasons),
     logLevel: logLevel ?? "info",
     logFile: get("log-file"),
     accessLogFile: get("access-log"),
@@ -195,6 +204,13 @@ function drainBudget(graceSeconds: string, reasons: string[]): number {
     return (Number(graceSeconds) - AFTER_DRAIN_SECONDS) * 1_000;
   }
   reasons.push(`--grace-seconds: "${graceSeconds}" is not a number from ${MIN_GRACE_SECONDS} on`);
+  return 0;
+}
+
+function workerCount(text: string, reasons: string[]): number {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : Infinity;
+  if (count <= MAX_WORKERS) return count;
+  reasons.push(`--workers: "${text}" is not a number from 0 to ${MAX_WORKERS}`);
   return 0;
 }
 

@@ -3,59 +3,37 @@
  * rules. Knows every part of the data path; no part knows it.
  */
 import type { Changes, ResourceKind } from "../core/model/resource.ts";
-import type { Log } from "../core/process/log.ts";
 import { Balancers } from "./balance/balancers.ts";
-import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
+import type { ToTraffic } from "./channel/messages.ts";
 import { Connections } from "./flow/connections.ts";
-import { DEFAULT_POD_LIMITS, type PodLimits } from "./flow/pod-slots.ts";
+import { DEFAULT_POD_LIMITS } from "./flow/pod-slots.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
 import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
 import { leaveNode } from "./leave-node.ts";
-import { ServiceSlots } from "./outbound/service-slots.ts";
+import { ServiceSlots, type Slots } from "./outbound/service-slots.ts";
 import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
 import { Releases } from "./state/releases.ts";
 import { closeDescriptor } from "./sys/descriptor.ts";
 import { adoptNamespace } from "./sys/namespace.ts";
 import { openOutboundSocket } from "./sys/tcp-socket.ts";
-import type { AccessLog } from "./telemetry/access-log.ts";
-import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 import { ConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
+import type { Traffic, TrafficOptions } from "./traffic-options.ts";
 import { type PodSource, type TrafficParts, TrafficPod } from "./traffic-pod.ts";
 import { TrafficTrust } from "./traffic-trust.ts";
 import { LeafWaiters } from "./tunnel/leaf-waiters.ts";
 import { openHandshake } from "./tunnel/open-handshake.ts";
-import { type OpenHandshake, TunnelPool } from "./tunnel/pool.ts";
+import { type TunnelEnds, TunnelPool } from "./tunnel/pool.ts";
+import type { Handshake } from "./tunnel/tunnel.ts";
 import { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 const LEAF_WAIT_MS = 5_000;
 const REPORT_INTERVAL_MS = 1_000;
 /** Connections told to control at once, for the admin endpoint. */
 const MAX_LISTED = 10_000;
-
-export interface TrafficOptions {
-  readonly node: string;
-  readonly log: Log;
-  readonly metrics: ConnectionMetrics;
-  /** All of the process, in Prometheus' text format. */
-  readonly metricsText: () => Promise<string>;
-  readonly accessLog: AccessLog;
-  /** Of one pod. */
-  readonly limits?: PodLimits;
-  readonly send: (message: FromTraffic) => void;
-}
-
-export interface Traffic {
-  /** What control says. The descriptors are taken over. */
-  onMessage(message: ToTraffic, descriptors: readonly number[]): void;
-  /** Goes on for as long as nobody else serves the node, then stops accepting (`leave-node.ts`). */
-  leave(withinMs: number): Promise<void>;
-  /** Ends everything now. */
-  close(): void;
-}
 
 export function createTraffic(options: TrafficOptions): Traffic {
   return new TrafficApp(options);
@@ -66,7 +44,8 @@ class TrafficApp implements Traffic {
   readonly #current = new Current();
   readonly #contexts = createTlsContexts((serial) => this.#current.isRevoked(serial));
   readonly #pods = new Map<string, TrafficPod>();
-  readonly #balancers = new Balancers(this.#current, Math.random);
+  readonly #balancers: Balancers;
+  readonly #slots: Slots;
   readonly #checks = new TcpChecks((service, endpoint, isFailing) => {
     const said = isFailing ? "endpoint fails its checks" : "endpoint passes its checks again";
     this.#options.log.info({ service, endpoint }, said);
@@ -86,26 +65,19 @@ class TrafficApp implements Traffic {
 
   constructor(options: TrafficOptions) {
     this.#options = options;
-    const { node, log, metrics, accessLog, limits = DEFAULT_POD_LIMITS } = options;
+    const { node, log, metrics, accessLog, shares, limits = DEFAULT_POD_LIMITS } = options;
+    this.#balancers = new Balancers(this.#current, Math.random, shares?.healths);
+    this.#slots = shares?.slots ?? new ServiceSlots();
     const telemetry = new ConnectionTelemetry(
       metrics,
       accessLog,
       () => this.#current.settings()?.accessLog ?? true,
     );
     this.#connections = new Connections(telemetry);
-    const handshake: OpenHandshake = (ends) =>
-      openHandshake(
-        {
-          contexts: this.#contexts,
-          openSocket: ({ sourceUid, destinationAddress }) =>
-            this.#openSocket(sourceUid, destinationAddress),
-          waitForLeaf: (identity) => this.#leafWaiters.wait(identity),
-          meshDomains: () => this.#trust.meshDomains,
-          issuers: this.#issuers,
-        },
-        ends,
-      );
-    this.#pool = new TunnelPool(handshake, limits.tunnels);
+    this.#pool = new TunnelPool(
+      (ends) => this.#openHandshake(ends),
+      (uid) => this.#pods.get(uid)?.callingTunnels,
+    );
     this.#trust = new TrafficTrust({
       current: this.#current,
       contexts: this.#contexts,
@@ -135,9 +107,11 @@ class TrafficApp implements Traffic {
       pool: this.#pool,
       probes: this.#probes,
       balancers: this.#balancers,
-      slots: new ServiceSlots(),
+      slots: this.#slots,
       checks: this.#checks,
       limits,
+      countOf: shares?.countOf,
+      leaveNamespace: shares?.leaveNamespace ?? closeDescriptor,
     };
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();
   }
@@ -152,6 +126,9 @@ class TrafficApp implements Traffic {
         return;
       case "changes":
         this.#apply(message.changes, message.complete ?? false);
+        if (message.sequence !== undefined) {
+          this.#options.send({ kind: "applied", sequence: message.sequence });
+        }
         return;
       case "leaf":
         this.#trust.setLeaf(message.leaf);
@@ -201,7 +178,7 @@ class TrafficApp implements Traffic {
   ): void {
     const [namespaceFd, ...listening] = descriptors;
     if (namespaceFd === undefined || listening.length !== families.length * 3) {
-      for (const fd of descriptors) closeDescriptor(fd);
+      this.#refuse(descriptors);
       this.#options.log.error(
         { uid, families, descriptors: descriptors.length },
         "pod with a wrong number of descriptors refused",
@@ -218,9 +195,14 @@ class TrafficApp implements Traffic {
       this.#takePod({ uid, namespace: adoptNamespace(namespaceFd), listeners }, descriptors);
     } catch (error) {
       // What was taken over until here is closed with the descriptors.
-      for (const fd of descriptors) closeDescriptor(fd);
+      this.#refuse(descriptors);
       this.#options.log.error({ err: error, uid }, "pod could not be taken over");
     }
+  }
+
+  #refuse([namespaceFd, ...listening]: readonly number[]): void {
+    if (namespaceFd !== undefined) this.#parts.leaveNamespace(namespaceFd);
+    for (const fd of listening) closeDescriptor(fd);
   }
 
   #takePod(source: PodSource, descriptors: readonly number[]): void {
@@ -228,7 +210,7 @@ class TrafficApp implements Traffic {
     const known = this.#pods.get(uid);
     const isServed = known?.isListening && known.namespace.inode === namespace.inode;
     if (isServed) {
-      for (const fd of descriptors) closeDescriptor(fd);
+      this.#refuse(descriptors);
       this.#options.send({ kind: "listening", uid });
       return;
     }
@@ -267,7 +249,9 @@ class TrafficApp implements Traffic {
   #react(touched: ReadonlySet<ResourceKind>): void {
     this.#trust.react(touched);
     if (touched.has("service")) {
-      this.#balancers.retain((ref) => this.#current.service(ref) !== undefined);
+      for (const parts of [this.#balancers, this.#slots]) {
+        parts.retain((ref) => this.#current.service(ref) !== undefined);
+      }
     }
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;
@@ -277,6 +261,18 @@ class TrafficApp implements Traffic {
       return verdict?.kind === "deny" ? verdict : undefined;
     });
     if (ended > 0) this.#options.log.info({ ended }, "connections ended by a change of policy");
+  }
+
+  #openHandshake(ends: TunnelEnds): Promise<Handshake> {
+    const parts = {
+      contexts: this.#contexts,
+      openSocket: ({ sourceUid, destinationAddress }: TunnelEnds) =>
+        this.#openSocket(sourceUid, destinationAddress),
+      waitForLeaf: (identity: string) => this.#leafWaiters.wait(identity),
+      meshDomains: () => this.#trust.meshDomains,
+      issuers: this.#issuers,
+    };
+    return openHandshake(parts, ends);
   }
 
   #openSocket(uid: string, address: string): number {

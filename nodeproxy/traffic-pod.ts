@@ -8,7 +8,7 @@ import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
-import { type PodLimits, PodSlots } from "./flow/pod-slots.ts";
+import { type CountOf, type PodLimits, PodSlots } from "./flow/pod-slots.ts";
 import type { TcpSide } from "./flow/side.ts";
 import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
@@ -20,10 +20,9 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
-import type { ServiceSlots } from "./outbound/service-slots.ts";
+import type { Slots } from "./outbound/service-slots.ts";
 import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
-import { closeDescriptor } from "./sys/descriptor.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
@@ -47,9 +46,13 @@ export interface TrafficParts {
   /** A pod that is gone has no identity any more. */
   readonly isGone: (uid: string) => boolean;
   readonly balancers: Balancers;
-  readonly slots: ServiceSlots;
+  readonly slots: Slots;
   readonly checks: TcpChecks;
   readonly limits: PodLimits;
+  /** Where others count the same pods' things. */
+  readonly countOf: CountOf | undefined;
+  /** Closes the descriptor of a pod's namespace. */
+  readonly leaveNamespace: (fd: number) => void;
 }
 
 /** Listening sockets of one family, taken over. */
@@ -75,15 +78,20 @@ export class TrafficPod {
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
+  /** For tunnels that it opens. */
+  readonly callingTunnels: PodSlots;
   #stopped: Promise<unknown> | undefined;
   #isClosed = false;
 
   constructor(source: PodSource, parts: TrafficParts) {
+    const { uid } = source;
+    const { countOf } = parts;
     const { connections, tunnels } = parts.limits;
-    this.#calling = new PodSlots(connections);
-    this.#called = new PodSlots(connections);
-    this.#calledByTunnels = new PodSlots(tunnels);
-    this.uid = source.uid;
+    this.#calling = new PodSlots(connections, countOf?.(`${uid} calling`));
+    this.#called = new PodSlots(connections, countOf?.(`${uid} called`));
+    this.#calledByTunnels = new PodSlots(tunnels, countOf?.(`${uid} called tunnels`));
+    this.callingTunnels = new PodSlots(tunnels, countOf?.(`${uid} calling tunnels`));
+    this.uid = uid;
     this.namespace = source.namespace;
     this.#parts = parts;
     for (const listeners of source.listeners) this.#listen(listeners);
@@ -149,7 +157,7 @@ export class TrafficPod {
     if (this.#isClosed) return;
     this.#isClosed = true;
     void this.stopListening();
-    closeDescriptor(this.namespace.fd);
+    this.#parts.leaveNamespace(this.namespace.fd);
   }
 
   #listen({ family, outboundFd, plaintextFd, tunnelFd }: FamilyListeners): void {

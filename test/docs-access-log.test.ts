@@ -17,6 +17,7 @@ const SOURCES = [
   "nodeproxy/balance/choice.ts",
   "nodeproxy/identity/verify-peer.ts",
   "nodeproxy/traffic-*.ts",
+  "nodeproxy/workers/traffic-workers.ts",
   "core/x509/check-svid.ts",
 ];
 

@@ -5,6 +5,7 @@ import { Registry } from "prom-client";
 import { exposeCaptures } from "../nodeproxy/telemetry/capture-metrics.ts";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
 import { exposeLeaves } from "../nodeproxy/telemetry/leaf-metrics.ts";
+import { SummedMetrics } from "../nodeproxy/workers/summed-metrics.ts";
 import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
 
 const docs = readFileSync("docs/metrics.md", "utf8");
@@ -23,6 +24,7 @@ async function exposed(): Promise<readonly string[]> {
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
   exposeCaptures(registry, () => []);
+  new SummedMetrics({ own: registry, added: new Registry() }, () => false);
   exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);
   const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   return all.map(({ name, type, values }) => {

@@ -11,6 +11,7 @@ import {
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
 import { Balancer } from "./balancer.ts";
+import type { MemberHealth } from "./member.ts";
 
 const ALGORITHMS: readonly BalanceAlgorithm[] = [
   "round_robin",
@@ -196,7 +197,7 @@ test("Balancer: a change of membership forgets neither ejections nor open connec
   fail(balancer, "a", 0);
   fail(balancer, "a", 0);
   const b = balancer.members.find(({ address }) => address === "b");
-  if (b) b.health.open += 1;
+  b?.health.enter(0);
   tell(balancer, [...THREE, endpoint("d")], told);
   expect(new Set([0, 1, 2, 3].map(() => choose(balancer)))).toEqual(new Set(["c", "d"]));
   // The address belongs to another pod now.
@@ -207,11 +208,16 @@ test("Balancer: a change of membership forgets neither ejections nor open connec
 test("Balancer: endpoints at their limit are passed over, and all of them at it are told apart from none", () => {
   const limits = { ...DEFAULT_TRAFFIC_SETTINGS.limits, maxConnectionsPerEndpoint: 2 };
   const balancer = create(THREE, { traffic: { limits } });
-  for (const { health } of balancer.members.slice(0, 2)) health.open = 2;
+  for (const { health } of balancer.members.slice(0, 2)) fill(health);
   expect(choose(balancer)).toBe("c");
-  for (const { health } of balancer.members) health.open = 2;
+  for (const { health } of balancer.members) fill(health);
   expect(choose(balancer)).toBe("endpoint_connections_exhausted");
 });
+
+/** To a limit of two. */
+function fill(health: MemberHealth): void {
+  while (health.enter(2)) expect(health.open).toBeLessThanOrEqual(2);
+}
 
 test("Balancer: a new endpoint takes a growing share of its turns while it warms up", () => {
   let at = 0;

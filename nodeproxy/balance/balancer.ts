@@ -18,7 +18,7 @@ import { HashRing } from "./hash-ring.ts";
 import { LeastConnections } from "./least-connections.ts";
 import { LeastRecentlyUsed } from "./least-recently-used.ts";
 import { Maglev } from "./maglev.ts";
-import { freshHealth, type Member } from "./member.ts";
+import { type Healths, LocalHealths, type Member } from "./member.ts";
 import { Outliers } from "./outliers.ts";
 import type { Ask, Picker } from "./picker.ts";
 import { RandomChoice } from "./random-choice.ts";
@@ -45,19 +45,23 @@ export interface Caller {
   readonly nowMs: number;
 }
 
+/** What outlives changes of membership. */
+type MemberMemory = Pick<Member, "lastPick" | "deadline" | "sinceMs" | "health">;
+
 const HASHING: ReadonlySet<BalanceAlgorithm> = new Set(["ring_hash", "maglev"]);
 const NOBODY: Caller = { address: "", tried: [], nowMs: 0 };
 
 export class Balancer implements Ask {
   readonly #portName: string;
   readonly #random: () => number;
+  readonly #healths: Healths;
   readonly #affinity = new ClientAffinity();
   #membership: Membership | undefined;
   #settings: TrafficSettings = DEFAULT_TRAFFIC_SETTINGS;
   #algorithm: BalanceAlgorithm = "round_robin";
   #members: readonly Member[] = [];
   #byKey: ReadonlyMap<string, number> = new Map();
-  #outliers = new Outliers([], undefined);
+  #outliers: Outliers;
   #picker: Picker = new RandomChoice(0);
   // Of the choice that is being made.
   #caller: Caller = NOBODY;
@@ -65,9 +69,11 @@ export class Balancer implements Ask {
   #asksWarmth = false;
   #callerHash = 0;
 
-  constructor(portName: string, random: () => number) {
+  constructor(portName: string, random: () => number, healths: Healths = new LocalHealths()) {
     this.#portName = portName;
     this.#random = random;
+    this.#healths = healths;
+    this.#outliers = new Outliers([], undefined, healths);
   }
 
   get members(): readonly Member[] {
@@ -105,7 +111,7 @@ export class Balancer implements Ask {
     this.#algorithm = traffic?.algorithm ?? service.algorithm;
     this.#members = this.#remembered(usable, nowMs);
     this.#byKey = new Map(this.#members.map(({ key }, index) => [key, index]));
-    this.#outliers = new Outliers(this.#members, this.#settings.outliers);
+    this.#outliers = new Outliers(this.#members, this.#settings.outliers, this.#healths);
     this.#picker = this.#createPicker(before);
   }
 
@@ -151,9 +157,15 @@ export class Balancer implements Ask {
     return this.#outliers.failed(member, nowMs);
   }
 
+  /** At most so many connections to one endpoint; 0: no limit. */
+  get maxPerEndpoint(): number {
+    return this.#settings.limits.maxConnectionsPerEndpoint;
+  }
+
   /** What an active check found. */
   checked(member: Member, isFailing: boolean): void {
     member.health.isFailing = isFailing;
+    this.#healths.changed();
     this.#outliers.refresh();
   }
 
@@ -192,7 +204,7 @@ export class Balancer implements Ask {
     const { tried } = this.#caller;
     if (tried.length > 0 && tried.includes(member.key)) return false;
     if (!this.#outliers.accepts(member)) return false;
-    const { maxConnectionsPerEndpoint: most } = this.#settings.limits;
+    const most = this.maxPerEndpoint;
     if (most === 0 || member.health.open < most) return true;
     this.#isFullMet = true;
     return false;
@@ -212,12 +224,17 @@ export class Balancer implements Ask {
     return usable.map(({ endpoint, port }) => {
       const { address, workload } = endpoint;
       const key = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-      const fresh = { lastPick: 0, deadline: 0, sinceMs: nowMs, health: freshHealth() };
       const known = before.get(key);
       // Another pod may have got the address: it has done nothing yet.
-      const memory = known?.endpoint.workload === workload ? known : fresh;
+      const memory =
+        known?.endpoint.workload === workload ? known : this.#fresh(key, workload, nowMs);
       return { ...memory, key, address, port, endpoint, weight: weightOf(workload) };
     });
+  }
+
+  #fresh(key: string, workload: string, sinceMs: number): MemberMemory {
+    const health = this.#healths.of(`${this.service} ${this.#portName} ${key} ${workload}`);
+    return { lastPick: 0, deadline: 0, sinceMs, health };
   }
 
   #createPicker(before: readonly Member[]): Picker {

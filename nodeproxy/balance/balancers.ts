@@ -2,6 +2,7 @@
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
 import type { Traffic } from "../../core/model/traffic-settings.ts";
 import { Balancer } from "./balancer.ts";
+import type { Healths } from "./member.ts";
 import type { Place } from "./usable-endpoints.ts";
 
 /** What `state/current.ts` knows of a Service's endpoints. */
@@ -21,12 +22,14 @@ export interface BalancedPort extends Place {
 export class Balancers {
   readonly #view: MemberView;
   readonly #random: () => number;
+  readonly #healths: Healths | undefined;
   readonly #weightOf: (workload: string) => number;
   readonly #services = new Map<string, Map<string, Balancer>>();
 
-  constructor(view: MemberView, random: () => number) {
+  constructor(view: MemberView, random: () => number, healths?: Healths) {
     this.#view = view;
     this.#random = random;
+    this.#healths = healths;
     this.#weightOf = (workload) => view.weightOf(workload);
   }
 
@@ -35,7 +38,7 @@ export class Balancers {
     const ref = `${service.namespace}/${service.name}`;
     const ports = this.#services.get(ref) ?? new Map<string, Balancer>();
     if (ports.size === 0) this.#services.set(ref, ports);
-    const balancer = ports.get(portName) ?? new Balancer(portName, this.#random);
+    const balancer = ports.get(portName) ?? new Balancer(portName, this.#random, this.#healths);
     ports.set(portName, balancer);
     const { weightsVersion } = this.#view;
     const traffic = this.#view.trafficOf(service);

@@ -12,10 +12,13 @@ export interface Member extends PickState {
   readonly health: MemberHealth;
 }
 
-/** Shared by all versions of a member. */
+/** Shared by all versions of a member; and, where worker threads carry the traffic, by all of them. */
 export interface MemberHealth {
   /** Connections of this node proxy to it, being opened or open, for this Service. */
-  open: number;
+  readonly open: number;
+  /** Counts one more, or says false where there are `most` already; 0: no limit. */
+  enter(most: number): boolean;
+  leave(): void;
   /** Failures to connect since the last success. */
   failures: number;
   /** Ejections one soon after the other. */
@@ -26,6 +29,47 @@ export interface MemberHealth {
   isFailing: boolean;
 }
 
-export function freshHealth(): MemberHealth {
-  return { open: 0, failures: 0, ejections: 0, ejectedUntilMs: 0, isFailing: false };
+/** Where balancers keep what they know of endpoints. */
+export interface Healths {
+  /** Of a Service's port and an endpoint, by a key that says both, and whose address it is. */
+  of(key: string): MemberHealth;
+  /** Differs whenever somebody else may have ejected an endpoint or taken it back. */
+  readonly version: number;
+  /** To be called after either. */
+  changed(): void;
+  /** Nobody else ejects meanwhile. */
+  exclusively<Result>(work: () => Result): Result;
+}
+
+/** For one thread alone. */
+export class LocalHealths implements Healths {
+  readonly version = 0;
+
+  of(): MemberHealth {
+    return new LocalHealth();
+  }
+
+  changed(): void {}
+
+  exclusively<Result>(work: () => Result): Result {
+    return work();
+  }
+}
+
+class LocalHealth implements MemberHealth {
+  open = 0;
+  failures = 0;
+  ejections = 0;
+  ejectedUntilMs = 0;
+  isFailing = false;
+
+  enter(most: number): boolean {
+    if (most > 0 && this.open >= most) return false;
+    this.open += 1;
+    return true;
+  }
+
+  leave(): void {
+    this.open -= 1;
+  }
 }

@@ -6,7 +6,7 @@
  * looked at any more: then the fault is hardly theirs, and leaving them out would only burden the rest.
  */
 import type { OutlierSettings } from "../../core/model/traffic-settings.ts";
-import type { Member, MemberHealth } from "./member.ts";
+import type { Healths, Member, MemberHealth } from "./member.ts";
 
 /** Envoy's max_ejection_time: "default 300 s". */
 const MAX_EJECTION_MS = 300_000;
@@ -14,26 +14,32 @@ const MAX_EJECTION_MS = 300_000;
 export class Outliers {
   readonly #settings: OutlierSettings | undefined;
   readonly #members: readonly Member[];
+  readonly #healths: Healths;
+  #seenVersion: number;
   #ejected: MemberHealth[];
   #nextReturnMs = Infinity;
   #isPanicking = false;
 
   /** Ejections of the list before go on for members that are still there. */
-  constructor(members: readonly Member[], settings: OutlierSettings | undefined) {
+  constructor(members: readonly Member[], settings: OutlierSettings | undefined, healths: Healths) {
     this.#members = members;
+    this.#healths = healths;
+    this.#seenVersion = healths.version;
     this.#settings = settings;
-    this.#ejected = members.map(({ health }) => health).filter((one) => one.ejectedUntilMs > 0);
+    this.#ejected = this.#findEjected();
     if (!settings) for (const health of this.#ejected.splice(0)) health.ejectedUntilMs = 0;
     this.#settle();
   }
 
   /** To be called before a pick: who has served its time comes back. */
   advance(nowMs: number): void {
+    this.#catchUp();
     if (nowMs < this.#nextReturnMs) return;
     for (const health of this.#ejected) {
       if (health.ejectedUntilMs > nowMs) continue;
       health.ejectedUntilMs = 0;
       health.failures = 0;
+      this.#healths.changed();
     }
     this.#ejected = this.#ejected.filter(({ ejectedUntilMs }) => ejectedUntilMs > 0);
     this.#settle();
@@ -58,15 +64,35 @@ export class Outliers {
     health.failures += 1;
     const settings = this.#settings;
     const isKnown = this.#members.some((member) => member.health === health);
-    if (!settings || !isKnown || health.ejectedUntilMs > 0) return false;
-    if (health.failures < settings.consecutiveFailures || !this.#mayEject(settings)) return false;
+    if (!settings || !isKnown || health.failures < settings.consecutiveFailures) return false;
+    return this.#healths.exclusively(() => {
+      this.#catchUp();
+      if (health.ejectedUntilMs > 0 || !this.#mayEject(settings)) return false;
+      this.#eject(health, settings, nowMs);
+      return true;
+    });
+  }
+
+  #eject(health: MemberHealth, { baseEjectionMs }: OutlierSettings, nowMs: number): void {
     health.ejections += 1;
-    const longest = Math.max(MAX_EJECTION_MS, settings.baseEjectionMs);
-    const lengthMs = Math.min(settings.baseEjectionMs * health.ejections, longest);
-    health.ejectedUntilMs = nowMs + lengthMs;
+    const longest = Math.max(MAX_EJECTION_MS, baseEjectionMs);
+    health.ejectedUntilMs = nowMs + Math.min(baseEjectionMs * health.ejections, longest);
     this.#ejected.push(health);
+    this.#healths.changed();
     this.#settle();
-    return true;
+  }
+
+  /** With what others have found out. */
+  #catchUp(): void {
+    const { version } = this.#healths;
+    if (version === this.#seenVersion) return;
+    this.#seenVersion = version;
+    this.#ejected = this.#findEjected();
+    this.#settle();
+  }
+
+  #findEjected(): MemberHealth[] {
+    return this.#members.map(({ health }) => health).filter((one) => one.ejectedUntilMs > 0);
   }
 
   // Envoy: one may always be ejected, whatever the percentage; here never the last.

@@ -21,7 +21,13 @@ export type ToTraffic =
    * Applied as one: readers never see half. `complete`, after each hello: all there is, so whatever is
    * held and not among its upserts is gone.
    */
-  | { readonly kind: "changes"; readonly changes: Changes; readonly complete?: true }
+  | {
+      readonly kind: "changes";
+      readonly changes: Changes;
+      readonly complete?: true;
+      /** Answered with `applied` of the same number, once whoever accepts anything goes by the changes. */
+      readonly sequence?: number;
+    }
   /** The leaf now served for an identity; replaces the one before without touching open connections. */
   | { readonly kind: "leaf"; readonly leaf: ServedLeaf }
   | { readonly kind: "leaf_dropped"; readonly identity: string }
@@ -52,6 +58,8 @@ export type FromTraffic =
   /** Listeners of the pod accept. */
   | { readonly kind: "listening"; readonly uid: string }
   | { readonly kind: "drained" }
+  /** The `changes` of that number are in force, and all before them. */
+  | { readonly kind: "applied"; readonly sequence: number }
   /** In Prometheus' text format; control believes none of it, see `telemetry/merge-metrics.ts`. */
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }
   /**

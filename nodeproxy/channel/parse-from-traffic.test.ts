@@ -23,6 +23,7 @@ test.each([
   { kind: "listening", uid: "a" },
   { kind: "drained" },
   { kind: "alive" },
+  { kind: "applied", sequence: 3 },
   { kind: "metrics", id: 1, text: "a 1\n" },
   { kind: "connections", open: [CONNECTION] },
 ])("parseFromTraffic(): takes %j", (message) => {
@@ -35,6 +36,7 @@ test.each([
   {},
   { kind: "hello", pid: "7" },
   { kind: "listening" },
+  { kind: "applied", sequence: "3" },
   { kind: "changes", changes: {} },
   { kind: "metrics", text: "" },
   { kind: "metrics", id: 1, text: [] },

@@ -11,12 +11,14 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
   if (!isRecord(value)) return undefined;
   switch (value["kind"]) {
     case "hello":
-      return isCount(value["pid"]) ? { kind: "hello", pid: value["pid"] } : undefined;
+      return parseHello(value["pid"]);
     case "listening":
-      return isText(value["uid"]) ? { kind: "listening", uid: value["uid"] } : undefined;
+      return parseListening(value["uid"]);
     case "alive":
     case "drained":
       return { kind: value["kind"] };
+    case "applied":
+      return parseApplied(value["sequence"]);
     case "metrics":
       return parseMetrics(value);
     case "tunnel_issuers":
@@ -26,6 +28,18 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
     default:
       return undefined;
   }
+}
+
+function parseHello(pid: unknown): FromTraffic | undefined {
+  return isCount(pid) ? { kind: "hello", pid } : undefined;
+}
+
+function parseListening(uid: unknown): FromTraffic | undefined {
+  return isText(uid) ? { kind: "listening", uid } : undefined;
+}
+
+function parseApplied(sequence: unknown): FromTraffic | undefined {
+  return isCount(sequence) ? { kind: "applied", sequence } : undefined;
 }
 
 const MAX_METRICS_LENGTH = 8 << 20;

@@ -14,21 +14,43 @@ export interface PodLimits {
 /** Far above what one pod uses that means well: 16,384 idle connections are a quarter of a gigabyte. */
 export const DEFAULT_POD_LIMITS: PodLimits = { connections: 16_384, tunnels: 4_096 };
 
+/** Counts one more where there are fewer than `most`, and says whether; `leave` counts it no more. */
+export interface Count {
+  enter(most: number): boolean;
+  leave(): void;
+}
+
+/** Of a thing of one pod. The key says which. */
+export type CountOf = (key: string) => Count;
+
 export class PodSlots {
   readonly #limit: number;
-  #taken = 0;
+  readonly #count: Count;
 
-  constructor(limit: number) {
+  constructor(limit: number, count: Count = new LocalCount()) {
     this.#limit = limit;
+    this.#count = count;
   }
 
   /** None where as many are taken as may be. */
   take(): Lease | undefined {
-    if (this.#taken >= this.#limit) return undefined;
+    if (!this.#count.enter(this.#limit)) return undefined;
+    return new Slot(() => this.#count.leave());
+  }
+}
+
+/** For one thread alone. */
+class LocalCount implements Count {
+  #taken = 0;
+
+  enter(most: number): boolean {
+    if (this.#taken >= most) return false;
     this.#taken += 1;
-    return new Slot(() => {
-      this.#taken -= 1;
-    });
+    return true;
+  }
+
+  leave(): void {
+    this.#taken -= 1;
   }
 }
 

@@ -30,8 +30,10 @@ interface Watched {
 
 /** Checks in a row with one result. */
 interface Streak {
-  isGood: boolean;
-  length: number;
+  readonly isGood: boolean;
+  readonly length: number;
+  /** As these checks found it; those of another worker may differ. */
+  readonly isFailing: boolean;
 }
 
 const MAX_AT_ONCE = 64;
@@ -110,9 +112,11 @@ export class TcpChecks {
     if (reacher.isGone() || this.#watched.get(balancer) !== watched) return;
     const before = streaks.get(health);
     const length = before?.isGood === isGood ? before.length + 1 : 1;
-    streaks.set(health, { isGood, length });
     const enough = isGood ? settings.healthyThreshold : settings.unhealthyThreshold;
-    if (length < enough || health.isFailing !== isGood) return;
+    const isFailing = before?.isFailing ?? false;
+    const isTurning = length >= enough && isFailing === isGood;
+    streaks.set(health, { isGood, length, isFailing: isTurning ? !isGood : isFailing });
+    if (!isTurning) return;
     balancer.checked(member, !isGood);
     this.#onTurned(balancer.service, member.key, !isGood);
   }

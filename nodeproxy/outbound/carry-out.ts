@@ -119,7 +119,12 @@ async function carryToFirst(pod: OutboundPod, socket: TcpSide, trying: Trying): 
   let route = routeOf(pod, to, tried);
   while (route.kind === "upstream") {
     const facts = factsOf(pod, socket, { to, route, lease });
-    code = await attempt(pod, route, { socket, facts, holding });
+    if (!holdsEndpoint(route, holding)) {
+      // Another worker took its last place since it was chosen.
+      route = routeOf(pod, to, tried);
+      continue;
+    }
+    code = await attempt(pod, route, { socket, facts });
     if (code === "") return true;
     if (code === "caller_gone") return false;
     tried.push(facts.upstreamAddress);
@@ -128,6 +133,11 @@ async function carryToFirst(pod: OutboundPod, socket: TcpSide, trying: Trying): 
   }
   refuse(pod, socket, { to, route, code });
   return false;
+}
+
+function holdsEndpoint({ balanced }: Chosen, holding: Holding | undefined): boolean {
+  if (!balanced || !holding) return true;
+  return holding.moveTo(balanced.member, balanced.balancer.maxPerEndpoint);
 }
 
 function mayTryAnother({ service, settings }: Chosen, code: string, tried: number): boolean {
@@ -140,17 +150,15 @@ type Chosen = Extract<Route, { readonly kind: "upstream" }>;
 interface Attempting {
   readonly socket: TcpSide;
   readonly facts: ConnectionFacts;
-  readonly holding: Holding | undefined;
 }
 
 /** One endpoint, told how it went. Returns the code of the failure, "" for none: then it is carried. */
 async function attempt(
   pod: OutboundPod,
   { upstream, settings, balanced }: Chosen,
-  { socket, facts, holding }: Attempting,
+  { socket, facts }: Attempting,
 ): Promise<string> {
   const { connectTimeoutMs } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
-  if (balanced) holding?.moveTo(balanced.member);
   if (balanced && settings?.tcpCheck) pod.checks.called(balanced.balancer, createReacher(pod));
   try {
     const isForTunnels = settings !== undefined;

@@ -1,10 +1,10 @@
 /** What one connection takes up of its pod, of its Service and of the endpoint that it is at; all given back at its end, once. */
 import type { Member, MemberHealth } from "../balance/member.ts";
 import type { Lease } from "../flow/connection-facts.ts";
-import type { ServiceSlots } from "./service-slots.ts";
+import type { Slots } from "./service-slots.ts";
 
 export class Holding implements Lease {
-  readonly #slots: ServiceSlots;
+  readonly #slots: Slots;
   readonly #service: string;
   #endpoint: MemberHealth | undefined;
   #isEnded = false;
@@ -12,17 +12,18 @@ export class Holding implements Lease {
   readonly #ofPod: Lease;
 
   /** The service's slot is taken already, and the pod's is ended with it. */
-  constructor(slots: ServiceSlots, service: string, ofPod: Lease) {
+  constructor(slots: Slots, service: string, ofPod: Lease) {
     this.#ofPod = ofPod;
     this.#slots = slots;
     this.#service = service;
   }
 
-  /** Counts under this endpoint from now on, and no longer under the one before. */
-  moveTo({ health }: Member): void {
+  /** Counts under this endpoint from now on, and no longer under the one before. False where it has `most` already. */
+  moveTo({ health }: Member, most: number): boolean {
     this.#leave();
-    health.open += 1;
+    if (!health.enter(most)) return false;
     this.#endpoint = health;
+    return true;
   }
 
   end(): void {
@@ -34,7 +35,7 @@ export class Holding implements Lease {
   }
 
   #leave(): void {
-    if (this.#endpoint) this.#endpoint.open -= 1;
+    this.#endpoint?.leave();
     this.#endpoint = undefined;
   }
 }

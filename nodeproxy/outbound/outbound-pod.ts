@@ -7,7 +7,7 @@ import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side, TcpSide } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
-import type { ServiceSlots } from "./service-slots.ts";
+import type { Slots } from "./service-slots.ts";
 
 export interface OutboundPod {
   readonly uid: string;
@@ -22,7 +22,7 @@ export interface OutboundPod {
   party(): Party;
   partyOf(workload: Workload | undefined): Party;
   readonly balancers: Balancers;
-  readonly slots: ServiceSlots;
+  readonly slots: Slots;
   /** Connections that it may have open itself. */
   readonly ownSlots: PodSlots;
   readonly checks: TcpChecks;

@@ -6,9 +6,19 @@ import type { ConnectionLimits } from "../../core/model/traffic-settings.ts";
 
 export type WaitEnd = "taken" | "service_pending_timeout" | "service_connections_exhausted";
 
+export interface Slots {
+  /** True where the connection may go on at once; `release` it then. */
+  tryTake(service: string, limits: ConnectionLimits): boolean;
+  /** For one that could not at once. */
+  wait(service: string, limits: ConnectionLimits): Promise<WaitEnd>;
+  release(service: string): void;
+  /** Forgets idle ones of Services that are gone. */
+  retain(isThere: (service: string) => boolean): void;
+}
+
 type Waiter = () => void;
 
-interface Slots {
+interface Counted {
   open: number;
   /** As the policy said when it was looked at last; 0: no limit. */
   maxConnections: number;
@@ -16,10 +26,10 @@ interface Slots {
   readonly waiting: Set<Waiter>;
 }
 
-export class ServiceSlots {
-  readonly #services = new Map<string, Slots>();
+/** For one thread alone. */
+export class ServiceSlots implements Slots {
+  readonly #services = new Map<string, Counted>();
 
-  /** True where the connection may go on at once; `release` it then. */
   tryTake(service: string, { maxConnections }: ConnectionLimits): boolean {
     const slots = this.#slots(service);
     slots.maxConnections = maxConnections;
@@ -30,7 +40,6 @@ export class ServiceSlots {
     return true;
   }
 
-  /** For one that could not at once. */
   wait(service: string, limits: ConnectionLimits): Promise<WaitEnd> {
     const { waiting } = this.#slots(service);
     const { maxPending, pendingTimeoutMs } = limits;
@@ -56,10 +65,13 @@ export class ServiceSlots {
     this.#forgetIfIdle(service);
   }
 
-  #slots(service: string): Slots {
+  /** None is kept idle. */
+  retain(): void {}
+
+  #slots(service: string): Counted {
     const known = this.#services.get(service);
     if (known) return known;
-    const slots: Slots = { open: 0, maxConnections: 0, waiting: new Set() };
+    const slots: Counted = { open: 0, maxConnections: 0, waiting: new Set() };
     this.#services.set(service, slots);
     return slots;
   }
@@ -70,7 +82,7 @@ export class ServiceSlots {
   }
 }
 
-function grant(slots: Slots): void {
+function grant(slots: Counted): void {
   for (const waiter of slots.waiting) {
     if (!hasRoom(slots)) return;
     slots.waiting.delete(waiter);
@@ -79,6 +91,6 @@ function grant(slots: Slots): void {
   }
 }
 
-function hasRoom({ open, maxConnections }: Slots): boolean {
+function hasRoom({ open, maxConnections }: Counted): boolean {
   return maxConnections === 0 || open < maxConnections;
 }

@@ -8,14 +8,14 @@ import type { Changes, ResourceRef } from "../../core/model/resource.ts";
 import type { Current } from "./current.ts";
 
 export class Releases {
-  readonly #current: Current;
+  readonly #current: Pick<Current, "enrolment">;
   readonly #isCaptured: (uid: string) => boolean;
   /** UIDs of pods that are captured and no longer enrolled. */
   readonly #pods = new Set<string>();
   /** Policies that are gone for all but those. */
   readonly #policies = new Set<string>();
 
-  constructor(current: Current, isCaptured: (uid: string) => boolean) {
+  constructor(current: Pick<Current, "enrolment">, isCaptured: (uid: string) => boolean) {
     this.#current = current;
     this.#isCaptured = isCaptured;
   }

@@ -23,10 +23,27 @@ export interface AccessLog {
 export interface AccessLogOptions {
   /** Path to append to; "" is standard output. */
   readonly file: string;
+  /** For each line. */
   readonly onDropped: () => void;
 }
 
-export function createAccessLog({ file, onDropped }: AccessLogOptions): AccessLog {
+/** Where the lines go. */
+export interface AccessFile {
+  /** Whole lines. */
+  write(text: string): void;
+  /** Resolves once what waited is written and the file closed. */
+  close(): Promise<void>;
+}
+
+export function createAccessLog(options: AccessLogOptions): AccessLog {
+  const file = openAccessFile(options);
+  return {
+    write: (facts, outcome) => file.write(formatAccessLine(facts, outcome, Date.now())),
+    close: () => file.close(),
+  };
+}
+
+export function openAccessFile({ file, onDropped }: AccessLogOptions): AccessFile {
   const destination = pino.destination({
     dest: file === "" ? 1 : file,
     sync: false,
@@ -34,13 +51,15 @@ export function createAccessLog({ file, onDropped }: AccessLogOptions): AccessLo
     maxWrite: MAX_WRITE_BYTES,
     maxLength: MAX_WAITING_BYTES,
   });
-  destination.on("drop", onDropped);
+  destination.on("drop", (text: string) => {
+    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) onDropped();
+  });
   // A full disk must not end the process; what could not be written stays waiting until it is dropped.
   destination.on("error", onDropped);
   const timer = setInterval(() => destination.flush(), FLUSH_MS).unref();
   return {
-    write: (facts, outcome) => {
-      destination.write(formatAccessLine(facts, outcome, Date.now()));
+    write: (text) => {
+      destination.write(text);
     },
     close: async () => {
       clearInterval(timer);

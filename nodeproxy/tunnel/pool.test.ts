@@ -8,6 +8,7 @@ import {
 import { type AddressInfo, connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { PodSlots } from "../flow/pod-slots.ts";
 import { HboneConnection } from "../hbone/connection.ts";
 import type { HboneStream } from "../hbone/stream.ts";
 import { type TunnelEnds, TunnelPool } from "./pool.ts";
@@ -57,12 +58,20 @@ beforeEach(async () => {
 
 /** With so many tunnels of one pod. */
 function pooled(limit: number): TunnelPool {
-  return new TunnelPool((ends) => {
-    asked.push(ends);
-    return new Promise((resolve, reject) => {
-      begun.push((outcome) => (Error.isError(outcome) ? reject(outcome) : resolve(outcome)));
-    });
-  }, limit);
+  const slots = new Map<string, PodSlots>();
+  return new TunnelPool(
+    (ends) => {
+      asked.push(ends);
+      return new Promise((resolve, reject) => {
+        begun.push((outcome) => (Error.isError(outcome) ? reject(outcome) : resolve(outcome)));
+      });
+    },
+    (uid) => {
+      const known = slots.get(uid) ?? new PodSlots(limit);
+      slots.set(uid, known);
+      return known;
+    },
+  );
 }
 
 afterEach(async () => {

@@ -26,6 +26,14 @@ export interface TunnelEnds {
 /** Makes the TLS connection from the source pod's namespace and verifies whom it reached. */
 export type OpenHandshake = (ends: TunnelEnds) => Promise<Handshake>;
 
+/** Given back when a tunnel is closed, also one that ended with its last stream. */
+interface Slot {
+  end(): void;
+}
+
+/** Of a pod that opens tunnels, by its UID; `undefined` for one that is not known. */
+type SlotsOf = (uid: string) => { take(): Slot | undefined } | undefined;
+
 /** Are the peer's certificate and ours trusted now? */
 export type IsTrusted = (socket: TLSSocket, own: OwnLeaf) => boolean;
 
@@ -45,6 +53,7 @@ const LOST: ReadonlySet<TunnelError["reason"]> = new Set([
 interface Entry {
   readonly tunnel: Tunnel;
   readonly route: Route;
+  readonly slot: Slot | undefined;
   /** It began with a leaf that is no longer the one served. */
   isOutdated: boolean;
 }
@@ -60,17 +69,14 @@ interface Route {
 
 export class TunnelPool implements TunnelOwner {
   readonly #openHandshake: OpenHandshake;
-  /** Tunnels of one pod, those that end with their last stream too. */
-  readonly #limit: number;
-  /** By the pod's UID. */
-  readonly #counts = new Map<string, number>();
+  readonly #slotsOf: SlotsOf;
   readonly #routes = new Map<string, Route>();
   readonly #live = new Map<Tunnel, Entry>();
   readonly #draining = new Map<Tunnel, Entry>();
 
-  constructor(openHandshake: OpenHandshake, limit: number) {
+  constructor(openHandshake: OpenHandshake, slotsOf: SlotsOf) {
     this.#openHandshake = openHandshake;
-    this.#limit = limit;
+    this.#slotsOf = slotsOf;
   }
 
   /** Tunnels that may take streams, for metrics. */
@@ -83,11 +89,7 @@ export class TunnelPool implements TunnelOwner {
     for (let attempt = 0; ; attempt += 1) {
       const route = this.#routeOf(ends);
       const used = this.#chosen(route);
-      if (!used && this.#countOf(ends) >= this.#limit) {
-        if (route.entries.length === 0) this.#routes.delete(route.key);
-        throw new TunnelError("pod_tunnels_exhausted", `${this.#limit} tunnels are open`);
-      }
-      const { tunnel } = used ?? this.#connect(route);
+      const { tunnel } = used ?? this.#connectOneMore(route);
       try {
         return await tunnel.open(authority);
       } catch (error) {
@@ -182,14 +184,7 @@ export class TunnelPool implements TunnelOwner {
     const entry = this.#draining.get(tunnel);
     if (!entry) return;
     this.#draining.delete(tunnel);
-    const { sourceUid } = entry.route.ends;
-    const left = this.#countOf(entry.route.ends) - 1;
-    if (left === 0) this.#counts.delete(sourceUid);
-    else this.#counts.set(sourceUid, left);
-  }
-
-  #countOf({ sourceUid }: TunnelEnds): number {
-    return this.#counts.get(sourceUid) ?? 0;
+    entry.slot?.end();
   }
 
   #all(): readonly Entry[] {
@@ -223,14 +218,22 @@ export class TunnelPool implements TunnelOwner {
     const now = performance.now();
     if (now < route.successorNotBeforeMs) return;
     route.successorNotBeforeMs = now + SUCCESSOR_INTERVAL_MS;
-    this.#connect(route);
+    // Whatever the limit: it takes the place of another.
+    this.#connect(route, this.#slotsOf(route.ends.sourceUid)?.take());
   }
 
-  #connect(route: Route): Entry {
+  #connectOneMore(route: Route): Entry {
+    const slots = this.#slotsOf(route.ends.sourceUid);
+    const slot = slots?.take();
+    if (!slots || slot) return this.#connect(route, slot);
+    if (route.entries.length === 0) this.#routes.delete(route.key);
+    throw new TunnelError("pod_tunnels_exhausted", "as many tunnels are open as the pod may have");
+  }
+
+  #connect(route: Route, slot: Slot | undefined): Entry {
     const tunnel = new Tunnel(this.#openHandshake(route.ends), this);
-    const entry = { tunnel, route, isOutdated: false };
+    const entry = { tunnel, route, slot, isOutdated: false };
     this.#live.set(tunnel, entry);
-    this.#counts.set(route.ends.sourceUid, this.#countOf(route.ends) + 1);
     route.entries.push(entry);
     return entry;
   }

@@ -18,7 +18,8 @@ import { DEFAULT_POD_LIMITS, type PodLimits } from "../../nodeproxy/flow/pod-slo
 import { duplicateDescriptor } from "../../nodeproxy/sys/descriptor.ts";
 import { openListeningSocket } from "../../nodeproxy/sys/tcp-socket.ts";
 import { ConnectionMetrics } from "../../nodeproxy/telemetry/connection-metrics.ts";
-import { createTraffic, type Traffic } from "../../nodeproxy/traffic-app.ts";
+import { createTraffic } from "../../nodeproxy/traffic-app.ts";
+import type { Traffic } from "../../nodeproxy/traffic-options.ts";
 import { type Crafted, createCraftedRoot, uriName } from "../fakes/crafted-ca.ts";
 import { createPodNetwork, type PodNetwork, type TestPod } from "./pod-network.ts";
 
@@ -28,7 +29,7 @@ export interface LoggedConnection {
 }
 
 export interface TrafficNode {
-  readonly traffic: Traffic;
+  readonly traffic: Pick<Traffic, "onMessage"> & { close(): void | Promise<void> };
   readonly ended: LoggedConnection[];
   /** Resolves with the next connection that ends from now on. */
   nextEnded(): Promise<LoggedConnection>;
@@ -39,11 +40,11 @@ export interface TrafficNode {
   metrics(): Promise<string>;
 }
 
-export interface TrafficMesh extends AsyncDisposable {
+export interface TrafficMesh<Node extends TrafficNode = TrafficNode> extends AsyncDisposable {
   readonly network: PodNetwork;
   readonly root: Crafted;
-  readonly a: TrafficNode;
-  readonly b: TrafficNode;
+  readonly a: Node;
+  readonly b: Node;
   /** To both nodes. */
   put(...bodies: readonly ResourceBody[]): void;
   /** From both nodes. */
@@ -73,10 +74,19 @@ export async function createTrafficMesh(
   prefix: string,
   { isOneNode = false, limits = DEFAULT_POD_LIMITS }: TrafficMeshOptions = {},
 ): Promise<TrafficMesh> {
+  return joinTrafficMesh(prefix, (name) => createNode(name, limits), isOneNode);
+}
+
+/** With nodes of the caller's making. */
+export async function joinTrafficMesh<Node extends TrafficNode>(
+  prefix: string,
+  makeNode: (name: string) => Node,
+  isOneNode = false,
+): Promise<TrafficMesh<Node>> {
   const network = createPodNetwork(prefix);
   const root = createCraftedRoot();
-  const a = createNode("node-a", limits);
-  const b = isOneNode ? a : createNode("node-b", limits);
+  const a = makeNode("node-a");
+  const b = isOneNode ? a : makeNode("node-b");
   const nodes = new Set([a, b]);
   function put(...bodies: readonly ResourceBody[]): void {
     for (const { traffic } of nodes) {
@@ -126,7 +136,7 @@ export async function createTrafficMesh(
     remove,
     leaf,
     async [Symbol.asyncDispose]() {
-      for (const { traffic } of nodes) traffic.close();
+      for (const { traffic } of nodes) await traffic.close();
       await removeRules(network.a.namespace, [4, 6]);
       await removeRules(network.b.namespace, [4, 6]);
       await network[Symbol.asyncDispose]();

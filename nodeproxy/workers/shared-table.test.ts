@@ -1,0 +1,130 @@
+import { Worker } from "node:worker_threads";
+import { expect, test } from "@jest/globals";
+import { Outliers } from "../balance/outliers.ts";
+import { SharedHealths } from "./shared-health.ts";
+import { COLUMN, createTableMemory, SharedTable } from "./shared-table.ts";
+
+const OUTLIERS = {
+  consecutiveFailures: 2,
+  baseEjectionMs: 1_000,
+  maxEjectionPercent: 100,
+  minHealthPercent: 0,
+};
+
+test("SharedTable: a key's cell is one for all workers, and another key's is another", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
+  a.cell("one")?.add(0, COLUMN.open, 3);
+  b.cell("one")?.add(1, COLUMN.open, 4);
+  expect(b.cell("one")?.sum(COLUMN.open)).toBe(7);
+  expect(b.cell("two")?.sum(COLUMN.open)).toBe(0);
+});
+
+test("SharedTable: a dead worker's counts go, and so do cells that nobody else uses", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
+  a.cell("one")?.add(0, COLUMN.open, 3);
+  a.cell("mine")?.set(3, 9);
+  const kept = b.cell("one");
+  kept?.add(1, COLUMN.open, 4);
+  new SharedTable(memory).forget(0);
+  expect(kept?.sum(COLUMN.open)).toBe(4);
+  expect(b.cell("one")?.sum(COLUMN.open)).toBe(4);
+  // A cell begins anew.
+  expect(b.cell("mine")?.get(3)).toBe(0);
+});
+
+test("SharedTable: a lock that a thread died in is open again", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
+  const [cell, table] = [a.cell("one"), new SharedTable(memory)];
+  // It never comes out again: what the main thread does meanwhile, it does from here.
+  a.lockHealth(() => {
+    cell?.exclusively(() => table.forget(0));
+    expect(b.cell("one")?.exclusively(() => "in")).toBe("in");
+    expect(b.lockHealth(() => "in")).toBe("in");
+  });
+});
+
+test("SharedTable: threads that count under a lock never pass a limit, and lose no count", async () => {
+  const memory = createTableMemory(3, "secret");
+  const program = `
+    import { workerData, parentPort } from "node:worker_threads";
+    import { SharedTable } from ${JSON.stringify(new URL("./shared-table.ts", import.meta.url).href)};
+    import { SharedHealths } from ${JSON.stringify(new URL("./shared-health.ts", import.meta.url).href)};
+    const health = new SharedHealths(new SharedTable(workerData.memory, workerData.index), () => {}).of("e");
+    let [most, entered] = [0, 0];
+    for (let i = 0; i < 20000; i += 1) {
+      if (!health.enter(2)) continue;
+      entered += 1;
+      most = Math.max(most, health.open);
+      health.leave();
+    }
+    parentPort.postMessage([most, entered > 0]);
+  `;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+  const told = await Promise.all(
+    [0, 1, 2].map((index) => {
+      const thread = new Worker(url, { workerData: { memory, index } });
+      return new Promise<[number, boolean]>((resolve, reject) => {
+        thread.once("message", resolve).once("error", reject);
+      });
+    }),
+  );
+  expect(Math.max(...told.map(([most]) => most))).toBe(2);
+  expect(told.map(([, hasEntered]) => hasEntered)).toEqual([true, true, true]);
+  expect(new SharedTable(memory, 0).cell("endpoint e")?.sum(COLUMN.open)).toBe(0);
+}, 30_000);
+
+test("SharedHealths: what one worker ejects the others leave out, until its time is over", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [0, 1].map((index) => {
+    const healths = new SharedHealths(new SharedTable(memory, index), () => undefined);
+    const members = ["x", "y"].map((key) => ({ ...PLACE, key, health: healths.of(key) }));
+    return { members, outliers: new Outliers(members, OUTLIERS, healths) };
+  });
+  const [mine, theirs, last] = [a?.members[0], b?.members[0], a?.members[1]];
+  if (!a || !b || !mine || !theirs || !last) throw new Error("two workers");
+  const now = performance.now();
+  // One failure each: together they are two.
+  expect(a.outliers.failed(mine, now)).toBe(false);
+  expect(b.outliers.failed(theirs, now)).toBe(true);
+  for (const { outliers } of [a, b]) outliers.advance(now);
+  expect([a.outliers.accepts(mine), b.outliers.accepts(theirs)]).toEqual([false, false]);
+  // The last one is never ejected, whoever asks.
+  expect([1, 2, 3].map(() => a.outliers.failed(last, now))).toEqual([false, false, false]);
+  a.outliers.advance(now + 1_200);
+  expect([a.outliers.accepts(mine), b.outliers.accepts(theirs)]).toEqual([true, true]);
+});
+
+const PLACE = {
+  address: "10.0.0.1",
+  port: 80,
+  sinceMs: 0,
+  weight: 1,
+  lastPick: 0,
+  deadline: 0,
+  endpoint: {
+    address: "10.0.0.1",
+    workload: "w",
+    ready: true,
+    draining: false,
+    node: "",
+    zone: "",
+    forZones: [],
+    forNodes: [],
+  },
+};
+
+test("SharedHealths: an endpoint fails while any worker's checks say so, and a dead one says nothing", () => {
+  const memory = createTableMemory(2, "secret");
+  const tables = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
+  const [a, b] = tables.map((table) => new SharedHealths(table, () => undefined).of("x"));
+  if (!a || !b) throw new Error("two workers");
+  a.isFailing = true;
+  b.isFailing = true;
+  b.isFailing = false;
+  expect(b.isFailing).toBe(true);
+  new SharedTable(memory).forget(0);
+  expect(b.isFailing).toBe(false);
+});

@@ -1,0 +1,44 @@
+/** What one worker's traffic counts together with the others', and what of it goes through the main thread. */
+import type { Log } from "../../core/process/log.ts";
+import type { Healths } from "../balance/member.ts";
+import type { CountOf } from "../flow/pod-slots.ts";
+import type { FromWorker } from "./messages.ts";
+import { SharedHealths } from "./shared-health.ts";
+import { SharedSlots } from "./shared-slots.ts";
+import type { SharedTable } from "./shared-table.ts";
+
+export interface WorkerShares {
+  readonly slots: SharedSlots;
+  readonly healths: Healths;
+  readonly countOf: CountOf;
+  readonly leaveNamespace: (fd: number) => void;
+}
+
+export interface WorkerSharesOptions {
+  readonly table: SharedTable;
+  readonly post: (message: FromWorker) => void;
+  readonly log: Log;
+}
+
+export function createWorkerShares({ table, post, log }: WorkerSharesOptions): WorkerShares {
+  let isFullTold = false;
+  function onFull(): void {
+    if (isFullTold) return;
+    isFullTold = true;
+    log.error(
+      { code: "worker_counts_full" },
+      "too many endpoints: limits of the rest are each worker's",
+    );
+  }
+  const healths = new SharedHealths(table, onFull);
+  return {
+    slots: new SharedSlots({
+      table,
+      tell: (worker, service) => post({ kind: "grants", worker, service }),
+      onFull,
+    }),
+    healths,
+    countOf: (key) => healths.of(`pod ${key}`),
+    leaveNamespace: (namespaceFd) => post({ kind: "left", namespaceFd }),
+  };
+}
