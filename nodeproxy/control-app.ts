@@ -10,6 +10,7 @@ import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
 import { createMetrics } from "../core/process/metrics.ts";
 import { Readiness } from "../core/process/readiness.ts";
+import { AppliedByTraffic } from "./applied-by-traffic.ts";
 import { awaitServable } from "./await-servable.ts";
 import { type Capture, createCapture } from "./capture/create-capture.ts";
 import { type ControlLine, createControlLine } from "./channel/control-line.ts";
@@ -17,7 +18,7 @@ import { type KeptDescriptors, openKeptDescriptors } from "./channel/kept-descri
 import type { FromTraffic, OpenConnection } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
 import { CertifyClient } from "./control/certify.ts";
-import { type AppliedChanges, ConfigStream } from "./control/config-stream.ts";
+import { ConfigStream } from "./control/config-stream.ts";
 import { openSnapshot } from "./control/snapshot.ts";
 import { openControlServers } from "./control-admin.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
@@ -67,7 +68,8 @@ class ControlApp implements Running {
   #line: ControlLine | undefined;
   #connections: readonly OpenConnection[] = [];
   readonly #trafficMetrics = new TrafficMetrics((message) => this.#line?.send(message));
-  readonly #reports = new ReportTurns(() => this.#report());
+  readonly #applied = new AppliedByTraffic((message) => this.#line?.send(message) ?? false);
+  readonly #reports = new ReportTurns(() => this.#report(), this.#applied);
   readonly #olderTunnels = new OlderTunnelCounts();
 
   constructor(config: NodeProxyConfig, log: Log) {
@@ -97,9 +99,11 @@ class ControlApp implements Running {
       line,
       version: VERSION,
       held: () => this.#configuration.versions(),
-      apply: (changes) => {
+      apply: async (changes) => {
         this.#ownership.snapshot?.record(changes);
-        return this.#apply(changes);
+        this.#apply(changes);
+        await this.#applied.settled();
+        return { kind: "applied" };
       },
       log,
     });
@@ -118,7 +122,10 @@ class ControlApp implements Running {
       log: this.#log,
       onMessage: (message) => this.#heard(message),
       onConnected: () => this.#tellTraffic(),
-      onDisconnected: () => this.#trafficUp.missing("the traffic process is away"),
+      onDisconnected: () => {
+        this.#trafficUp.missing("the traffic process is away");
+        this.#applied.gone();
+      },
     });
     this.#stream.start();
     await awaitServable(this.#ownership.taken, {
@@ -208,8 +215,7 @@ class ControlApp implements Running {
   }
 
   async #listen(): Promise<void> {
-    const { version } = process;
-    const registry = createMetrics({ name: "nodeproxy", version: VERSION, node: version });
+    const registry = createMetrics({ name: "nodeproxy", version: VERSION, node: process.version });
     registry.setDefaultLabels({ process: "control" });
     exposeLeaves(registry, () => this.#certificates.report());
     exposeCaptures(registry, () => this.#capture?.reports() ?? []);
@@ -226,12 +232,12 @@ class ControlApp implements Running {
   }
 
   /** One synchronous step: traffic, certificates and captures see the same configuration. */
-  #apply(changes: Changes): AppliedChanges {
+  #apply(changes: Changes): void {
     const isFirst = !this.#configuration.isKnown;
     this.#configuration.apply(changes);
     // A traffic process that outlived us may hold more than there is now.
     if (isFirst) this.#sendConfiguration();
-    else this.#line?.send({ kind: "changes", changes });
+    else this.#applied.tell(changes);
     const enrolments = this.#configuration.enrolments();
     for (const [uid, identity] of this.#configuration.identities()) {
       this.#certificates.need(uid, identity);
@@ -247,23 +253,18 @@ class ControlApp implements Running {
     this.#ownership.snapshot?.resourcesChanged();
     this.#configured.met();
     this.#reports.soon();
-    return { kind: "applied" };
   }
 
-  /** A pod that is released keeps its certificate until the last caller has left its tunnel; one that is gone does not. */
   #releaseUnneeded(): void {
     const captured = (this.#capture?.reports() ?? []).map(({ uid }) => uid);
-    const needed = new Set([
-      ...this.#configuration.enrolments().keys(),
-      ...captured.filter((uid) => this.#configuration.hasWorkload(uid)),
-    ]);
-    this.#certificates.keepOnly(needed);
+    this.#certificates.keepOnly(this.#configuration.neededUids(captured));
   }
 
   #heard(message: FromTraffic): void {
     if (message.kind === "connections") this.#connections = message.open;
     if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reports.soon();
     this.#trafficMetrics.received(message);
+    this.#applied.received(message);
     if (message.kind === "listening") this.#ownership.settled(message.uid);
     this.#capture?.received(message);
   }
@@ -277,7 +278,7 @@ class ControlApp implements Running {
 
   #sendConfiguration(): void {
     const changes = { upserts: this.#configuration.all(), removals: [] };
-    this.#line?.send({ kind: "changes", changes, complete: true });
+    this.#applied.tell(changes, { complete: true });
   }
 
   #leavesChanged(): void {

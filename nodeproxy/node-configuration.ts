@@ -80,9 +80,13 @@ export class NodeConfiguration {
     return this.#revoked.has(serial);
   }
 
-  /** False for a pod that is gone, though some process of it may live on. */
-  hasWorkload(uid: string): boolean {
-    return this.#held.get({ kind: "workload", name: uid }) !== undefined;
+  /**
+   * Of pods that need a certificate. One that is released keeps its own until the last caller has left its tunnel; one
+   * that is gone does not, though some process of it may live on.
+   */
+  neededUids(captured: readonly string[]): ReadonlySet<string> {
+    const there = captured.filter((uid) => this.#held.get({ kind: "workload", name: uid }));
+    return new Set([...this.enrolments().keys(), ...there]);
   }
 
   /** False only where the workload is there and no caller tunnels to it: of one that is gone nobody knows. */

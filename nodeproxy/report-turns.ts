@@ -6,13 +6,20 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+interface Settling {
+  settled(): Promise<void>;
+}
+
 export class ReportTurns {
   readonly #send: () => void;
+  readonly #traffic: Settling;
   #isDue = false;
   #isHeld = true;
 
-  constructor(send: () => void) {
+  /** `traffic` settles once what would be reported is true of the traffic process too. */
+  constructor(send: () => void, traffic: Settling) {
     this.#send = send;
+    this.#traffic = traffic;
   }
 
   hold(): void {
@@ -27,7 +34,7 @@ export class ReportTurns {
   soon(): void {
     if (this.#isDue || this.#isHeld) return;
     this.#isDue = true;
-    void nextTurn().then(() => {
+    void Promise.all([nextTurn(), this.#traffic.settled()]).then(() => {
       this.#isDue = false;
       if (!this.#isHeld) this.#send();
     });
