@@ -12,7 +12,7 @@ import {
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
 import type { Choice, NoChoice } from "./choice.ts";
-import { ClientAffinity } from "./client-affinity.ts";
+import type { Affinity } from "./client-affinity.ts";
 import { hash32 } from "./hash.ts";
 import { HashRing } from "./hash-ring.ts";
 import { LeastConnections } from "./least-connections.ts";
@@ -55,12 +55,14 @@ export class Balancer implements Ask {
   readonly #portName: string;
   readonly #random: () => number;
   readonly #healths: Healths;
-  readonly #affinity = new ClientAffinity();
+  #affinity: Affinity | undefined;
   #membership: Membership | undefined;
   #settings: TrafficSettings = DEFAULT_TRAFFIC_SETTINGS;
   #algorithm: BalanceAlgorithm = "round_robin";
   #members: readonly Member[] = [];
   #byKey: ReadonlyMap<string, number> = new Map();
+  /** Where callers are bound to endpoints. */
+  #byHash: ReadonlyMap<number, number> = new Map();
   #outliers: Outliers;
   #picker: Picker = new RandomChoice(0);
   // Of the choice that is being made.
@@ -111,6 +113,7 @@ export class Balancer implements Ask {
     this.#algorithm = traffic?.algorithm ?? service.algorithm;
     this.#members = this.#remembered(usable, nowMs);
     this.#byKey = new Map(this.#members.map(({ key }, index) => [key, index]));
+    this.#byHash = new Map(service.affinitySeconds > 0 ? this.#hashes() : []);
     this.#outliers = new Outliers(this.#members, this.#settings.outliers, this.#healths);
     this.#picker = this.#createPicker(before);
   }
@@ -183,7 +186,7 @@ export class Balancer implements Ask {
     const seconds = this.#membership?.service.affinitySeconds ?? 0;
     if (member && seconds > 0) {
       const untilMs = this.#caller.nowMs + seconds * 1000;
-      this.#affinity.bind(this.#caller.address, { endpoint: member.key, untilMs });
+      this.#affinity?.bind(this.#caller.address, { endpoint: hash32(member.key), untilMs });
     }
     return member;
   }
@@ -193,11 +196,17 @@ export class Balancer implements Ask {
     const seconds = this.#membership?.service.affinitySeconds ?? 0;
     if (seconds === 0) return undefined;
     const { address, nowMs } = this.#caller;
-    const key = this.#affinity.find(address, nowMs);
-    const member = key === undefined ? undefined : this.#members[this.#byKey.get(key) ?? -1];
+    const hash = this.#affinity?.find(address, nowMs);
+    const member = hash === undefined ? undefined : this.#members[this.#byHash.get(hash) ?? -1];
     if (!member || !this.#isOpenTo(member)) return undefined;
-    this.#affinity.bind(address, { endpoint: member.key, untilMs: nowMs + seconds * 1000 });
+    const untilMs = nowMs + seconds * 1000;
+    this.#affinity?.bind(address, { endpoint: hash32(member.key), untilMs });
     return member;
+  }
+
+  #hashes(): (readonly [number, number])[] {
+    this.#affinity ??= this.#healths.affinity(`${this.service} ${this.#portName}`);
+    return this.#members.map(({ key }, index) => [hash32(key), index]);
   }
 
   #isOpenTo(member: Member): boolean {

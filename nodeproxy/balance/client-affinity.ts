@@ -3,19 +3,27 @@
  * time anew, as with kube-proxy. Bounded: beyond so many callers the one that was longest away is forgotten.
  */
 
-interface Bond {
-  readonly endpoint: string;
+export interface Bond {
+  /** `hash32` of its key. */
+  readonly endpoint: number;
   readonly untilMs: number;
 }
 
-const MAX_CALLERS = 10_000;
+/** The callers of one port of one Service. */
+export interface Affinity {
+  /** `undefined` where the caller has none or was away too long. */
+  find(caller: string, nowMs: number): number | undefined;
+  bind(caller: string, bond: Bond): void;
+}
 
-export class ClientAffinity {
+export const MAX_CALLERS = 10_000;
+
+/** For one thread alone. */
+export class ClientAffinity implements Affinity {
   /** In the order of the last connection, the oldest first. */
   readonly #bonds = new Map<string, Bond>();
 
-  /** Key of the endpoint, `undefined` where the caller has none or was away too long. */
-  find(caller: string, nowMs: number): string | undefined {
+  find(caller: string, nowMs: number): number | undefined {
     const bond = this.#bonds.get(caller);
     if (!bond) return undefined;
     if (bond.untilMs > nowMs) return bond.endpoint;

@@ -1,5 +1,6 @@
 /** One endpoint of a Service's port as its balancer remembers it, across changes of membership. */
 import type { Endpoint } from "../../core/model/service.ts";
+import { type Affinity, ClientAffinity } from "./client-affinity.ts";
 import type { PickState } from "./picker.ts";
 
 export interface Member extends PickState {
@@ -29,10 +30,12 @@ export interface MemberHealth {
   isFailing: boolean;
 }
 
-/** Where balancers keep what they know of endpoints. */
+/** Where balancers keep what they know of endpoints and callers. */
 export interface Healths {
   /** Of a Service's port and an endpoint, by a key that says both, and whose address it is. */
   of(key: string): MemberHealth;
+  /** Of a Service's port, by a key that says both. */
+  affinity(key: string): Affinity;
   /** Differs whenever somebody else may have ejected an endpoint or taken it back. */
   readonly version: number;
   /** To be called after either. */
@@ -47,6 +50,10 @@ export class LocalHealths implements Healths {
 
   of(): MemberHealth {
     return new LocalHealth();
+  }
+
+  affinity(): Affinity {
+    return new ClientAffinity();
   }
 
   changed(): void {}

@@ -2,11 +2,10 @@
  * What all workers of a traffic process together know of endpoints: connections, failures, ejections. What one has
  * found out the others heed at their next choice; what a dead worker had open counts no more.
  */
+import type { Affinity } from "../balance/client-affinity.ts";
 import { type Healths, LocalHealths, type MemberHealth } from "../balance/member.ts";
+import { SharedAffinity } from "./shared-affinity.ts";
 import { COLUMN, type SharedCell, type SharedTable, WORD } from "./shared-table.ts";
-
-/** An ejection's end is kept as a number of these since the process started: 31 bits last for years. */
-const UNIT_MS = 100;
 
 export class SharedHealths implements Healths {
   readonly #table: SharedTable;
@@ -24,6 +23,10 @@ export class SharedHealths implements Healths {
     if (cell) return new SharedHealth(this.#table, cell);
     this.#onFull();
     return this.#local.of();
+  }
+
+  affinity(key: string): Affinity {
+    return new SharedAffinity(this.#table, key, this.#onFull);
   }
 
   get version(): number {
@@ -82,13 +85,12 @@ class SharedHealth implements MemberHealth {
   }
 
   get ejectedUntilMs(): number {
-    const units = this.#cell.get(WORD.ejectedUntil);
-    return units === 0 ? 0 : units * UNIT_MS - this.#table.offsetMs;
+    const units = this.#cell.get(WORD.until);
+    return units === 0 ? 0 : this.#table.timeOf(units);
   }
 
   set ejectedUntilMs(atMs: number) {
-    const units = atMs === 0 ? 0 : Math.ceil((atMs + this.#table.offsetMs) / UNIT_MS);
-    this.#cell.set(WORD.ejectedUntil, units);
+    this.#cell.set(WORD.until, atMs === 0 ? 0 : this.#table.unitsOf(atMs));
   }
 
   /** For any worker: each checks by its own tunnels. */

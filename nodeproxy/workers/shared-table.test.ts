@@ -128,3 +128,16 @@ test("SharedHealths: an endpoint fails while any worker's checks say so, and a d
   new SharedTable(memory).forget(0);
   expect(b.isFailing).toBe(false);
 });
+
+test("SharedAffinity: where one worker sent a caller the other sends it too, as long as the bond holds", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [0, 1].map((index) => {
+    return new SharedHealths(new SharedTable(memory, index), () => undefined).affinity("s/p");
+  });
+  const now = performance.now();
+  expect(b?.find("10.0.0.9", now)).toBeUndefined();
+  a?.bind("10.0.0.9", { endpoint: 0xf000_0001, untilMs: now + 1_000 });
+  expect(b?.find("10.0.0.9", now + 900)).toBe(0xf000_0001);
+  expect(b?.find("10.0.0.8", now)).toBeUndefined();
+  expect(b?.find("10.0.0.9", now + 1_200)).toBeUndefined();
+});

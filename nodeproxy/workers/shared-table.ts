@@ -9,7 +9,7 @@
 import { createHmac } from "node:crypto";
 
 /** Words of a cell that belong to nobody in particular. */
-export const WORD = { max: 3, turn: 4, failures: 5, ejections: 6, ejectedUntil: 7 } as const;
+export const WORD = { max: 3, turn: 4, failures: 5, ejections: 6, until: 7, endpoint: 3 } as const;
 /** Words of each column. */
 export const COLUMN = { uses: 0, open: 1, waiting: 2, granted: 3, failing: 4 } as const;
 
@@ -26,6 +26,8 @@ const HEALTH_VERSION = 2;
 const BEATS = 8;
 /** Cells of services that are called and of their endpoints. Untouched ones cost no memory. */
 const CAPACITY = 65_536;
+/** Times are kept as a number of these since the process started: 31 bits last for years. */
+const UNIT_MS = 100;
 const GONE = 1;
 const SPINS = 200;
 /** Between looks at a lock that stays shut: its holder lost its processor, or died. */
@@ -55,13 +57,13 @@ export class SharedTable {
   /** Column of whoever uses this object; the main thread has none, and only forgets. */
   readonly worker: number;
   /** From `performance.now()`, which begins when each thread likes, to the time since the table was made. */
-  readonly offsetMs: number;
+  readonly #offsetMs: number;
   readonly #secret: string;
   readonly #cellWords: number;
   readonly #unused = new FinalizationRegistry<number>((at) => this.#leave(at));
 
   constructor({ buffer, workers, secret, sinceMs }: TableMemory, worker = workers) {
-    this.offsetMs = steadyMs() - sinceMs - performance.now();
+    this.#offsetMs = steadyMs() - sinceMs - performance.now();
     this.words = new Int32Array(buffer);
     this.workers = workers;
     this.worker = worker;
@@ -106,6 +108,15 @@ export class SharedTable {
 
   healthChanged(): void {
     Atomics.add(this.words, HEALTH_VERSION, 1);
+  }
+
+  /** A time on the clock of `performance.now()` as all threads understand it. */
+  unitsOf(atMs: number): number {
+    return Math.ceil((atMs + this.#offsetMs) / UNIT_MS);
+  }
+
+  timeOf(units: number): number {
+    return units * UNIT_MS - this.#offsetMs;
   }
 
   /** A worker's event loop turns. */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
+ * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N] [--workers N]`: measures in one run, prints medians.
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
  */
@@ -35,8 +35,11 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "6" },
     targets: { type: "string" },
+    workers: { type: "string", default: "0" },
   },
 });
+// As a setting of weft's node proxies, which inherit it.
+process.env["WEFT_WORKERS"] = values.workers;
 const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca };
 const bench = BENCHES[positionals[0] ?? ""];
 if (bench === undefined || positionals.length !== 1) {
