@@ -77,6 +77,11 @@ function openWorkers({ config, log, send }: OpenTrafficOptions): OpenTraffic {
     labels: LABELS,
     writeLines: (text) => accessFile.write(text),
     send,
+    onStuck: (worker) => {
+      log.fatal({ code: "worker_stuck", worker }, "worker cannot be ended, ending the process");
+      // The keeper starts another; the sockets' queues wait for it.
+      process.kill(process.pid, "SIGKILL");
+    },
   });
   return {
     onMessage: (message, descriptors) => workers.onMessage(message, descriptors),

@@ -1,8 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
+import { createLog } from "../../core/process/log.ts";
 import { Outliers } from "../balance/outliers.ts";
+import { PodSlots } from "../flow/pod-slots.ts";
 import { SharedHealths } from "./shared-health.ts";
 import { COLUMN, createTableMemory, SharedTable } from "./shared-table.ts";
+import { createWorkerShares } from "./worker-shares.ts";
+
+const SILENT = createLog({ name: "test", level: "fatal" });
 
 const OUTLIERS = {
   consecutiveFailures: 2,
@@ -140,4 +145,17 @@ test("SharedAffinity: where one worker sent a caller the other sends it too, as 
   expect(b?.find("10.0.0.9", now + 900)).toBe(0xf000_0001);
   expect(b?.find("10.0.0.8", now)).toBeUndefined();
   expect(b?.find("10.0.0.9", now + 1_200)).toBeUndefined();
+});
+
+test("PodSlots: what a pod may have is counted over all workers", () => {
+  const memory = createTableMemory(2, "secret");
+  const [a, b] = [0, 1].map((index) => {
+    const table = new SharedTable(memory, index);
+    const { countOf } = createWorkerShares({ table, post: () => undefined, log: SILENT });
+    return new PodSlots(3, countOf("uid calling"));
+  });
+  const taken = [a?.take(), b?.take(), a?.take(), b?.take(), a?.take()];
+  expect(taken.map((lease) => lease !== undefined)).toEqual([true, true, true, false, false]);
+  taken[1]?.end();
+  expect([a?.take(), b?.take()].map((lease) => lease !== undefined)).toEqual([true, false]);
 });

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
 import type { ToWorker } from "./messages.ts";
@@ -6,6 +7,7 @@ import { type Death, SupervisedWorker } from "./supervised-worker.ts";
 const PROGRAM = `
   import { parentPort } from "node:worker_threads";
   parentPort.on("message", ({ kind, service }) => {
+    if (kind === "metrics_request") for (;;);
     if (kind === "freed") throw new Error("by demand");
     if (kind === "close") process.exit(0);
     const held = [];
@@ -24,6 +26,7 @@ const COMMANDS: readonly (readonly [ToWorker, string])[] = [
   [{ kind: "freed" }, "uncaught_error"],
   [{ kind: "granted", service: "s" }, "out_of_memory"],
   [{ kind: "close" }, "exit"],
+  [{ kind: "metrics_request", id: 1 }, "hang"],
 ];
 
 test.each(COMMANDS)(
@@ -42,6 +45,8 @@ test.each(COMMANDS)(
         else resolve();
       },
       onDied: (death) => deaths.push(death),
+      onStuck: () => undefined,
+      ...(reason === "hang" ? { lookEveryMs: 100 } : {}),
     });
     worker.start();
     await again;
@@ -54,3 +59,35 @@ test.each(COMMANDS)(
   },
   30_000,
 );
+
+/** As V8 may leave one that is near its heap's limit. */
+class StuckThread extends EventEmitter {
+  terminations = 0;
+
+  terminate(): Promise<number> {
+    this.terminations += 1;
+    return new Promise(() => undefined);
+  }
+}
+
+test("SupervisedWorker: of one that cannot be ended it says so, once", async () => {
+  const thread = new StuckThread();
+  const { promise: stuck, resolve } = Promise.withResolvers<void>();
+  let beats = 0;
+  const worker = new SupervisedWorker({
+    start: () => thread as unknown as Worker,
+    // One sign of life.
+    beats: () => Math.min((beats += 1), 2),
+    onStarted: () => undefined,
+    onMessage: () => undefined,
+    onDied: () => undefined,
+    onStuck: resolve,
+    lookEveryMs: 5,
+  });
+  worker.start();
+  await stuck;
+  expect(thread.terminations).toBe(1);
+  worker.beLast();
+  thread.emit("exit");
+  await worker.ended();
+});

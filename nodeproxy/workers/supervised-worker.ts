@@ -10,6 +10,8 @@ const BACKOFF = { minMs: 50, maxMs: 5_000 };
 const LOOK_EVERY_MS = 1_000;
 /** Looks without a sign of life; far above any pause for garbage, as for the process itself (`channel/heartbeat.ts`). */
 const SILENT_AFTER = 10;
+/** Looks after it was told to end. */
+const STUCK_AFTER = 10;
 /** While it loads its program, on a busy machine. */
 const SILENT_AT_START = 60;
 /** One that lived so long did not die of how it began: the next comes at once. */
@@ -32,6 +34,13 @@ export interface SupervisedWorkerOptions {
   readonly onMessage: (message: FromWorker) => void;
   /** Its thread has ended, and with it every connection that it carried. */
   readonly onDied: (death: Death) => void;
+  /**
+   * It hangs and cannot be ended: V8 may collect garbage for ever near a heap's limit, and then not even the end of the
+   * process waits for less than the thread (tried). Nothing but a SIGKILL helps.
+   */
+  readonly onStuck: () => void;
+  /** For tests. */
+  readonly lookEveryMs?: number;
 }
 
 export class SupervisedWorker {
@@ -45,11 +54,13 @@ export class SupervisedWorker {
   #beats = 0;
   #silent = 0;
   #hasBeaten = false;
+  /** For its silence. */
+  #isToEnd = false;
   #isLast = false;
 
   constructor(options: SupervisedWorkerOptions) {
     this.#options = options;
-    this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#looking = setInterval(() => this.#look(), options.lookEveryMs ?? LOOK_EVERY_MS).unref();
   }
 
   start(): void {
@@ -58,7 +69,7 @@ export class SupervisedWorker {
     this.#thread = thread;
     this.#sinceMs = performance.now();
     this.#beats = this.#options.beats();
-    [this.#silent, this.#hasBeaten] = [0, false];
+    [this.#silent, this.#hasBeaten, this.#isToEnd] = [0, false, false];
     thread.on("message", (message: FromWorker) => this.#options.onMessage(message));
     thread.on("error", (error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
@@ -67,7 +78,8 @@ export class SupervisedWorker {
     });
     thread.once("exit", () => {
       this.#thread = undefined;
-      this.#died(this.#silent >= SILENT_AFTER ? { reason: "hang" } : death);
+      const isEnded = death.reason === "exit" && this.#isToEnd;
+      this.#died(isEnded ? { reason: "hang" } : death);
     });
     this.#options.onStarted();
   }
@@ -115,8 +127,11 @@ export class SupervisedWorker {
       return;
     }
     this.#silent += 1;
-    if (this.#silent === (this.#hasBeaten ? SILENT_AFTER : SILENT_AT_START)) {
+    const limit = this.#hasBeaten ? SILENT_AFTER : SILENT_AT_START;
+    if (this.#silent === limit) {
+      this.#isToEnd = true;
       void this.#thread.terminate();
     }
+    if (this.#silent === limit + STUCK_AFTER) this.#options.onStuck();
   }
 }

@@ -32,6 +32,8 @@ export interface TrafficWorkersOptions {
   /** Lines of the access log. */
   readonly writeLines: (text: string) => void;
   readonly send: (message: FromTraffic) => void;
+  /** A worker hangs and cannot be ended: the process must be, whatever its threads do. */
+  readonly onStuck: (worker: number) => void;
 }
 
 export class TrafficWorkers {
@@ -128,6 +130,7 @@ export class TrafficWorkers {
       onStarted: () => this.#begin(index),
       onMessage: (message) => this.#heard(index, message),
       onDied: (death) => this.#died(index, death),
+      onStuck: () => this.#options.onStuck(index),
     });
   }
 

@@ -54,6 +54,9 @@ export function createWorkerNode(node: string, count: number): WorkerNode {
     writeLines: (text) => {
       for (const line of text.trimEnd().split("\n")) lines.push(JSON.parse(line) as AccessLine);
     },
+    onStuck: (worker) => {
+      throw new Error(`worker ${worker} is stuck`);
+    },
     send: (message) => {
       told.push(message);
       for (const hear of hearing) hear(message);
