@@ -6,6 +6,8 @@ import { type Cidr, isInCidr } from "../../core/model/ip.ts";
 
 export interface BlockNode<V> {
   readonly block: Cidr;
+  /** That of the block: kept here, so that a walk touches nothing but nodes. */
+  readonly length: number;
   /** `undefined` where two blocks only part ways. */
   value: V | undefined;
   zero: BlockNode<V> | undefined;
@@ -23,7 +25,7 @@ export function createBlockTree<V>(): BlockTree<V> {
 
 /** Files `value` under `block`; a value that is there already is replaced. */
 export function addBlock<V>(tree: BlockTree<V>, block: Cidr, value: V): void {
-  const leaf = { block, value, zero: undefined, one: undefined };
+  const leaf = { block, length: block.prefixLength, value, zero: undefined, one: undefined };
   if (block.family === 4) tree.v4 = insert(tree.v4, leaf);
   else tree.v6 = insert(tree.v6, leaf);
 }
@@ -41,10 +43,10 @@ export function firstBlock<V>(
  * address is for `isInCidr()` to say, where there is a value; if it does not, no narrower one does.
  */
 export function nextBlock<V>(
-  { block, zero, one }: BlockNode<V>,
+  { length, zero, one }: BlockNode<V>,
   address: readonly number[],
 ): BlockNode<V> | undefined {
-  return bitAt(address, block.prefixLength) === 1 ? one : zero;
+  return bitAt(address, length) === 1 ? one : zero;
 }
 
 /** Does any block that is filed hold the address? */
@@ -66,6 +68,7 @@ function insert<V>(node: BlockNode<V> | undefined, leaf: BlockNode<V>): BlockNod
   if (shared === leaf.block.prefixLength) return hang(leaf, node);
   const fork = {
     block: shortened(leaf.block, shared),
+    length: shared,
     value: undefined,
     zero: undefined,
     one: undefined,
@@ -75,7 +78,7 @@ function insert<V>(node: BlockNode<V> | undefined, leaf: BlockNode<V>): BlockNod
 
 /** `below` lies within `node`. */
 function hang<V>(node: BlockNode<V>, below: BlockNode<V>): BlockNode<V> {
-  if (bitAt(below.block.bytes, node.block.prefixLength) === 1) node.one = insert(node.one, below);
+  if (bitAt(below.block.bytes, node.length) === 1) node.one = insert(node.one, below);
   else node.zero = insert(node.zero, below);
   return node;
 }

@@ -31,7 +31,7 @@ export interface Table {
 }
 
 /** Lists up to this length are scanned. */
-const SHORT = 8;
+const SHORT = 4;
 
 export function createClauseIndex(
   clauses: readonly Clause[],

@@ -36,8 +36,9 @@ const PLAINTEXT: PeerNames = {
 
 const knownPeers = new WeakMap<Peer, PeerNames>();
 
-/** Callers choose what they send as host, so the table is emptied when it is full. */
+/** Callers choose what they send as host, so the table is emptied when it is full, and long ones never enter it. */
 const MAX_HOSTS = 1024;
+const MAX_HOST_LENGTH = 264;
 const knownHosts = new Map<string, readonly string[]>();
 
 const borrowed: { -readonly [K in keyof Subject]: Subject[K] } = {
@@ -86,10 +87,11 @@ function hostForms(host: string): readonly string[] {
   if (host === "") return NONE;
   const known = knownHosts.get(host);
   if (known) return known;
-  if (knownHosts.size >= MAX_HOSTS) knownHosts.clear();
   const sent = host.toLowerCase();
   const bare = sent.slice(0, endOfHost(sent));
   const forms = [...new Set([sent, bare, bare.endsWith(".") ? bare.slice(0, -1) : bare])];
+  if (host.length > MAX_HOST_LENGTH) return forms;
+  if (knownHosts.size >= MAX_HOSTS) knownHosts.clear();
   knownHosts.set(host, forms);
   return forms;
 }

@@ -9,14 +9,15 @@ export interface TextNode<V> {
   /** In reading direction. Never empty but at the root. */
   label: string;
   value: V | undefined;
-  /** No two begin with the same character. */
+  /** The first character of each child's label, no two the same: looked through without touching the children. */
+  heads: string;
   children: TextNode<V>[];
 }
 
 const LEAF: never[] = [];
 
 export function createTextTree<V>(): TextNode<V> {
-  return { label: "", value: undefined, children: LEAF };
+  return { label: "", value: undefined, heads: "", children: LEAF };
 }
 
 /** Files `value` under `text`, which is not there yet and not empty. */
@@ -26,7 +27,9 @@ export function addText<V>(root: TextNode<V>, text: string, value: V): void {
   for (;;) {
     const child = childFor(node, text.charCodeAt(at));
     if (!child) {
-      node.children = [...node.children, { label: text.slice(at), value, children: LEAF }];
+      const leaf = { label: text.slice(at), value, heads: "", children: LEAF };
+      node.children = [...node.children, leaf];
+      node.heads += leaf.label.charAt(0);
       return;
     }
     const shared = sharedLength(child.label, text, at);
@@ -86,10 +89,9 @@ export function hasSuffix(root: TextNode<unknown>, text: string): boolean {
 }
 
 function childFor<V>(node: TextNode<V>, code: number): TextNode<V> | undefined {
-  const { children } = node;
-  for (let i = 0; i < children.length; i += 1) {
-    const child = children[i];
-    if (child?.label.charCodeAt(0) === code) return child;
+  const { heads } = node;
+  for (let i = 0; i < heads.length; i += 1) {
+    if (heads.charCodeAt(i) === code) return node.children[i];
   }
   return undefined;
 }
@@ -103,8 +105,10 @@ function sharedLength(label: string, text: string, at: number): number {
 }
 
 function split<V>(node: TextNode<V>, at: number): void {
-  const rest = { label: node.label.slice(at), value: node.value, children: node.children };
-  node.label = node.label.slice(0, at);
+  const { label, value, heads, children } = node;
+  const rest = { label: label.slice(at), value, heads, children };
+  node.label = label.slice(0, at);
   node.value = undefined;
+  node.heads = rest.label.charAt(0);
   node.children = [rest];
 }
