@@ -4,17 +4,13 @@
  *
  * The machine is shared: compare figures of one run only.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startProgram } from "../world/program.ts";
-import { until } from "../world/until.ts";
-import { createBenchWorld } from "./bench-world.ts";
-import { bulk, fortio, fortioCount, type LoadTarget, wrk } from "./load.ts";
-import { startOrigin } from "./origin.ts";
+import { bulkFrom } from "./bulk-server.ts";
+import { openIdle } from "./idle-connections.ts";
+import { fortio, type LoadTarget, warmUp, wrk } from "./load.ts";
 import { cpuSeconds, memoryMB } from "./process-cost.ts";
 import type { BenchSetting, BenchTarget, RunningTarget } from "./target.ts";
+import { loadOf, pidsOf, underTarget } from "./under-target.ts";
 
 export interface L4Figures {
   /** CPU microseconds per request on 64 keep-alive connections, and per request with a connection of its own. */
@@ -55,7 +51,9 @@ export async function runL4(options: L4Options): Promise<Readonly<Record<string,
     for (let i = 0; i < targets.length; i += 1) {
       const target = targets[(round + i) % targets.length];
       if (!target) continue;
-      const figures = await measure(target, options);
+      const figures = await underTarget(target, options, (running, setting) =>
+        measureRunning(running, setting, options),
+      );
       console.error(`round ${round + 1} ${target.name}: ${JSON.stringify(figures)}`);
       (rounds[target.name] ??= []).push(figures);
     }
@@ -63,33 +61,12 @@ export async function runL4(options: L4Options): Promise<Readonly<Record<string,
   return Object.fromEntries(Object.entries(rounds).map(([name, all]) => [name, medians(all)]));
 }
 
-async function measure(target: BenchTarget, options: L4Options): Promise<L4Figures> {
-  const { folder, httpPort, bulkPort } = options;
-  const bench = createBenchWorld();
-  const { world, client, server } = bench;
-  const setting = { world, client, server, folder, httpPort, bulkPort };
-  const origin = startOrigin(folder, server.netns, httpPort);
-  const running = await target.start(setting);
-  try {
-    await untilAnswers(loadOf(setting));
-    return await measureRunning(running, setting, options);
-  } finally {
-    await running.close();
-    await origin.stop();
-    bench.remove();
-  }
-}
-
-function loadOf({ client, server, httpPort, bulkPort }: BenchSetting): LoadTarget {
-  return { netns: client.netns, address: server.address, httpPort, bulkPort };
-}
-
 async function measureRunning(
   { programs }: RunningTarget,
   setting: BenchSetting,
   { secondsPerLoad: seconds, fortioProgram }: L4Options,
 ): Promise<L4Figures> {
-  const pids = programs.map(({ child }) => child.pid ?? 0);
+  const pids = pidsOf(programs);
   const load = loadOf(setting);
   async function cpuPer(work: () => Promise<number>): Promise<number> {
     const before = cpuSeconds(pids);
@@ -123,32 +100,6 @@ async function measureRunning(
   };
 }
 
-/**
- * The same work for every target, by count and not by time: a node proxy runs for weeks, and what its first
- * seconds cost (compilers, growing heaps) is not what is asked for.
- */
-async function warmUp(load: LoadTarget, program: string): Promise<void> {
-  await fortioCount(load, program, { requests: 40_000, newConnections: false });
-  await fortioCount(load, program, { requests: 12_000, newConnections: true });
-}
-
-/** Bytes that one stream moved to a server of its own. */
-async function bulkFrom({ folder, ...setting }: BenchSetting, seconds: number): Promise<number> {
-  const { server, bulkPort } = setting;
-  const program = startProgram({
-    name: "iperf3",
-    command: ["iperf3", "--server", "--one-off", `--port=${bulkPort}`],
-    netns: server.netns,
-    logFile: join(folder, "iperf3.log"),
-  });
-  try {
-    await untilListening(server.netns, bulkPort);
-    return await bulk(loadOf({ folder, ...setting }), seconds);
-  } finally {
-    await program.stop("SIGKILL");
-  }
-}
-
 function rounded(value: number): number {
   return Math.round(value * 10) / 10;
 }
@@ -158,41 +109,10 @@ async function idleConnectionCost(
   load: LoadTarget,
   idleMB: number,
 ): Promise<number> {
-  const client = spawn(
-    "nsenter",
-    [
-      `--net=${load.netns}`,
-      process.execPath,
-      join(import.meta.dirname, "idle-client.ts"),
-      load.address,
-      String(load.httpPort),
-      String(IDLE_CONNECTIONS),
-    ],
-    { stdio: ["ignore", "ignore", "inherit", "ipc"] },
-  );
-  await once(client, "message");
+  const connections = await openIdle(load, IDLE_CONNECTIONS);
   const withConnections = memoryMB(pids) / HOPS;
-  const exit = once(client, "exit");
-  client.disconnect();
-  await exit;
+  await connections.close();
   return ((withConnections - idleMB) * 1024) / IDLE_CONNECTIONS;
-}
-
-async function untilAnswers(load: LoadTarget): Promise<void> {
-  await until("an answer through the target", async () => {
-    const requests = await wrk(load, { connections: 1, seconds: 1, newConnections: false }).catch(
-      () => 0,
-    );
-    return requests > 0 ? true : undefined;
-  });
-}
-
-async function untilListening(netns: string, port: number): Promise<void> {
-  await until(`port ${port} to listen`, async () => {
-    const child = spawn("nsenter", [`--net=${netns}`, "ss", "-Hltn", `sport = :${port}`]);
-    const [output] = (await once(child.stdout, "data").catch(() => [""])) as [Buffer | string];
-    return output.toString() === "" ? undefined : true;
-  });
 }
 
 function medians(all: readonly L4Figures[]): L4Figures {

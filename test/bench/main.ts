@@ -3,30 +3,15 @@
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { installCommand, providePackages } from "../packages.ts";
-import { provideGoProgram } from "../world/go-program.ts";
-import { isIsolated, prepareIsolated, runIsolated } from "../world/isolate.ts";
 import { runAuthzBench } from "./authz.ts";
 import { runCaBench } from "./ca.ts";
 import { envoyTarget } from "./envoy-target.ts";
+import { isolated } from "./isolated.ts";
 import { runL4 } from "./l4.ts";
-import { WEFT } from "./weft-target.ts";
+import { weftTarget } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
-
-const TOOLS = {
-  iptables: "iptables",
-  ip: "iproute2",
-  wrk: "wrk",
-  nginx: "nginx-light",
-  iperf3: "iperf3",
-  openssl: "openssl",
-};
-const HTTP_PORT = 8080;
-const BULK_PORT = 5201;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -59,46 +44,26 @@ async function ca(): Promise<number> {
 }
 
 async function l4(): Promise<number> {
-  if (!isIsolated()) {
-    const missing = providePackages(TOOLS);
-    if (missing.length > 0) {
-      console.error(`missing on this machine; install with: sudo ${installCommand(missing)}`);
-      return 2;
-    }
-    await provideGoProgram("fortio");
-    return runIsolated();
-  }
-  const folder = mkdtempSync(join(tmpdir(), "weft-bench-"));
-  await prepareIsolated(() => process.exit(130));
-  try {
-    return await inside(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function inside(folder: string): Promise<number> {
   const rounds = Number(values.rounds);
   const wanted = values.targets?.split(",");
-  const loadBefore = loadavg();
-  const targets = await runL4({
-    folder,
-    httpPort: HTTP_PORT,
-    bulkPort: BULK_PORT,
-    targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
-    rounds,
-    secondsPerLoad: Number(values.seconds),
-    fortioProgram: await provideGoProgram("fortio"),
+  return isolated(async (bench) => {
+    const loadBefore = loadavg();
+    const targets = await runL4({
+      ...bench,
+      targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
+      rounds,
+      secondsPerLoad: Number(values.seconds),
+    });
+    print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
+    return 0;
   });
-  print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
-  return 0;
 }
 
 function givenTargets() {
   const ztunnel = process.env["WEFT_PEER_ZTUNNEL"];
   const envoy = process.env["WEFT_PEER_ENVOY"];
   return [
-    WEFT,
+    weftTarget(),
     ...(ztunnel === undefined ? [] : [ztunnelTarget(ztunnel)]),
     ...(envoy === undefined ? [] : [envoyTarget(envoy)]),
   ];

@@ -33,7 +33,8 @@ export function killTrees(roots: readonly number[]): void {
   }
 }
 
-function descendants(roots: readonly number[]): number[] {
+/** The roots and all below them. */
+export function descendants(roots: readonly number[]): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
     const parent = Number(statFields(Number(name))?.[1] ?? 0);

@@ -30,6 +30,13 @@ export interface MeshOptions {
   readonly folder: string;
   readonly services: readonly ServiceWish[];
   readonly confinement?: Confinement;
+  readonly nodeProxy?: NodeProxyExtras;
+}
+
+/** What a node proxy gets beside the ordinary. */
+export interface NodeProxyExtras {
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What a container's runtime would set around a node proxy. */
@@ -47,7 +54,7 @@ export interface Confinement {
 
 /** Resolves once every pod of the world is captured. */
 export async function startMesh(world: World, options: MeshOptions): Promise<Mesh> {
-  const { folder, services, confinement } = options;
+  const { folder, services, confinement, nodeProxy } = options;
   const manifests = join(folder, "manifests");
   mkdirSync(join(folder, "logs"), { recursive: true });
   for (const [name, objects] of Object.entries(worldManifests(world, services))) {
@@ -56,7 +63,11 @@ export async function startMesh(world: World, options: MeshOptions): Promise<Mes
   const operator = startOperator(world, folder);
   await until("the operator's roots", () => readIfThere(join(folder, "roots.pem")));
   const nodeProxies = world.nodes.map((node) =>
-    startNodeProxy(world, node, { folder, ...(confinement ? { confinement } : {}) }),
+    startNodeProxy(world, node, {
+      folder,
+      ...(confinement ? { confinement } : {}),
+      ...(nodeProxy ? { nodeProxy } : {}),
+    }),
   );
   await Promise.all(world.nodes.map((node) => untilCaptured(world, node)));
   return {
@@ -89,7 +100,7 @@ export function startOperator(world: World, folder: string): Program {
   });
 }
 
-export interface NodeProxyStart extends Pick<MeshOptions, "folder" | "confinement"> {
+export interface NodeProxyStart extends Pick<MeshOptions, "folder" | "confinement" | "nodeProxy"> {
   /** Of those that run on the node at the same time: each has ports and a line of its own. 0 where absent. */
   readonly generation?: number;
 }
@@ -106,7 +117,7 @@ export function readyPort(generation = 0): number {
 export function startNodeProxy(
   world: World,
   node: WorldNode,
-  { folder, confinement, generation = 0 }: NodeProxyStart,
+  { folder, confinement, nodeProxy, generation = 0 }: NodeProxyStart,
 ): Program {
   const offset = generation * GENERATION_PORTS;
   const accessLog = accessLogFile(folder, node.name);
@@ -115,7 +126,7 @@ export function startNodeProxy(
     name: `node proxy of ${node.name}`,
     logFile: join(folder, `logs/nodeproxy-${node.name}.log`),
     netns: node.netns,
-    ...(confinement ? { env: environmentOf(confinement) } : {}),
+    env: environmentOf(confinement, nodeProxy),
     command: [
       ...(confinement?.wrapper ?? []),
       confinement?.node ?? process.execPath,
@@ -131,12 +142,18 @@ export function startNodeProxy(
       `--metrics-listen=:${METRICS_PORT + offset}`,
       `--ready-listen=:${readyPort(generation)}`,
       `--access-log=${accessLog}`,
+      ...(nodeProxy?.flags ?? []),
     ],
   });
 }
 
-function environmentOf({ trafficUser, compiled }: Confinement): Record<string, string> {
-  return { WEFT_TRAFFIC_USER: trafficUser, NODE_COMPILE_CACHE: compiled };
+function environmentOf(
+  confinement: Confinement | undefined,
+  nodeProxy: NodeProxyExtras | undefined,
+): Readonly<Record<string, string>> {
+  if (!confinement) return nodeProxy?.env ?? {};
+  const { trafficUser, compiled } = confinement;
+  return { ...nodeProxy?.env, WEFT_TRAFFIC_USER: trafficUser, NODE_COMPILE_CACHE: compiled };
 }
 
 /** Whoever appends to a file without rights in its folder needs one that is there. */
