@@ -21,10 +21,11 @@ const SOURCES = [
   "core/x509/check-svid.ts",
 ];
 
-/** Messages between the two processes, and a reason that the tunnel's client tells as `tunnel_wrong_identity`. */
+/** Messages between processes and threads, and a reason that the tunnel's client tells as `tunnel_wrong_identity`. */
 const NO_CODES = new Set([
   "leaf_dropped",
   "metrics_request",
+  "left_node",
   "tunnel_issuers",
   "pod_closed",
   "peer_identity_unexpected",
