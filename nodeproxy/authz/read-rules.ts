@@ -81,8 +81,9 @@ function eraseUnseen(rule: Rule, seen: Seen): Rule {
   if (isSeen(neededBy(rule), seen)) return rule;
   return {
     index: rule.index,
-    from: unlessAny(rule.from.map((source) => eraseFromSource(source, seen))),
-    to: unlessAny(rule.to.map((operation) => eraseFromOperation(operation, seen))),
+    // One that asks for nothing any more matches everything, and with it the whole list does.
+    from: rule.from.map((source) => eraseFromSource(source, seen)),
+    to: rule.to.map((operation) => eraseFromOperation(operation, seen)),
     when: rule.when.filter((condition) => isSeen(neededByCondition(condition), seen)),
   };
 }
@@ -105,17 +106,4 @@ function eraseFromSource(source: Source, seen: Seen): Source {
 
 function eraseFromOperation({ layer7, ...layer4 }: Operation, seen: Seen): Operation {
   return layer7 && isSeen(HTTP, seen) ? { ...layer4, layer7 } : layer4;
-}
-
-/** One alternative that demands nothing any more makes the whole list demand nothing. */
-function unlessAny<T extends Source | Operation>(alternatives: readonly T[]): readonly T[] {
-  return alternatives.some(demandsNothing) ? [] : alternatives;
-}
-
-function demandsNothing({ layer7, ...layer4 }: Source | Operation): boolean {
-  const lists: readonly (readonly unknown[])[] = [
-    ...Object.values(layer4),
-    ...Object.values(layer7 ?? {}),
-  ];
-  return lists.every((list) => list.length === 0);
 }
