@@ -196,8 +196,11 @@ class ControlApp implements Running {
     return capture;
   }
 
+  /** After the traffic process, which the keeper ends at the same time: its connections follow policy to the last. */
   async close(): Promise<void> {
     this.#readiness.stop();
+    this.#ownership.resign();
+    if (this.#config.keptEnds) await this.#line?.disconnected();
     await this.#stream.close();
     await this.#certify.close();
     await this.#ownership.close();
@@ -238,14 +241,13 @@ class ControlApp implements Running {
     // A traffic process that outlived us may hold more than there is now.
     if (isFirst) this.#sendConfiguration();
     else this.#applied.tell(changes);
-    const enrolments = this.#configuration.enrolments();
     for (const [uid, identity] of this.#configuration.identities()) {
       this.#certificates.need(uid, identity);
     }
     const kinds = new Set(changes.upserts.map(({ body }) => body.kind));
     if (kinds.has("bundle")) this.#certificates.bundlesChanged();
     if (kinds.has("revocation")) this.#certificates.revocationsChanged();
-    this.#capture?.apply(enrolments);
+    this.#capture?.apply(this.#configuration.enrolments());
     for (const uid of this.#configuration.withoutTunnel(changes)) {
       this.#capture?.releaseSettled(uid);
     }
@@ -277,8 +279,7 @@ class ControlApp implements Running {
   }
 
   #sendConfiguration(): void {
-    const changes = { upserts: this.#configuration.all(), removals: [] };
-    this.#applied.tell(changes, { complete: true });
+    this.#applied.tell({ upserts: this.#configuration.all(), removals: [] }, { complete: true });
   }
 
   #leavesChanged(): void {

@@ -4,8 +4,8 @@ import { createLog } from "../core/process/log.ts";
 import { startControl } from "./control-app.ts";
 import { readConfig } from "./read-config.ts";
 
-/** It is told once the traffic process has ended, with at least as much left of the grace period. */
-const DRAIN_BUDGET_MS = 4_000;
+/** What it does after the traffic process has ended. */
+const LAST_MS = 4_000;
 
 const config = readConfig();
 const log = createLog({
@@ -16,7 +16,7 @@ const log = createLog({
 process.exit(
   await runProgram({
     log,
-    drainBudgetMs: DRAIN_BUDGET_MS,
+    drainBudgetMs: config.drainMs + LAST_MS,
     start: (signal) => startControl({ config, log, signal }),
   }),
 );

@@ -34,10 +34,9 @@ export function becomeKeeper({ control, traffic, environment }: KeeperOptions): 
 }
 
 /**
- * SIGTERM goes on to traffic, and to control once traffic has ended: the connections that are open until then follow
- * the operator and the audit. The loop ends when both have ended. Traffic gets no end of the pair: it could take the
- * sockets of every pod. `wait` returns early for a signal, so it is asked again. What lived for a second is started
- * again at once.
+ * SIGTERM goes on to both, and the loop ends when both have ended. Traffic gets no end of the pair: it
+ * could take the sockets of every pod. `wait` returns early for a signal, so it is asked again. What lived for a
+ * second is started again at once.
  */
 function loopScript(control: readonly string[], traffic: readonly string[]): string {
   return `
@@ -58,10 +57,8 @@ control() { exec ${control.map(quoted).join(" ")}; }
 traffic() { exec 8<&- 9<&- ${traffic.map(quoted).join(" ")}; }
 keep control & first=$!
 keep traffic & second=$!
-trap 'kill -TERM $second 2>/dev/null' TERM INT
-while kill -0 $second 2>/dev/null; do wait $second; done
-kill -TERM $first 2>/dev/null
-while kill -0 $first 2>/dev/null; do wait $first; done
+trap 'kill -TERM $first $second 2>/dev/null' TERM INT
+while kill -0 $first 2>/dev/null || kill -0 $second 2>/dev/null; do wait; done
 `;
 }
 

@@ -104,9 +104,14 @@ export class NodeOwnership {
     this.#served?.settled(uid);
   }
 
+  /** This process is about to end: once the node is another's it stays so. */
+  resign(): void {
+    this.#stop.abort();
+  }
+
   /** Leaves rules and listeners as they are. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    this.resign();
     this.#served?.close();
     await this.#regaining;
     await this.#handOver?.close();
@@ -129,6 +134,7 @@ export class NodeOwnership {
       linePath,
       log,
       give: () => this.#give(),
+      lock: () => this.#lock?.fd ?? -1,
       onReceived: () => this.#release(),
       onTakenOver: () => {
         this.#release();

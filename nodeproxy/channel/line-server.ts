@@ -6,6 +6,7 @@
  * process that is not there: when one says hello, the owner sends everything again. One that
  * hangs is ended, so that its keeper starts another.
  */
+import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -47,6 +48,8 @@ export interface LineServerOptions<In extends Incoming> {
 export interface LineServer<Out> {
   /** False where nobody is there: the other will ask for everything when it comes. Descriptors stay the caller's. */
   readonly send: (message: Out, descriptors?: readonly number[]) => boolean;
+  /** Resolves once nobody is at the other end. */
+  readonly disconnected: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -75,6 +78,7 @@ export async function openLineServer<Out, In extends Incoming>(
   for (const path of [options.path, `${options.path}.fds`]) permit(path, options.group, 0o6);
   return {
     send: (message, descriptors = []) => line.send({ message, descriptors }),
+    disconnected: async () => line.disconnected(),
     close: async () => {
       line.close();
       closeDescriptor(descriptorListener);
@@ -129,6 +133,10 @@ class Line<Out, In extends Incoming> {
     this.#outbox.push({ message: outgoing.message, descriptors });
     this.#flush();
     return true;
+  }
+
+  async disconnected(): Promise<void> {
+    if (this.#current) await once(this.#current.socket, "close");
   }
 
   close(): void {

@@ -18,6 +18,8 @@ export interface HandOverOptions {
   readonly log: Log;
   /** Stops looking after pods and writing to the run directory; what it gives is closed here. */
   readonly give: () => Promise<readonly KeptPod[]>;
+  /** Descriptor of the run directory's lock, which goes over with the pods; its own is the caller's. */
+  readonly lock: () => number;
   /** The successor has them: the run directory is its own from here on. */
   readonly onReceived: () => void;
   /** The successor's traffic process accepts. */
@@ -101,6 +103,6 @@ class Handing {
       line.send({ kind: "pod", pod }, descriptors);
       for (const fd of descriptors) closeDescriptor(fd);
     }
-    if (!line.send({ kind: "handed_over", pods: pods.length })) this.lost();
+    if (!line.send({ kind: "handed_over", pods: pods.length }, [this.#options.lock()])) this.lost();
   }
 }

@@ -1,14 +1,14 @@
 /**
  * What the control process that owns a node and the one that is to own it next say to each other.
  *
- *   successor: hello → (pods) handed_over ← : received → (the run directory's lock is free) → taken_over
+ *   successor: hello → (pods) handed_over ← : received → (it alone holds the run directory's lock) → taken_over
  */
 import type { KeptPod } from "../channel/kept-descriptors.ts";
 
 export type ToSuccessor =
   /** A captured pod; its descriptors beside it. */
   | { readonly kind: "pod"; readonly pod: Omit<KeptPod, "descriptors"> }
-  /** Those were all, and nothing writes to the run directory any more. */
+  /** Those were all, and nothing writes to the run directory any more: its lock beside it. */
   | { readonly kind: "handed_over"; readonly pods: number };
 
 export type FromSuccessor =

@@ -40,6 +40,7 @@ async function startOwner(pods: readonly KeptPod[], give = async () => pods) {
     linePath,
     log,
     give,
+    lock: () => lock.fd,
     onReceived: () => {
       lock.release();
       told.emit("received");
@@ -95,7 +96,8 @@ test.each([false, true])(
     const successor = openLineClient<FromSuccessor, ToSuccessor>({
       path: join(runDir, "first", "line"),
       log,
-      onMessage: () => {
+      onMessage: (_message, descriptors) => {
+        descriptors.forEach(closeDescriptor);
         if (hasReceived) successor.send({ kind: "received" });
         successor.close();
       },
@@ -114,6 +116,22 @@ test.each([false, true])(
     taken.lock.release();
   },
 );
+
+test("takeOver(): the lock goes over without being free in between", async () => {
+  const owner = await startOwner([]);
+  const received = once(owner.told, "received");
+  const taking = take();
+  await received;
+  expect(tryLockRunDir(runDir)).toBeUndefined();
+  const taken = await taking;
+  expect(tryLockRunDir(runDir)).toBeUndefined();
+  taken.confirm();
+  await owner.handOver.close();
+  taken.lock.release();
+  const free = tryLockRunDir(runDir);
+  expect(free).toBeDefined();
+  free?.release();
+});
 
 test("openHandOver(): a second successor gets nothing while the first is there", async () => {
   const owner = await startOwner([]);
@@ -148,9 +166,11 @@ test("openHandOver(): closing waits until what was begun has been given", async 
   go.resolve();
   await closed;
   owner.lock.release();
-  const { lock, pods } = await taking;
+  const taken = await taking;
+  const { lock, pods } = taken;
   expect(pods).toMatchObject([{ uid: "uid-a" }]);
   for (const fd of [...(pods[0]?.descriptors ?? []), otherEnd]) closeDescriptor(fd);
+  taken.confirm();
   lock.release();
 });
 
@@ -163,7 +183,7 @@ import { createLog } from ${JSON.stringify(resolve("core/process/log.ts"))};
 const lock = tryLockRunDir(${JSON.stringify(runDir)});
 const linePath = ${JSON.stringify(join(runDir, "killed", "line"))};
 await openHandOver({ linePath, log: createLog({ name: "holder", level: "fatal" }),
-  give: () => new Promise(() => console.log("asked")),
+  give: () => new Promise(() => console.log("asked")), lock: () => lock.fd,
   onReceived() {}, onTakenOver() {}, onGivenBack() {} });
 lock.tellLine(linePath);
 console.log("held");`;
@@ -191,9 +211,11 @@ test("takeOver(): a holder that is killed while it gives comes back first, and i
   await exit;
   const { pod, otherEnd } = openPod();
   const owner = await startOwnerAgain([pod]);
-  const { lock, pods } = await taking;
+  const taken = await taking;
+  const { lock, pods } = taken;
   expect(pods).toMatchObject([{ uid: "uid-a" }]);
   for (const fd of [...(pods[0]?.descriptors ?? []), otherEnd]) closeDescriptor(fd);
+  taken.confirm();
   await owner.handOver.close();
   lock.release();
 }, 15_000);

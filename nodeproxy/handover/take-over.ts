@@ -14,7 +14,7 @@ import type { KeptPod } from "../channel/kept-descriptors.ts";
 import { type LineClient, openLineClient } from "../channel/line-client.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
 import type { FromSuccessor, ToSuccessor } from "./messages.ts";
-import { holdersLinePath, type RunDirLock, tryLockRunDir } from "./run-dir-lock.ts";
+import { adoptLock, holdersLinePath, type RunDirLock, tryLockRunDir } from "./run-dir-lock.ts";
 
 /** flock(2) tells nobody when it gets free, and the call that waits would stop the event loop. */
 const RETRY_MS = 50;
@@ -64,7 +64,7 @@ export async function takeOver(options: TakeOverOptions): Promise<TakenOver> {
     while (!lock) {
       if (mayAsk) asking.ask(holdersLinePath(runDir));
       await delay(RETRY_MS, undefined, { signal });
-      lock = tryLockRunDir(runDir);
+      lock = asking.takeLock() ?? tryLockRunDir(runDir);
       if (!lock || !asking.isLeftHalfway) continue;
       lock.release();
       lock = undefined;
@@ -79,6 +79,7 @@ export async function takeOver(options: TakeOverOptions): Promise<TakenOver> {
 }
 
 class Asking {
+  readonly #runDir: string;
   readonly #log: Log;
   #path = "";
   /** Another each time somebody owns the node. */
@@ -86,8 +87,10 @@ class Asking {
   #line: LineClient<FromSuccessor> | undefined;
   readonly #pods: KeptPod[] = [];
   #hasAll = false;
+  #lock: RunDirLock | undefined;
 
-  constructor({ log }: Pick<TakeOverOptions, "log">) {
+  constructor({ runDir, log }: Pick<TakeOverOptions, "runDir" | "log">) {
+    this.#runDir = runDir;
     this.#log = log;
   }
 
@@ -108,6 +111,13 @@ class Asking {
     return this.#path !== "" && !this.#hasAll;
   }
 
+  /** The caller's from here on. */
+  takeLock(): RunDirLock | undefined {
+    const lock = this.#lock;
+    this.#lock = undefined;
+    return lock;
+  }
+
   /** What has come. */
   end(): readonly KeptPod[] {
     return this.#pods.splice(0);
@@ -120,6 +130,7 @@ class Asking {
     this.#past.add(this.#path);
     this.#path = "";
     this.#hasAll = false;
+    this.takeLock()?.release();
     for (const { descriptors } of this.#pods.splice(0)) descriptors.forEach(closeDescriptor);
   }
 
@@ -133,6 +144,9 @@ class Asking {
       this.#pods.push({ ...message.pod, descriptors });
       return;
     }
+    const [lock, ...others] = descriptors;
+    others.forEach(closeDescriptor);
+    if (lock !== undefined) this.#lock = adoptLock(this.#runDir, lock);
     this.#hasAll = true;
     this.#log.info({ pods: message.pods }, "the node proxy before has handed over its pods");
     this.#line?.send({ kind: "received" });

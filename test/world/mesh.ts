@@ -50,6 +50,8 @@ export interface Confinement {
   readonly node: string;
   /** Node's compile cache, as the image has it. */
   readonly compiled: string;
+  /** From SIGTERM to SIGKILL. */
+  readonly graceSeconds: string;
 }
 
 /** Resolves once every pod of the world is captured. */
@@ -152,8 +154,12 @@ function environmentOf(
   nodeProxy: NodeProxyExtras | undefined,
 ): Readonly<Record<string, string>> {
   if (!confinement) return nodeProxy?.env ?? {};
-  const { trafficUser, compiled } = confinement;
-  return { ...nodeProxy?.env, WEFT_TRAFFIC_USER: trafficUser, NODE_COMPILE_CACHE: compiled };
+  return {
+    ...nodeProxy?.env,
+    WEFT_TRAFFIC_USER: confinement.trafficUser,
+    WEFT_GRACE_SECONDS: confinement.graceSeconds,
+    NODE_COMPILE_CACHE: confinement.compiled,
+  };
 }
 
 /** Whoever appends to a file without rights in its folder needs one that is there. */

@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname, "../../..");
 
 /** `place`: a folder of the caller's own mount namespace, where any user may look. */
 export function deployedConfinement(place: string): Confinement {
-  const { container, groups } = readDaemonSet();
+  const { container, groups, grace } = readDaemonSet();
   const capabilities = container.securityContext.capabilities.add.map((name) => name.toLowerCase());
   const sets = ["bounding-set", "inh-caps"].map(
     (set) => `--${set}=-all,${capabilities.map((name) => `+${name}`).join(",")}`,
@@ -29,6 +29,7 @@ export function deployedConfinement(place: string): Confinement {
     trafficUser,
     node,
     root,
+    graceSeconds: String(grace),
     compiled: compile(place, { node, root, trafficUser }),
     wrapper: ["setpriv", ...sets, `--groups=${[0, ...groups].join(",")}`],
   };
@@ -59,13 +60,24 @@ interface Container {
   readonly securityContext: { readonly capabilities: { readonly add: readonly string[] } };
 }
 
-function readDaemonSet(): { readonly container: Container; readonly groups: readonly number[] } {
+interface Deployed {
+  readonly container: Container;
+  readonly groups: readonly number[];
+  /** Seconds. */
+  readonly grace: number;
+}
+
+function readDaemonSet(): Deployed {
   const text = readFileSync(join(ROOT, "deploy/node-proxy.yaml"), "utf8");
   const daemonSet = parseAllDocuments(text)
     .map((document) => document.toJS())
     .find(({ kind }) => kind === "DaemonSet");
   const pod = daemonSet.spec.template.spec;
-  return { container: pod.containers[0], groups: pod.securityContext?.supplementalGroups ?? [] };
+  return {
+    container: pod.containers[0],
+    groups: pod.securityContext?.supplementalGroups ?? [],
+    grace: pod.terminationGracePeriodSeconds,
+  };
 }
 
 function mount(from: string, to: string): void {

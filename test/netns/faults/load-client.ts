@@ -5,9 +5,9 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { ask, exchange, openSocket } from "./exchange.ts";
-import type { Failure, Tally, Target } from "./load-messages.ts";
+import type { Failure, Pace, Tally, Target } from "./load-messages.ts";
 
-const NEW_PER_SECOND = 100;
+const PACE: Pace = { perSecond: 100, atOnce: 10_000 };
 const LOOK_MS = 2;
 const KEPT = 4;
 const KEPT_EVERY_MS = 20;
@@ -18,19 +18,21 @@ const PATIENCE_MS = 30_000;
 export interface LoadTargets {
   readonly target: Target;
   readonly forbidden: readonly Target[];
-  readonly perSecond?: number;
+  readonly pace?: Pace;
 }
 
 export class Load {
   readonly #targets: LoadTargets;
   readonly #timers: readonly NodeJS.Timeout[];
   readonly #open = new Set<Promise<void>>();
+  readonly #waiting: { readonly ended: number; readonly resolve: () => void }[] = [];
   readonly #failures: Failure[] = [];
   readonly #broken: Failure[] = [];
   #isStopped = false;
   readonly #answers: (readonly [number, number])[] = [];
   readonly #begunMs = now();
   #begun = 0;
+  #unanswered = 0;
   #keptAnswers = 0;
   #lastAnswerMs = now();
   #longestGapMs = 0;
@@ -68,16 +70,30 @@ export class Load {
     void work.finally(() => this.#open.delete(work));
   }
 
+  /** Resolves once so many new connections have been answered or have failed. */
+  async reached(ended: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ ended, resolve });
+    this.#wake();
+    await promise;
+  }
+
+  #wake(): void {
+    const ended = this.#answers.length + this.#failures.length;
+    for (const waiter of this.#waiting) if (waiter.ended <= ended) waiter.resolve();
+  }
+
   /** As many as the clock demands, however late this is called. */
   #askDue(): void {
-    const { perSecond = NEW_PER_SECOND } = this.#targets;
+    const { perSecond, atOnce } = this.#targets.pace ?? PACE;
     for (; this.#begun < ((now() - this.#begunMs) / 1000) * perSecond; this.#begun += 1) {
-      this.#follow(this.#askOnce());
+      if (this.#unanswered < atOnce) this.#follow(this.#askOnce());
     }
   }
 
   async #askOnce(): Promise<void> {
     const startedMs = now();
+    this.#unanswered += 1;
     try {
       await ask(this.#targets.target, PATIENCE_MS);
       const endedMs = now();
@@ -87,6 +103,8 @@ export class Load {
     } catch (error) {
       this.#failures.push({ startedMs, endedMs: now(), message: String(error) });
     }
+    this.#unanswered -= 1;
+    this.#wake();
   }
 
   async #askForbidden(): Promise<void> {

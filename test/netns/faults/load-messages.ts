@@ -33,14 +33,23 @@ export interface Tally {
   readonly forbiddenAnswered: number;
 }
 
+/** Of new connections. */
+export interface Pace {
+  /** Whatever becomes of those before. */
+  readonly perSecond: number;
+  /** Not answered yet: as many as that and no others are begun. A machine that is too slow for the pace must not drown. */
+  readonly atOnce: number;
+}
+
 export type ToLoad =
   | {
       readonly kind: "start";
       readonly target: Target;
       readonly forbidden: readonly Target[];
-      /** New connections, whatever becomes of those before; 100 where absent. */
-      readonly perSecond?: number;
+      readonly pace?: Pace;
     }
+  /** Told with `reached` once so many new connections have come to an end. */
+  | { readonly kind: "reach"; readonly ended: number }
   | { readonly kind: "stop" }
   | {
       readonly kind: "ask";
@@ -52,6 +61,7 @@ export type ToLoad =
 
 export type FromLoad =
   | { readonly kind: "ready" }
+  | { readonly kind: "reached" }
   | { readonly kind: "tally"; readonly tally: Tally }
   /** The server's name, or `failed: why`. */
   | { readonly kind: "answer"; readonly id: number; readonly answer: string };

@@ -35,6 +35,9 @@ function obey(): void {
       case "start":
         load = new Load(message);
         break;
+      case "reach":
+        void load?.reached(message.ended).then(() => tell({ kind: "reached" }));
+        break;
       case "stop":
         void load?.finish().then((tally) => tell({ kind: "tally", tally }));
         break;

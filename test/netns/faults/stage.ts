@@ -18,7 +18,8 @@ import {
 import { type Program, startProgram } from "../../world/program.ts";
 import { until } from "../../world/until.ts";
 import type { PodWish, World, WorldNode, WorldPod } from "../../world/world.ts";
-import type { FromLoad, Tally, Target, ToLoad } from "./load-messages.ts";
+import type { FromLoad, Pace, Tally, Target, ToLoad } from "./load-messages.ts";
+import type { FaultTime } from "./outcome.ts";
 import { killTree, type Part, pidOf } from "./process-tree.ts";
 
 const NAMESPACE = "shop";
@@ -148,15 +149,23 @@ export class FaultStage {
   }
 
   /** What `web` saw while `work` went on. */
-  async underLoad(target: Target, work: () => Promise<void>, perSecond?: number): Promise<Tally> {
+  async underLoad(target: Target, work: () => Promise<void>, pace?: Pace): Promise<Tally> {
     const web = this.#pod("web");
     const forbidden = [this.at("api-1", 9090), this.at("api-2", 9090)];
-    const pace = perSecond === undefined ? {} : { perSecond };
-    web.child.send({ kind: "start", target, forbidden, ...pace } satisfies ToLoad);
+    const start = { kind: "start", target, forbidden } as const;
+    web.child.send((pace ? { ...start, pace } : start) satisfies ToLoad);
     await work();
     const tally = answerOf(web, "tally");
     web.child.send({ kind: "stop" } satisfies ToLoad);
     return (await tally).tally;
+  }
+
+  /** While under load: resolves once so many new connections have come to an end. */
+  async reached(ended: number): Promise<void> {
+    const web = this.#pod("web");
+    const reached = answerOf(web, "reached");
+    web.child.send({ kind: "reach", ended } satisfies ToLoad);
+    await reached;
   }
 
   /** Sends the signal and resolves with its moment, once another process has taken the place and serves. */
@@ -245,15 +254,16 @@ export class FaultStage {
     return { ended: before.stop("SIGTERM") };
   }
 
-  /** Kills the next one as soon as it serves. Resolves with that moment, once the one before serves again. */
-  async loseNextNodeProxy(node: WorldNode, generation: number): Promise<number> {
+  /** Kills the next one as soon as it serves. Resolves with the time that took, once the one before serves again. */
+  async loseNextNodeProxy(node: WorldNode, generation: number): Promise<FaultTime> {
     const before = this.keeperOf(node);
     await this.#startNext(node, generation);
-    const atMs = now();
+    const fromMs = now();
     await this.killNodeProxy(node);
+    const untilMs = now();
     this.#nodeProxies.set(node.name, before);
     await this.#untilAnswered();
-    return atMs;
+    return { fromMs, untilMs };
   }
 
   async #startNext(node: WorldNode, generation: number): Promise<void> {

@@ -140,7 +140,7 @@ async function stopNodeProxy(stage: FaultStage): Promise<Outcome["stopped"]> {
 async function loseSuccessor(stage: FaultStage): Promise<LoadOutcome> {
   const faults: FaultTime[] = [];
   const tally = await stage.underLoad(stage.at("api-2", 8080), async () => {
-    faults.push(moment(await stage.loseNextNodeProxy(farNode(stage), 1)));
+    faults.push(await stage.loseNextNodeProxy(farNode(stage), 1));
   });
   return loadOutcome(tally, faults);
 }
