@@ -168,8 +168,10 @@ class Captures {
         // Registered at once, so that the first `apply` finds it.
         const pod = new PodCapture(kept.uid, this.#parts);
         this.pods.set(kept.uid, pod);
-        await pod.adopt(kept);
+        const adopted = pod.adopt(kept);
+        // Its connections wait, and rules take their time to be read.
         pod.hand();
+        await adopted;
       }),
     );
   }

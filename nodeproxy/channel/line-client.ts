@@ -14,7 +14,8 @@ import { connectUnix } from "../sys/unix-socket.ts";
 import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 import type { AliveRequest } from "./messages.ts";
 
-const BACKOFF = { minMs: 20, maxMs: 500 };
+/** A look at a socket of this machine costs next to nothing, and connections may wait for the other's start. */
+const BACKOFF = { minMs: 20, maxMs: 100 };
 const MAX_FRAME_BYTES = 0xffff_ffff;
 
 /** What its own side says by itself: that it is there, and that its event loop turns. */

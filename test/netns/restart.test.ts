@@ -1,0 +1,49 @@
+/**
+ * How long is a node without new connections when its processes are killed, under 500 new ones a second? Both are held against
+ * what the machine can do at the moment.
+ */
+import { spawnSync } from "node:child_process";
+import { beforeAll, expect, test } from "@jest/globals";
+import type { RestartOutcome } from "./restart/outcome.ts";
+
+const LIMIT_MS = 180_000;
+const RECOVERED_MS = 500;
+/** Two programs that start share what the measurement of slowness had alone. */
+const BOTH_MS = 1_000;
+/** With the container's first process, and pods that have to be found and captured anew. */
+const CONTAINER_MS = 2_000;
+
+let outcome: RestartOutcome;
+
+beforeAll(() => {
+  const done = spawnSync(process.execPath, ["test/netns/restart/main.ts"], {
+    encoding: "utf8",
+    timeout: LIMIT_MS,
+  });
+  if (done.status !== 0) throw new Error(`exit ${done.status}\n${done.stderr}`);
+  outcome = JSON.parse(done.stdout) as RestartOutcome;
+}, LIMIT_MS + 10_000);
+
+test("restart: a traffic process that is killed is followed by one that answers within 500 ms", () => {
+  expect(outcome.trafficKilled.length).toBeGreaterThanOrEqual(4);
+  for (const { recoveredMs, slowness } of outcome.trafficKilled) {
+    expect(recoveredMs / slowness).toBeLessThan(RECOVERED_MS);
+  }
+  expect(outcome.traffic).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+});
+
+test("restart: both processes killed, the operator away: new connections wait for them, and all is enforced", () => {
+  expect(outcome.bothKilled.length).toBeGreaterThanOrEqual(2);
+  for (const { recoveredMs, slowness } of outcome.bothKilled) {
+    expect(recoveredMs / slowness).toBeLessThan(BOTH_MS);
+  }
+  expect(outcome.both).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(outcome.both.forbiddenTried).toBeGreaterThan(0);
+});
+
+test("restart: a container that is killed whole and started again while the operator is away serves and enforces", () => {
+  const { recoveredMs, slowness } = outcome.containerKilled;
+  expect(recoveredMs / slowness).toBeLessThan(CONTAINER_MS);
+  expect(outcome.container).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(outcome.container.forbiddenTried).toBeGreaterThan(0);
+});
