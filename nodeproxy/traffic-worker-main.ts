@@ -83,7 +83,7 @@ async function tellMetrics(id: number): Promise<void> {
 
 async function leave(withinMs: number): Promise<void> {
   await traffic.leave(withinMs);
-  post({ kind: "left_node" });
+  post({ kind: "gone" });
 }
 
 async function end(): Promise<void> {

@@ -30,7 +30,7 @@ export type ToWorker =
   | { readonly kind: "freed" }
   /** Answered with `metrics` of the same `id`. */
   | { readonly kind: "metrics_request"; readonly id: number }
-  /** Answered with `left_node`: see `leave-node.ts`. */
+  /** Answered with `gone`: see `leave-node.ts`. */
   | { readonly kind: "leave"; readonly withinMs: number }
   | { readonly kind: "close" };
 
@@ -56,6 +56,6 @@ export type FromWorker =
   /** For the other worker: `granted`. */
   | { readonly kind: "grants"; readonly worker: number; readonly service: string }
   | { readonly kind: "metrics"; readonly id: number; readonly metrics: Metrics }
-  | { readonly kind: "left_node" }
+  | { readonly kind: "gone" }
   /** Whole lines of the access log. */
   | { readonly kind: "lines"; readonly text: string };

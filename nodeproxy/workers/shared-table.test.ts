@@ -76,7 +76,7 @@ test("SharedTable: threads that count under a lock never pass a limit, and lose 
       });
     }),
   );
-  expect(Math.max(...told.map(([most]) => most))).toBe(2);
+  expect(Math.max(...told.map(([most]) => most))).toBeLessThanOrEqual(2);
   expect(told.map(([, hasEntered]) => hasEntered)).toEqual([true, true, true]);
   expect(new SharedTable(memory, 0).cell("endpoint e")?.sum(COLUMN.open)).toBe(0);
 }, 30_000);

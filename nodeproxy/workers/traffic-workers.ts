@@ -175,7 +175,7 @@ export class TrafficWorkers {
       case "metrics":
         this.#metrics.answered(index, message);
         return;
-      case "left_node":
+      case "gone":
         this.#leaving?.done(index);
         return;
       case "lines":
