@@ -86,9 +86,9 @@ function startTraffic(path: string, issuers: readonly OlderTunnels[]): TrafficLi
     path,
     log: silent,
     onMessage: (message) => {
-      if (message.kind === "changes" && message.complete) {
-        line.send({ kind: "tunnel_issuers", issuers });
-      }
+      if (message.kind !== "changes") return;
+      if (message.complete) line.send({ kind: "tunnel_issuers", issuers });
+      line.send({ kind: "applied", sequence: message.sequence ?? 0 });
     },
   });
   toClose.push(() => line.close());
