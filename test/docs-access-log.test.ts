@@ -25,7 +25,6 @@ const SOURCES = [
 const NO_CODES = new Set([
   "leaf_dropped",
   "metrics_request",
-  "left_node",
   "tunnel_issuers",
   "pod_closed",
   "peer_identity_unexpected",
