@@ -6,13 +6,12 @@
 import koffi from "koffi";
 import { closeDescriptor } from "../../../nodeproxy/sys/descriptor.ts";
 import { checked, libc, SysError } from "../../../nodeproxy/sys/libc.ts";
-import { inNamespace } from "../../../nodeproxy/sys/namespace.ts";
+import { inNamespace, type NetworkNamespace } from "../../../nodeproxy/sys/namespace.ts";
 import {
   AF_INET,
   SOCKET_ADDRESS_BYTES,
   writeSocketAddress,
 } from "../../../nodeproxy/sys/socket-address.ts";
-import type { TestPod } from "../pod-network.ts";
 
 const library = koffi.load(null);
 type Transfer = (
@@ -50,8 +49,13 @@ export type Seen = number | string;
 
 const scratch = Buffer.alloc(MAX_PEEK);
 
+/** Where an application lives. */
+export interface Place {
+  readonly namespace: NetworkNamespace;
+}
+
 /** A connecting socket of the pod; `nothing` is wrong with it until `failure` says so. */
-export function connectRaw(pod: TestPod, host: string, port: number): RawSocket {
+export function connectRaw(pod: Place, host: string, port: number): RawSocket {
   const fd = newSocket(pod);
   const address = Buffer.alloc(SOCKET_ADDRESS_BYTES);
   // EINPROGRESS: told by `isConnected` and by what is read.
@@ -68,7 +72,7 @@ interface Listening {
 
 /** Listens on every address. */
 export function listenRaw(
-  pod: TestPod,
+  pod: Place,
   port: number,
   { receiveBytes = 0, backlog = 128 }: Listening = {},
 ): RawListener {
@@ -82,7 +86,7 @@ export function listenRaw(
   return new RawListener(fd);
 }
 
-function newSocket(pod: TestPod): number {
+function newSocket(pod: Place): number {
   return inNamespace(pod.namespace.fd, () =>
     checked(libc.socket(AF_INET, SOCK_STREAM_NONBLOCK_CLOEXEC, 0), "socket"),
   );

@@ -5,8 +5,13 @@
  * Steps between which nothing is awaited happen in one turn of the loop, in which no proxy of this process gets a word in.
  */
 import { until } from "../../world/until.ts";
-import type { TestPod } from "../pod-network.ts";
-import { connectRaw, listenRaw, type RawListener, type RawSocket } from "./raw-socket.ts";
+import {
+  connectRaw,
+  listenRaw,
+  type Place,
+  type RawListener,
+  type RawSocket,
+} from "./raw-socket.ts";
 
 type Party = "client" | "server";
 
@@ -21,8 +26,8 @@ export type Step =
   | `${Party} sees ${number | "fin" | "ECONNRESET" | "EPIPE"}`;
 
 export interface Way {
-  readonly client: TestPod;
-  readonly server: TestPod;
+  readonly client: Place;
+  readonly server: Place;
   /** Of the server. */
   readonly host: string;
 }
