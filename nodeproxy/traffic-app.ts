@@ -5,6 +5,7 @@
 import type { Changes, ResourceKind } from "../core/model/resource.ts";
 import { Balancers } from "./balance/balancers.ts";
 import type { ToTraffic } from "./channel/messages.ts";
+import { ConnectionReports } from "./connection-reports.ts";
 import { Connections } from "./flow/connections.ts";
 import { DEFAULT_POD_LIMITS } from "./flow/pod-slots.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
@@ -32,8 +33,6 @@ import { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 const LEAF_WAIT_MS = 5_000;
 const REPORT_INTERVAL_MS = 1_000;
-/** Connections told to control at once, for the admin endpoint. */
-const MAX_LISTED = 10_000;
 
 export function createTraffic(options: TrafficOptions): Traffic {
   return new TrafficApp(options);
@@ -61,7 +60,7 @@ class TrafficApp implements Traffic {
   readonly #gone: GoneWorkloads;
   readonly #parts: TrafficParts;
   readonly #reporting: NodeJS.Timeout;
-  #reported = -1;
+  readonly #reports: ConnectionReports;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
@@ -74,6 +73,9 @@ class TrafficApp implements Traffic {
       () => this.#current.settings()?.accessLog ?? true,
     );
     this.#connections = new Connections(telemetry);
+    this.#reports = new ConnectionReports(this.#connections, (open) =>
+      options.send({ kind: "connections", open }),
+    );
     this.#pool = new TunnelPool(
       (ends) => this.#openHandshake(ends),
       (uid) => this.#pods.get(uid)?.callingTunnels,
@@ -288,9 +290,6 @@ class TrafficApp implements Traffic {
 
   #report(): void {
     this.#trust.tick();
-    const { changes } = this.#connections;
-    if (changes === this.#reported) return;
-    this.#reported = changes;
-    this.#options.send({ kind: "connections", open: this.#connections.list(MAX_LISTED) });
+    this.#reports.tick(performance.now());
   }
 }
