@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { bulkFrom } from "./bulk-server.ts";
 import { openIdle } from "./idle-connections.ts";
 import { fortio, type LoadTarget, warmUp, wrk } from "./load.ts";
+import { medians } from "./medians.ts";
 import { cpuSeconds, memoryMB } from "./process-cost.ts";
 import type { BenchSetting, BenchTarget, RunningTarget } from "./target.ts";
 import { loadOf, pidsOf, underTarget } from "./under-target.ts";
@@ -113,14 +114,4 @@ async function idleConnectionCost(
   const withConnections = memoryMB(pids) / HOPS;
   await connections.close();
   return ((withConnections - idleMB) * 1024) / IDLE_CONNECTIONS;
-}
-
-function medians(all: readonly L4Figures[]): L4Figures {
-  const names = Object.keys(all[0] ?? {}) as (keyof L4Figures)[];
-  return Object.fromEntries(
-    names.map((name) => {
-      const sorted = all.map((figures) => figures[name]).sort((a, b) => a - b);
-      return [name, sorted[Math.floor(sorted.length / 2)] ?? Number.NaN];
-    }),
-  ) as unknown as L4Figures;
 }

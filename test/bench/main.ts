@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N] [--workers N]`: measures in one run, prints medians.
+ * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
  *
- * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out.
+ * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out. `l4 --workers N` gives weft so
+ * many worker threads; `l4 --scaling` measures beside 1, 100 and 10,000 open connections instead, and weft with `--workers 1,2`.
  */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -10,6 +11,7 @@ import { runCaBench } from "./ca.ts";
 import { envoyTarget } from "./envoy-target.ts";
 import { isolated } from "./isolated.ts";
 import { runL4 } from "./l4.ts";
+import { runScaling } from "./scaling.ts";
 import { weftTarget } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
 
@@ -20,11 +22,10 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "6" },
     targets: { type: "string" },
-    workers: { type: "string", default: "0" },
+    scaling: { type: "boolean" },
+    workers: { type: "string" },
   },
 });
-// As a setting of weft's node proxies, which inherit it.
-process.env["WEFT_WORKERS"] = values.workers;
 const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca };
 const bench = BENCHES[positionals[0] ?? ""];
 if (bench === undefined || positionals.length !== 1) {
@@ -48,22 +49,29 @@ async function l4(): Promise<number> {
   const wanted = values.targets?.split(",");
   return isolated(async (bench) => {
     const loadBefore = loadavg();
-    const targets = await runL4({
+    const options = {
       ...bench,
       targets: givenTargets().filter(({ name }) => wanted === undefined || wanted.includes(name)),
       rounds,
       secondsPerLoad: Number(values.seconds),
-    });
-    print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
+    };
+    const result = values.scaling
+      ? { scaling: await runScaling({ ...options, workers: workerCounts() }) }
+      : { targets: await runL4(options) };
+    print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), ...result });
     return 0;
   });
+}
+
+function workerCounts(): readonly number[] {
+  return (values.workers ?? "1,2").split(",").map(Number);
 }
 
 function givenTargets() {
   const ztunnel = process.env["WEFT_PEER_ZTUNNEL"];
   const envoy = process.env["WEFT_PEER_ENVOY"];
   return [
-    weftTarget(),
+    weftTarget(values.scaling || !values.workers ? {} : { flags: [`--workers=${values.workers}`] }),
     ...(ztunnel === undefined ? [] : [ztunnelTarget(ztunnel)]),
     ...(envoy === undefined ? [] : [envoyTarget(envoy)]),
   ];

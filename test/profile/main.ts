@@ -1,5 +1,5 @@
 /**
- * `npm run profile -- [--out DIR] [--seconds N]`: CPU and heap profiles of both traffic processes under the bench's load.
+ * `npm run profile -- [--out DIR] [--seconds N] [--open N]`: CPU and heap profiles of both traffic processes under the bench's load.
  *
  * Prints the folder; Chrome's developer tools and VS Code open the files. Says nothing of what weft costs beside others.
  */
@@ -17,8 +17,6 @@ import { weftTarget } from "../bench/weft-target.ts";
 import { type CpuProfile, cutProfile, selfTimes } from "./cpu-profile.ts";
 import { endProfiled, type ProfileFiles, profiled, trafficPid } from "./traffic-profiles.ts";
 
-/** They are open when the heap is looked at. */
-const IDLE_CONNECTIONS = 1_000;
 const LISTED = 12;
 /** As the programs stand in the list of the node proxies. */
 const SIDES = ["client", "server"] as const;
@@ -30,7 +28,12 @@ interface Phase {
 }
 
 const { values } = parseArgs({
-  options: { out: { type: "string" }, seconds: { type: "string", default: "6" } },
+  options: {
+    out: { type: "string" },
+    seconds: { type: "string", default: "6" },
+    // Connections beside the load, which are still open when the heap is looked at.
+    open: { type: "string", default: "1000" },
+  },
 });
 const seconds = Number(values.seconds);
 process.exit(await isolated(profile));
@@ -42,8 +45,8 @@ async function profile(bench: Bench): Promise<number> {
   mkdirSync(raw);
   await underTarget(weftTarget(profiled(raw)), bench, async (running, setting) => {
     const pids = running.programs.map(trafficPid);
+    const connections = await openIdle(loadOf(setting), Number(values.open));
     const phases = await load(setting, bench);
-    const connections = await openIdle(loadOf(setting), IDLE_CONNECTIONS);
     const files = await endAll(running, pids, raw);
     for (const [i, side] of SIDES.entries()) keep(join(out, side), files[i], phases);
     await connections.close();
