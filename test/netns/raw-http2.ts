@@ -115,10 +115,16 @@ export function startTls(socket: Socket, attack: TlsAttack): TLSSocket {
 export class RawHttp2 {
   readonly #socket: TLSSocket;
   readonly frames: Frame[] = [];
+  /** One for all who wait: thousands of listeners take seconds to remove. */
+  readonly #closed: Promise<void>;
   #rest: Buffer = NONE;
 
   constructor(socket: TLSSocket) {
     this.#socket = socket;
+    this.#closed = new Promise((resolve) => {
+      if (socket.closed) resolve();
+      else socket.once("close", () => resolve());
+    });
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
@@ -154,8 +160,8 @@ export class RawHttp2 {
     await this.#first(({ type }) => (type === FRAME.settings ? type : undefined));
   }
 
-  async closed(): Promise<void> {
-    if (!this.#socket.closed) await new Promise((resolve) => this.#socket.once("close", resolve));
+  closed(): Promise<void> {
+    return this.#closed;
   }
 
   /** Status of the answer, `reset N` or `goaway N` with the error code, or `closed`. */
