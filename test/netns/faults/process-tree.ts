@@ -9,7 +9,8 @@ export function pidOf(keeper: Program, part: Part): number | undefined {
   return descendants(keeper.child.pid ?? 0).find((pid) => {
     const command = read(`/proc/${pid}/cmdline`).split("\0");
     // Before it runs Node, setpriv carries the same words behind its own.
-    return command[1]?.endsWith(`/${part}-main.ts`);
+    const isNode = command[0]?.endsWith("/node") ?? false;
+    return isNode && command.some((word) => word.endsWith(`/${part}-main.ts`));
   });
 }
 
