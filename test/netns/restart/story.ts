@@ -11,6 +11,8 @@ import { measureSlowness } from "./slowness.ts";
 const PER_SECOND = 500;
 /** Alternating between the callers' node and the called pod's. */
 const KILLS = sized(4, 40);
+/** A process that is killed still accepts until the kernel gets to it. */
+const DYING_MS = 50;
 const KILLS_OF_BOTH = sized(2, 20);
 
 /** Something that is killed; `fromMs` is when new connections could be answered at the earliest. */
@@ -100,7 +102,7 @@ function judged(tally: Tally, kills: readonly Kill[]): Measured {
   });
   const faults = kills.map(({ brokenFromMs, fromMs }, i) => ({
     fromMs: brokenFromMs,
-    untilMs: fromMs === brokenFromMs ? fromMs : fromMs + (restarts[i]?.recoveredMs ?? 0),
+    untilMs: fromMs + (fromMs === brokenFromMs ? DYING_MS : (restarts[i]?.recoveredMs ?? 0)),
   }));
   return { restarts, load: loadOutcome(tally, faults) };
 }
