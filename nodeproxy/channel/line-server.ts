@@ -251,9 +251,8 @@ function prepareDirectory({
 }
 
 function permit(path: string, group: number | undefined, groupRights: number): void {
-  if (group === undefined) return;
-  chownSync(path, -1, group);
-  chmodSync(path, 0o700 | (groupRights << 3));
+  if (group !== undefined) chownSync(path, -1, group);
+  chmodSync(path, group === undefined ? 0o700 : 0o700 | (groupRights << 3));
 }
 
 async function listen(server: Server, path: string): Promise<void> {
