@@ -8,6 +8,7 @@ import type { OutboundPolicy } from "../../core/model/mesh-settings.ts";
 import type { ResourceBody } from "../../core/model/resource.ts";
 import { applyRules } from "../../nodeproxy/capture/apply-rules.ts";
 import { runInNamespace } from "../../nodeproxy/capture/run-in-namespace.ts";
+import { until } from "../world/until.ts";
 import { answerDatagrams, askByDatagram } from "./datagrams.ts";
 import {
   closeNode,
@@ -87,15 +88,18 @@ async function greeted(address: string, port = APP): Promise<string> {
   return text;
 }
 
-/** The code by which the call was refused; the server never saw it. */
+/** The code by which the call was refused; the server never saw it. Calls before it, which were carried, may end meanwhile. */
 async function refusal(address: string, port = APP): Promise<string> {
   const before = accepted.length;
-  const ended = mesh.a.nextEnded();
+  const told = mesh.a.ended.length;
   const socket = startFromPod(mesh.network.a, address, port);
   const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
   expect(error.code).toBe("ECONNRESET");
   expect(accepted.length).toBe(before);
-  return (await ended).outcome.code;
+  const { outcome } = await until("the call's line in the log", () =>
+    mesh.a.ended.slice(told).find(({ facts }) => facts.upstreamAddress === ""),
+  );
+  return outcome.code;
 }
 
 for (const family of ["v4", "v6"] as const) {

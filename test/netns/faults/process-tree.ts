@@ -1,6 +1,7 @@
 /** The processes of one node proxy: finds them by what they run, below its keeper, and what they may do. */
 import { readFileSync } from "node:fs";
 import type { Program } from "../../world/program.ts";
+import { until } from "../../world/until.ts";
 import type { TrafficRights } from "./outcome.ts";
 
 export type Part = "control" | "traffic";
@@ -14,10 +15,21 @@ export function pidOf(keeper: Program, part: Part): number | undefined {
   });
 }
 
-/** All at once, as the end of process 1 of a container does. */
-export function killTree(keeper: Program): void {
+/**
+ * All at once, as the end of process 1 of a container does. Resolves once the kernel has closed what the last of them
+ * had: until then their peers write to connections that look alive.
+ */
+export async function killTree(keeper: Program): Promise<void> {
   const root = keeper.child.pid ?? 0;
-  for (const pid of [root, ...descendants(root)]) kill(pid);
+  const pids = [root, ...descendants(root)];
+  for (const pid of pids) kill(pid);
+  await until("the processes to be gone", () => pids.every(isGone) || undefined);
+}
+
+/** A zombie has nothing open any more. */
+function isGone(pid: number): boolean {
+  const [, state] = /^State:\s*(\S)/m.exec(read(`/proc/${pid}/status`)) ?? [];
+  return state === undefined || state === "Z" || state === "X";
 }
 
 /** One that died with its parent is as wanted. */

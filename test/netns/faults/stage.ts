@@ -234,7 +234,7 @@ export class FaultStage {
   async killNodeProxy(node: WorldNode): Promise<void> {
     const keeper = this.keeperOf(node);
     const exit = once(keeper.child, "exit");
-    killTree(keeper);
+    await killTree(keeper);
     await exit;
   }
 
