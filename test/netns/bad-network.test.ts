@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { sized } from "../soak.ts";
 import type { WireFaults } from "./bad-network/wire.ts";
 import { listenInPod, startFromPod } from "./pod-network.ts";
-import { createTrafficMesh, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
+import { createTrafficMesh, denyPort, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
 
 const PREFIX = "wt-badnet";
 const PORT = 8080;
@@ -34,15 +34,7 @@ beforeAll(async () => {
   mesh = await createTrafficMesh(PREFIX);
   const { b } = mesh.network;
   wire = await plugWire();
-  const rule = { index: 0, from: [], to: [{ ports: [FORBIDDEN], notPorts: [] }], when: [] };
-  const value = {
-    ref: "shop/deny",
-    action: "DENY",
-    dryRun: false,
-    invalid: false,
-    rules: [rule],
-  } as const;
-  mesh.put({ kind: "policy", value }, enrolment(b, "b", { policies: ["shop/deny"] }));
+  mesh.put(denyPort("shop/deny", FORBIDDEN), enrolment(b, "b", { policies: ["shop/deny"] }));
   servers.push(await listenInPod(b, { port: PORT, family: 4 }, answer));
   servers.push(
     await listenInPod(b, { port: FORBIDDEN, family: 4 }, (socket) => {

@@ -49,7 +49,8 @@ beforeEach(async () => {
     for (const family of [4, 6] as const) {
       for (const port of [APP, 15_001, 15_006, 15_008, STRANGER]) {
         const server = await listenInPod(pod, { port, family }, (socket) => {
-          const original = port === APP ? undefined : originalDestination(fdOf(socket), family);
+          const original =
+            port === APP ? undefined : originalDestination(descriptorOf(socket), family);
           follow(socket).write(original ? `${port} for ${original.port}` : "app");
         });
         servers.push(server);
@@ -63,10 +64,6 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => once(server.close(), "close")));
   await network[Symbol.asyncDispose]();
 });
-
-function fdOf(socket: Socket): number {
-  return descriptorOf(socket);
-}
 
 function follow(socket: Socket): Socket {
   sockets.add(socket);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import koffi from "koffi";
 import { until } from "../world/until.ts";
 import { listenInPod, startFromPod } from "./pod-network.ts";
-import { createTrafficMesh, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
+import { createTrafficMesh, denyPort, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
 
 const PORT = 8080;
 const FORBIDDEN = 9090;
@@ -25,15 +25,7 @@ let forbidden = 0;
 beforeAll(async () => {
   mesh = await createTrafficMesh("wt-nofile");
   const { b } = mesh.network;
-  const rule = { index: 0, from: [], to: [{ ports: [FORBIDDEN], notPorts: [] }], when: [] };
-  const value = {
-    ref: "shop/deny",
-    action: "DENY",
-    dryRun: false,
-    invalid: false,
-    rules: [rule],
-  } as const;
-  mesh.put({ kind: "policy", value }, enrolment(b, "b", { policies: ["shop/deny"] }));
+  mesh.put(denyPort("shop/deny", FORBIDDEN), enrolment(b, "b", { policies: ["shop/deny"] }));
   servers.push(await listenInPod(b, { port: PORT, family: 4 }, greet));
   servers.push(
     await listenInPod(b, { port: FORBIDDEN, family: 4 }, (socket) => {

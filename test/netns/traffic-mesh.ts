@@ -161,6 +161,13 @@ export function workload(pod: TestPod, name: string, part: Partial<Workload>): R
   return { kind: "workload", value };
 }
 
+/** A policy by which nobody may call that port. */
+export function denyPort(ref: string, port: number): ResourceBody {
+  const rule = { index: 0, from: [], to: [{ ports: [port], notPorts: [] }], when: [] };
+  const value = { ref, action: "DENY", dryRun: false, invalid: false, rules: [rule] } as const;
+  return { kind: "policy", value };
+}
+
 export function enrolment(pod: TestPod, name: string, part: Partial<Enrolment>): ResourceBody {
   const value = {
     uid: `uid-${name}`,

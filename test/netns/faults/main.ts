@@ -1,38 +1,5 @@
-/**
- * Kills the parts of a running mesh one after the other under load and prints what came of it as JSON.
- * Run by `faults.test.ts`; isolates itself, so nothing of it outlives it.
- */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { isIsolated, prepareIsolated, runIsolated } from "../../world/isolate.ts";
-import { createWorld } from "../../world/world.ts";
-import { deployedConfinement } from "./deployed-confinement.ts";
-import { lastLines } from "./last-lines.ts";
-import { FaultStage, POD_WISHES } from "./stage.ts";
+/** Kills the parts of a running mesh one after the other under load. Run by `faults.test.ts`. */
+import { runStory } from "./run-story.ts";
 import { tellFaults } from "./story.ts";
 
-process.exit(isIsolated() ? await inside() : await runIsolated());
-
-async function inside(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "weft-faults-"));
-  // The traffic process, another user, finds the socket to control below.
-  chmodSync(folder, 0o711);
-  await prepareIsolated(() => {
-    rmSync(folder, { recursive: true, force: true });
-    process.exit(130);
-  });
-  const world = createWorld(["node1", "node2"], POD_WISHES);
-  const stage = new FaultStage(world, folder, deployedConfinement("/run/weft-deployed"));
-  try {
-    console.log(JSON.stringify(await tellFaults(stage)));
-    return 0;
-  } catch (cause) {
-    console.error(cause);
-    console.error(lastLines(join(folder, "logs")));
-    return 1;
-  } finally {
-    await stage.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+process.exit(await runStory({ name: "faults", tell: tellFaults }));

@@ -2,7 +2,7 @@
  * Takes a pod and a Node away from a running mesh while their processes live on, and prints what came of it as JSON.
  * Run by `gone.test.ts`; isolates itself, so nothing of it outlives it.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isIsolated, prepareIsolated, runIsolated } from "../../world/isolate.ts";
@@ -11,6 +11,7 @@ import { accessLogFile, adminGet, type Mesh, startMesh, untilCaptured } from "..
 import { type Program, startProgram } from "../../world/program.ts";
 import { until } from "../../world/until.ts";
 import { createWorld, type World, type WorldPod } from "../../world/world.ts";
+import { lastLines } from "../faults/last-lines.ts";
 import type { CallerMessage } from "./caller-message.ts";
 import type { GoneOutcome } from "./outcome.ts";
 
@@ -38,11 +39,7 @@ async function inside(): Promise<number> {
     return 0;
   } catch (cause) {
     console.error(cause);
-    for (const name of readdirSync(join(folder, "logs"))) {
-      console.error(
-        `--- ${name}\n${readFileSync(join(folder, "logs", name), "utf8").slice(-4000)}`,
-      );
-    }
+    console.error(lastLines(join(folder, "logs")));
     return 1;
   } finally {
     await mesh.close();

@@ -1,36 +1,8 @@
 /**
- * Takes the operator away from a running mesh for longer than half a leaf's life, then for longer than a whole one, looks
- * for secrets where none may be, and prints what came of it as JSON. Run by `operator-away.test.ts`; isolates itself.
+ * Takes the operator away from a running mesh for longer than half a leaf's life, then for longer than a whole one, and
+ * looks for secrets where none may be. Run by `operator-away.test.ts`.
  */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { isIsolated, prepareIsolated, runIsolated } from "../../world/isolate.ts";
-import { createWorld } from "../../world/world.ts";
-import { deployedConfinement } from "../faults/deployed-confinement.ts";
-import { FaultStage, POD_WISHES } from "../faults/stage.ts";
+import { runStory } from "../faults/run-story.ts";
 import { tellOutage } from "./story.ts";
 
-process.exit(isIsolated() ? await inside() : await runIsolated());
-
-async function inside(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "weft-outage-"));
-  // The traffic process, another user, finds the socket to control below.
-  chmodSync(folder, 0o711);
-  await prepareIsolated(() => {
-    rmSync(folder, { recursive: true, force: true });
-    process.exit(130);
-  });
-  const world = createWorld(["node1", "node2"], POD_WISHES);
-  const stage = new FaultStage(world, folder, deployedConfinement("/run/weft-deployed"));
-  try {
-    console.log(JSON.stringify(await tellOutage(stage)));
-    return 0;
-  } catch (cause) {
-    console.error(cause);
-    return 1;
-  } finally {
-    await stage.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+process.exit(await runStory({ name: "outage", tell: tellOutage }));
