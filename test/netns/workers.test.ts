@@ -9,7 +9,7 @@ import {
   DEFAULT_TRAFFIC_SETTINGS,
 } from "../../core/model/traffic-settings.ts";
 import { until } from "../world/until.ts";
-import { connectFromPod, listenInPod, nextText, startFromPod } from "./pod-network.ts";
+import { listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import { denyAll, enrolment, joinTrafficMesh, type TrafficMesh, workload } from "./traffic-mesh.ts";
 import { createWorkerNode, type WorkerNode } from "./worker-node.ts";
 
@@ -53,14 +53,30 @@ async function listening(node: WorkerNode, uid: string): Promise<void> {
   await node.heard((message) => message.kind === "listening" && message.uid === uid);
 }
 
-/** Connects, and resolves once the server has spoken. */
-async function call(address = mesh.network.b.v4, port = PORT): Promise<Socket> {
-  const socket = await connectFromPod(mesh.network.a, address, port);
+/** Connects, and resolves once the server has spoken. What fails tells what the nodes' access logs say of it. */
+async function call(): Promise<Socket> {
+  const socket = startFromPod(mesh.network.a, mesh.network.b.v4, PORT);
   callers.add(socket);
   socket.on("error", () => undefined);
   for (const event of ["end", "close"]) socket.once(event, () => ended.add(socket));
-  expect(await nextText(socket)).toBe("hello");
+  let port: number | undefined;
+  try {
+    await once(socket, "connect");
+    port = socket.localPort;
+    expect(await nextText(socket)).toBe("hello");
+  } catch (cause) {
+    throw new Error(`call from port ${port}: ${await saidOfFailures()}`, { cause });
+  }
   return socket;
+}
+
+/** The last lines of connections that came to nothing; the workers write them a moment later. */
+async function saidOfFailures(): Promise<string> {
+  return until("a line of the access log", () => {
+    const lines = [mesh.a, mesh.b].flatMap((node) => node.lines.slice(-100));
+    const failed = lines.filter(({ code }) => code !== "");
+    return failed.length > 0 ? JSON.stringify(failed.slice(-8)) : undefined;
+  }).catch(String);
 }
 
 /** What came of a connection: "answered", "ended", or the kernel's name of the error. */
