@@ -25,7 +25,6 @@ import { NodeLine } from "./node-line.ts";
 import { OperatorMetrics } from "./operator-metrics.ts";
 import type { Platform } from "./platform.ts";
 import { createFilesPlatform } from "./platform-files.ts";
-import type { IssuerRef } from "./resources/mesh-config.ts";
 import type { RotationRunner } from "./rotation/rotation-runner.ts";
 import { createRenewal, type Renewal } from "./server-certificate.ts";
 import type { SourceEvent } from "./source/source.ts";
@@ -156,10 +155,8 @@ async function createPlatform(
   { registry, index, metrics, streams }: PlatformParts,
 ): Promise<Platform> {
   const { source } = config;
-  function issuerRef(): IssuerRef | undefined {
-    return index.issuerRef();
-  }
-  if (source.kind === "files") return createFilesPlatform(source, { issuerRef, log });
+  const common = { issuerRef: () => index.issuerRef(), log };
+  if (source.kind === "files") return createFilesPlatform(source, common);
   // Only where it is needed: the client library takes a second to load.
   const { KubernetesPlatform } = await import("./platform-kubernetes.ts");
   return new KubernetesPlatform({
@@ -167,9 +164,9 @@ async function createPlatform(
     source,
     registry,
     metrics,
-    log,
-    issuerRef,
+    ...common,
     leafLifetimeSeconds: () => index.meshSettings().leafLifetimeSeconds,
+    review: (policy) => index.warningsOf(policy),
     onPodGone: (uid) => streams.endStreamsOf(uid),
     onOwnPod: () => streams.reviewSpeakers(),
   });

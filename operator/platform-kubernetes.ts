@@ -12,7 +12,7 @@ import type { Log } from "../core/process/log.ts";
 import { formatCertificatesPem } from "../core/x509/pem.ts";
 import type { AdmissionRequest } from "./admission/admission-review.ts";
 import { mutatePod } from "./admission/mutate-pod.ts";
-import { validateObject } from "./admission/validate-object.ts";
+import { type ValidateOptions, validateObject } from "./admission/validate-object.ts";
 import { validatePod } from "./admission/validate-pod.ts";
 import { WebhookServer } from "./admission/webhook-server.ts";
 import { CaKeeper } from "./ca/ca-keeper.ts";
@@ -64,6 +64,8 @@ export interface KubernetesPlatformOptions {
   /** Of MeshConfig, as are the next. */
   readonly issuerRef: () => IssuerRef | undefined;
   readonly leafLifetimeSeconds: () => number;
+  /** What the other objects there are make of a policy. */
+  readonly review: ValidateOptions["review"];
   /** A pod has gone, and its streams with it. */
   readonly onPodGone: (uid: string) => void;
   /** A pod of the operator's own namespace has changed, perhaps a node proxy's. */
@@ -178,7 +180,7 @@ export class KubernetesPlatform implements Platform {
 
   async open(opening: Opening): Promise<void> {
     this.#opening = opening;
-    const { config, source, registry, metrics, log } = this.#options;
+    const { config, source, registry, metrics, log, review } = this.#options;
     const renewal = createRenewal({
       authority: opening.authority,
       names: { dnsNames: serviceNames(config.namespace) },
@@ -192,7 +194,7 @@ export class KubernetesPlatform implements Platform {
         "/mutate-pods": (request) => mutatePod(podOf(request), image),
         "/validate-pods": (request) => validatePod(podOf(request), image),
         "/validate-objects": (request) =>
-          validateObject(request, { rootNamespace: config.namespace }),
+          validateObject(request, { rootNamespace: config.namespace, review }),
       },
       certificate: pemOf(renewal.first),
       registry,

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { validateObject } from "./validate-object.ts";
 
-const options = { rootNamespace: "weft-system" };
+const options = { rootNamespace: "weft-system", review: () => [] };
 
 function judge(object: Readonly<Record<string, unknown>>, namespace = "shop") {
   const apiVersion = "weft.dev/v1";
@@ -36,4 +36,33 @@ test("validateObject(): a bad object that is going away may lose its finalizers"
 
 test("validateObject(): kinds that are not ours are nobody's business here", () => {
   expect(judge({ kind: "NodeReport", metadata: { name: "a" } }, "")).toBe("allowed");
+});
+
+test("validateObject(): what the other objects make of a policy is told, of many the first", () => {
+  const object = {
+    apiVersion: "weft.dev/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "p", namespace: "shop" },
+    spec: {},
+  };
+  const request = { uid: "r", operation: "CREATE", namespace: "shop", object };
+  const found = Array.from({ length: 40 }, (_, i) => ({ field: `f${i}`, message: "m" }));
+  const some = validateObject(request, { ...options, review: () => found.slice(0, 1) });
+  expect(some).toMatchObject({
+    kind: "allowed",
+    warnings: ["spec.rules: ALLOW without rules denies everything", "f0: m"],
+  });
+  const many = validateObject(request, { ...options, review: () => found });
+  expect(many).toMatchObject({ warnings: expect.arrayContaining(["f13: m"]) });
+  const { warnings } = many.kind === "allowed" ? many : { warnings: [] };
+  expect(warnings).toHaveLength(16);
+  expect(warnings.at(-1)).toBe("and 26 more: see the condition Accepted");
+});
+
+test("validateObject(): a policy that is refused is not reviewed", () => {
+  const object = { ...BAD, apiVersion: "weft.dev/v1", metadata: { name: "p" } };
+  const request = { uid: "r", operation: "CREATE", namespace: "shop", object };
+  const found = [{ field: "spec", message: "reviewed" }];
+  const verdict = validateObject(request, { ...options, review: () => found });
+  expect(verdict).toMatchObject({ kind: "denied" });
 });

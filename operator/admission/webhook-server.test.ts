@@ -23,7 +23,8 @@ beforeEach(async () => {
   });
   server = new WebhookServer({
     handlers: {
-      "/validate-objects": (review) => validateObject(review, { rootNamespace: "weft-system" }),
+      "/validate-objects": (review) =>
+        validateObject(review, { rootNamespace: "weft-system", review: () => [] }),
       "/broken": () => {
         throw new Error("a defect");
       },

@@ -552,3 +552,29 @@ function applyTo(held: Map<string, Resource>, { upserts, removals }: Changes): v
 function sorted(resources: ReadonlyMap<string, Resource>): readonly [string, Resource][] {
   return [...resources].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
+
+test("ClusterIndex: what the operator writes into a policy's status compiles nothing again", () => {
+  const index = shop();
+  function written(part: object, status?: object): KubeObject {
+    const object = policy("shop/p");
+    return { ...object, metadata: { ...object.metadata, generation: 1, ...part }, status };
+  }
+  index.apply({ kind: "upsert", object: written({}) });
+  const echo = written({}, { nodes: "1/1" });
+  Object.defineProperty(echo, "spec", {
+    get: () => {
+      throw new Error("read again");
+    },
+  });
+  index.apply({ kind: "upsert", object: echo });
+  expect(index.policies()[0]?.status).toEqual({ nodes: "1/1" });
+  const annotations = { "weft.dev/dry-run": "true" };
+  index.apply({ kind: "upsert", object: written({ annotations }, { nodes: "1/1" }) });
+  index.deliver();
+  expect(index.policies()[0]?.effect).toBe("dry_run");
+  const successor = { ...written({ uid: "other" }), spec: { action: "DENY", rules: [{}] } };
+  index.apply({ kind: "upsert", object: successor });
+  expect(index.resourcesFor("a").get("policy shop/p")?.body.value).toMatchObject({
+    action: "DENY",
+  });
+});

@@ -13,12 +13,16 @@ import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
 import { compileTrustBundle } from "../compile/trust-bundle.ts";
+import type { AuthorizationPolicy } from "../resources/authorization-policy.ts";
+import type { Reason } from "../resources/fields.ts";
 import { type KubeChange, type KubeObject, objectKey } from "../resources/kube-object.ts";
 import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
+import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
+import { authorizationApplyWarnings, peerAuthenticationApplyWarnings } from "./policy-warnings.ts";
 import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
 
@@ -78,6 +82,10 @@ export class ClusterIndex {
 
   /** A delete needs only kind and name of its object. */
   apply(change: KubeChange): void {
+    if (change.kind === "upsert" && this.#state.policies.takeStatus(change.object)) {
+      this.#arrangeDelivery();
+      return;
+    }
     const key = objectKey(change.object);
     const reasons = this.#state.apply(change, this.#now());
     if (change.object.kind === "CARotation") this.#setRotation(change);
@@ -163,6 +171,13 @@ export class ClusterIndex {
       ...listTrafficPolicyStates(this.#state),
       ...listTrustBundleStates(this.#state, nowMs),
     ];
+  }
+
+  /** What to tell whoever applies that policy now, beside what its parser does. */
+  warningsOf(policy: AuthorizationPolicy | PeerAuthentication): readonly Reason[] {
+    return "rules" in policy
+      ? authorizationApplyWarnings(this.#state, policy)
+      : peerAuthenticationApplyWarnings(this.#state, policy);
   }
 
   /** Every CARotation, those that cannot be read included. */

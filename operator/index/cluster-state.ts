@@ -7,8 +7,7 @@
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { compileEnrolment, isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
-import type { SelectableWorkload } from "../compile/selects-workload.ts";
-import { hasLabels } from "../compile/selects-workload.ts";
+import { hasLabels, type SelectableWorkload } from "../compile/selects-workload.ts";
 import { compileService } from "../compile/service.ts";
 import { compileWorkload } from "../compile/workload.ts";
 import { parseEndpointSlice } from "../resources/endpoint-slice.ts";

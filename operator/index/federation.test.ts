@@ -4,7 +4,7 @@ import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { type Crafted, createCraftedRoot } from "../../test/fakes/crafted-ca.ts";
 import { type KubeObject, parseKubeObject } from "../resources/kube-object.ts";
 import { acceptedCondition } from "../status/acceptance.ts";
-import { enforcedCondition } from "../status/enforcement.ts";
+import { enforcementOf } from "../status/enforcement.ts";
 import { ClusterIndex } from "./cluster-index.ts";
 
 const OWN = createCraftedRoot("own");
@@ -101,7 +101,7 @@ test("Federation: nobody speaks for the mesh's own trust domain", () => {
   expect(held(index)).toEqual({ "cluster.local": [OWN.der] });
   const { state, accepted } = conditionsOf(index, "takeover");
   expect(accepted).toMatchObject({ status: "False", reason: "OwnTrustDomain" });
-  expect(enforcedCondition(state, new Map()).reason).toBe("Invalid");
+  expect(enforcementOf(state, new Map()).condition.reason).toBe("Invalid");
   index.apply({ kind: "delete", object: trust("takeover", "cluster.local", ONE) });
   expect(held(index)).toEqual({ "cluster.local": [OWN.der] });
 });
@@ -121,10 +121,10 @@ test("Federation: enforced once every node that has reported holds that version"
   index.setReport({ ...report, node: "a" }, 1000);
   const { state } = conditionsOf(index, "partner");
   expect(state.proofs).toMatchObject([{ node: "a", key: "bundle partner.example" }]);
-  expect(enforcedCondition(state, new Map())).toMatchObject({ reason: "Progressing" });
+  expect(enforcementOf(state, new Map()).condition).toMatchObject({ reason: "Progressing" });
   const version = state.proofs[0]?.version ?? "";
   const applied = { held: new Map([["bundle partner.example", { version }]]), refused: [] };
-  expect(enforcedCondition(state, new Map([["a", applied]]))).toMatchObject({
+  expect(enforcementOf(state, new Map([["a", applied]])).condition).toMatchObject({
     status: "True",
     message: "1 of 1 nodes",
   });

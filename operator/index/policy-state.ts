@@ -1,12 +1,12 @@
 /** What the status of a policy object is written from: how it was read, and what proves it enforced. */
 import { type Resource, type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import type { CompileNote } from "../compile/authorization.ts";
-import { mistakenPorts } from "../compile/peer-authentication.ts";
-import { hasLabels, selectsWorkload } from "../compile/selects-workload.ts";
+import { selectsWorkload } from "../compile/selects-workload.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { KubeObject } from "../resources/kube-object.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import type { HeldAuthorization, HeldMeshConfig, HeldPeerAuthentication } from "./policy-store.ts";
+import { peerPortWarnings, standingWarnings } from "./policy-warnings.ts";
 
 export interface PolicyState {
   readonly kind:
@@ -65,7 +65,10 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
   return {
     kind: "AuthorizationPolicy",
     ...identityOf(held.object),
-    ...readingOf(held.parsed),
+    ...withWarnings(
+      readingOf(held.parsed),
+      held.compiled ? standingWarnings(state, held.compiled) : [],
+    ),
     effect: held.compiled?.policy.dryRun ? "dry_run" : "full",
     notes: held.compiled?.notes ?? [],
     // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
@@ -82,13 +85,15 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
 
 /** Its modes are part of the enrolments of the pods that it selects. */
 function peerAuthenticationState(state: ClusterState, held: HeldPeerAuthentication): PolicyState {
-  const reading = readingOf(held.parsed);
+  const { policy } = held;
+  const warnings = policy
+    ? [...standingWarnings(state, policy), ...peerPortWarnings(state, policy)]
+    : [];
   const places = peerAuthenticationPlaces(state, held);
   return {
     kind: "PeerAuthentication",
     ...identityOf(held.object),
-    ...reading,
-    warnings: [...reading.warnings, ...mistakes(state, held)],
+    ...withWarnings(readingOf(held.parsed), warnings),
     effect: "full",
     notes: [],
     proofs: places.map(({ node, enrolment }) => enrolmentProof(node, enrolment)),
@@ -99,21 +104,9 @@ function peerAuthenticationState(state: ClusterState, held: HeldPeerAuthenticati
   };
 }
 
-/** Ports of `portLevelMtls` that are a Service's and no workload's: it was surely meant otherwise. */
-function mistakes(state: ClusterState, { policy }: HeldPeerAuthentication): readonly Reason[] {
-  if (!policy || policy.ports.length === 0 || policy.scope.kind !== "labels") return [];
-  const { labels } = policy.scope;
-  const { namespace } = policy.metadata;
-  const selected = state.pods.inNamespace(namespace);
-  const pods = [...selected].filter((pod) => hasLabels(pod.labels, labels));
-  const pairs = state.services
-    .inNamespace(namespace)
-    .filter(({ selector }) => selector && pods.some((pod) => hasLabels(pod.labels, selector)))
-    .flatMap(({ targets }) => targets);
-  return mistakenPorts(policy, pairs).map(({ port, targetPort }) => ({
-    field: `spec.portLevelMtls.${port}`,
-    message: `is a Service's port, the workload's is ${targetPort}`,
-  }));
+/** A refused object has reasons; what else could be said of it waits until it can be read. */
+function withWarnings(reading: ReturnType<typeof readingOf>, more: readonly Reason[]) {
+  return reading.accepted ? { ...reading, warnings: [...reading.warnings, ...more] } : reading;
 }
 
 function enrolmentProof(node: string, { name, version }: Resource): Proof {

@@ -95,6 +95,13 @@ export class PolicyStore {
     return { object, parsed, policy: parsed.kind === "accepted" ? parsed.value : parsed.present };
   }
 
+  /** True where nothing but its status has changed since it was read: then that is all that is taken. */
+  takeStatus(object: KubeObject): boolean {
+    if (object.kind === "AuthorizationPolicy") return takeStatus(this.authorizations, object);
+    if (object.kind === "PeerAuthentication") return takeStatus(this.peers, object);
+    return false;
+  }
+
   setMeshConfig(object: KubeObject, isThere: boolean): void {
     const { metadata } = object;
     if (isThere) this.meshConfigs.put(metadata, { object, parsed: parseMeshConfig(object) });
@@ -136,6 +143,25 @@ export class PolicyStore {
     if (current?.parsed.kind !== "refused") this.#issuerRef = current?.parsed.value.issuerRef;
     this.#settings = pinned(this.#configured, this.#trustDomain ?? this.#configured.trustDomain);
   }
+}
+
+function takeStatus<Held extends { readonly object: KubeObject }>(
+  store: NamespacedStore<Held>,
+  object: KubeObject,
+): boolean {
+  const held = store.get(object.metadata);
+  if (!held || writtenOf(held.object) !== writtenOf(object)) return false;
+  store.put(object.metadata, { ...held, object });
+  return true;
+}
+
+/**
+ * What its author wrote: the API server counts changes of the spec, and annotations beside. A source
+ * that counts nothing (files) writes no status either.
+ */
+function writtenOf(object: KubeObject): string {
+  const { uid, generation, labels, annotations } = object.metadata;
+  return JSON.stringify([uid, labels, annotations, generation > 0 ? generation : object.spec]);
 }
 
 /**

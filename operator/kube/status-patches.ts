@@ -29,18 +29,6 @@ export interface StatusCondition {
   readonly lastTransitionTime: string;
 }
 
-/** The conditions are ours by their types. */
-export async function applyConditions(
-  api: KubeApi,
-  object: ObjectRef,
-  status: {
-    readonly observedGeneration: number;
-    readonly conditions: readonly StatusCondition[];
-  },
-): Promise<void> {
-  await applyStatus(api, object, status);
-}
-
 /** Server-side apply on the status subresource: what is not in it any more goes, if it was ours. */
 export async function applyStatus(api: KubeApi, object: ObjectRef, status: object): Promise<void> {
   const { apiVersion, kind } = object;

@@ -5,6 +5,7 @@
  * means for a connection: `compile/authorization.ts` does.
  */
 import type { PolicyAction } from "../../core/model/authorization-policy.ts";
+import { authorizationWarnings } from "./authorization-warnings.ts";
 import {
   type Field,
   isObjectOf,
@@ -66,8 +67,10 @@ export function parseAuthorizationPolicy(
   });
   if (!envelope) return { kind: "refused", reasons };
   const value = readPolicy(envelope, reasons);
-  if (reasons.length === 0)
-    return { kind: "accepted", value, warnings: warningsOf(value, options) };
+  if (reasons.length === 0) {
+    const warnings = authorizationWarnings(value, options.rootNamespace);
+    return { kind: "accepted", value, warnings };
+  }
   const { metadata, action, dryRun, scope } = value;
   return { kind: "refused", reasons, present: { metadata, action, dryRun, scope } };
 }
@@ -135,47 +138,4 @@ function hasRules(spec: Field): boolean {
 
 function isEmptyList({ value }: Field): boolean {
   return Array.isArray(value) && value.length === 0;
-}
-
-function warningsOf(
-  { metadata, action, rules, scope }: AuthorizationPolicy,
-  { rootNamespace }: AuthorizationPolicyOptions,
-): readonly Reason[] {
-  const warnings: Reason[] = [];
-  if (metadata.namespace === rootNamespace && scope.kind !== "services") {
-    warnings.push({
-      field: "metadata.namespace",
-      message: "applies to every namespace of the mesh",
-    });
-  }
-  if (action === "ALLOW" && rules.length === 0) {
-    warnings.push({ field: "spec.rules", message: "ALLOW without rules denies everything" });
-  }
-  if (action === "AUDIT" && rules.length === 0) {
-    warnings.push({ field: "spec.rules", message: "AUDIT without rules has no effect" });
-  }
-  if (action === "CUSTOM") {
-    warnings.push({
-      field: "spec.provider",
-      message: "no such provider is configured: what the rules match is denied",
-    });
-  }
-  return [...warnings, ...rules.flatMap((rule, i) => plaintextWarnings(rule, i, action))];
-}
-
-/** An ALLOW that excludes identities lets callers in that have none. */
-function plaintextWarnings(rule: PolicyRule, index: number, action: PolicyAction): Reason[] {
-  if (action !== "ALLOW") return [];
-  return rule.from.flatMap((s, i) => {
-    const excludes =
-      s.notPrincipals.length +
-      s.notNamespaces.length +
-      s.notServiceAccounts.length +
-      s.notTrustDomains.length;
-    const demands =
-      s.principals.length + s.namespaces.length + s.serviceAccounts.length + s.trustDomains.length;
-    if (excludes === 0 || demands > 0) return [];
-    const field = `spec.rules[${index}].from[${i}].source`;
-    return [{ field, message: 'also matches plaintext; add principals: ["*"] to demand mTLS' }];
-  });
 }

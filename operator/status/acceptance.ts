@@ -1,8 +1,15 @@
 /** Condition Accepted: could the object be understood, and what is there to know about how it is read? Pure. */
 import type { CompileNote } from "../compile/authorization.ts";
+import { describeNote } from "../compile/describe-note.ts";
 import type { PolicyState } from "../index/policy-state.ts";
 import type { Reason } from "../resources/fields.ts";
-import type { Condition } from "./conditions.ts";
+import type { Condition, IgnoredField } from "./conditions.ts";
+
+const IGNORED: Readonly<Record<CompileNote["effect"], IgnoredField["reason"]>> = {
+  rule_dropped: "RuleDropped",
+  attribute_erased: "AttributeErased",
+  provider_unknown: "ProviderUnknown",
+};
 
 export function acceptedCondition(state: PolicyState): Condition {
   const { accepted, refusal = "Invalid", reasons, warnings, notes } = state;
@@ -11,19 +18,13 @@ export function acceptedCondition(state: PolicyState): Condition {
     const message = reasons.map(format).join("; ");
     return { type, status: "False", reason: refusal, message };
   }
-  const message = [...warnings.map(format), ...notes.map(noteText)].join("; ");
+  const message = [...warnings, ...notes.map(describeNote)].map(format).join("; ");
   return { type, status: "True", reason: "Accepted", message };
 }
 
-function noteText({ field, effect }: CompileNote): string {
-  switch (effect) {
-    case "rule_dropped":
-      return `${field}: cannot be seen on an opaque port, so this ALLOW rule matches nothing there`;
-    case "attribute_erased":
-      return `${field}: cannot be seen on an opaque port, so the rule matches without it there`;
-    case "provider_unknown":
-      return `${field}: no such provider is configured: what the rules match is denied`;
-  }
+/** For programs; people read the condition's message. */
+export function ignoredFields({ notes }: PolicyState): readonly IgnoredField[] {
+  return notes.map(({ field, effect }) => ({ field, reason: IGNORED[effect] }));
 }
 
 function format({ field, message }: Reason): string {

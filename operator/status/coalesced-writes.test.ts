@@ -102,3 +102,30 @@ test("CoalescedWrites: never more at once than the limit, and close() waits for 
   await closed;
   expect(running).toHaveLength(3);
 });
+
+test("CoalescedWrites: ten thousand at once are written at the pace, the urgent one first", async () => {
+  const order: string[] = [];
+  const paced = new CoalescedWrites<string>({
+    write: async (key) => {
+      order.push(key);
+    },
+    onFailure: () => true,
+    isSame: (a, b) => a === b,
+    intervalMs: 1000,
+    limit: 8,
+    pace: { burst: 50, perSecond: 100 },
+    isUrgent: (value) => value === "urgent",
+  });
+  for (let i = 0; i < 10_000; i += 1) paced.put(`${i}`, "1");
+  await jest.advanceTimersByTimeAsync(0);
+  expect(order).toHaveLength(50);
+  paced.put("late", "urgent");
+  await jest.advanceTimersByTimeAsync(1000);
+  expect(order.length).toBeGreaterThanOrEqual(149);
+  expect(order.length).toBeLessThanOrEqual(151);
+  expect(order[50]).toBe("late");
+  await jest.advanceTimersByTimeAsync(100_000);
+  expect(new Set(order).size).toBe(10_001);
+  expect(order).toHaveLength(10_001);
+  await paced.close();
+});

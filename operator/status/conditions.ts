@@ -1,4 +1,4 @@
-/** Conditions of a Kubernetes object's status: what is written, and whether it differs from what is there. Pure. */
+/** The status of an object of Weft's own kinds: what is written, and whether it differs from what is there. Pure. */
 
 export interface Condition {
   readonly type: string;
@@ -23,31 +23,84 @@ export interface Stamp {
   readonly now: number;
 }
 
-/** What is to be written; `undefined` where it is there already. `before` is raw, as the API holds it. */
-export function changedConditions(
+/** A field that is not enforced as written. */
+export interface IgnoredField {
+  readonly field: string;
+  readonly reason: "RuleDropped" | "AttributeErased" | "ProviderUnknown";
+}
+
+export interface WantedStatus {
+  readonly conditions: readonly Condition[];
+  /** `2/3`: of the nodes that have to, so many enforce it. */
+  readonly nodes: string;
+  readonly ignored: readonly IgnoredField[];
+}
+
+export interface WrittenStatus {
+  readonly observedGeneration: number;
+  readonly conditions: readonly WrittenCondition[];
+  readonly nodes: string;
+  readonly ignored?: readonly IgnoredField[];
+}
+
+/** As the schema says; the condition Accepted names them too. */
+const MAX_IGNORED = 64;
+
+/** What is to be written; `undefined` where it is there already. `before` is the raw status, as the API holds it. */
+export function changedStatus(
   before: unknown,
-  wanted: readonly Condition[],
+  wanted: WantedStatus,
+  stamp: Stamp,
+): WrittenStatus | undefined {
+  const was = recordOf(before);
+  const old = new Map(readConditions(was["conditions"]).map((one) => [one.type, one]));
+  const conditions = wanted.conditions.map((one) => stamped(one, old.get(one.type), stamp));
+  const ignored = wanted.ignored.slice(0, MAX_IGNORED);
+  const isThere =
+    conditions.every((condition) => isSame(condition, old.get(condition.type))) &&
+    was["nodes"] === wanted.nodes &&
+    isSameList(was["ignored"], ignored);
+  if (isThere) return undefined;
+  return {
+    observedGeneration: stamp.generation,
+    conditions,
+    nodes: wanted.nodes,
+    ...(ignored.length > 0 && { ignored }),
+  };
+}
+
+function stamped(
+  { type, status, reason, message }: Condition,
+  was: ReadCondition | undefined,
   { generation, now }: Stamp,
-): readonly WrittenCondition[] | undefined {
-  const old = new Map(readConditions(before).map((condition) => [condition.type, condition]));
-  const written = wanted.map(({ type, status, reason, message }): WrittenCondition => {
-    const was = old.get(type);
-    const lastTransitionTime =
-      was?.status === status && was.lastTransitionTime !== ""
-        ? was.lastTransitionTime
-        : new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
-    return {
-      type,
-      status,
-      reason,
-      message: shorten(message),
-      observedGeneration: generation,
-      lastTransitionTime,
-    };
-  });
-  return written.every((condition) => isSame(condition, old.get(condition.type)))
-    ? undefined
-    : written;
+): WrittenCondition {
+  const lastTransitionTime =
+    was?.status === status && was.lastTransitionTime !== ""
+      ? was.lastTransitionTime
+      : new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+  return {
+    type,
+    status,
+    reason,
+    message: shorten(message),
+    observedGeneration: generation,
+    lastTransitionTime,
+  };
+}
+
+function isSameList(before: unknown, wanted: readonly IgnoredField[]): boolean {
+  const old: readonly unknown[] = Array.isArray(before) ? before : [];
+  return (
+    old.length === wanted.length &&
+    wanted.every(({ field, reason }, i) => {
+      const was = recordOf(old[i]);
+      return was["field"] === field && was["reason"] === reason;
+    })
+  );
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 function shorten(message: string): string {
@@ -76,7 +129,7 @@ function readConditions(value: unknown): readonly ReadCondition[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((entry: unknown) => {
     if (typeof entry !== "object" || entry === null) return [];
-    const raw: Readonly<Record<string, unknown>> = { ...entry };
+    const raw = recordOf(entry);
     const generation = raw["observedGeneration"];
     return [
       {

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
-import { changedConditions } from "./conditions.ts";
-import { type AppliedByNode, enforcedCondition } from "./enforcement.ts";
+import { changedStatus } from "./conditions.ts";
+import { type AppliedByNode, enforcementOf } from "./enforcement.ts";
 import { formatApplied, parseApplied } from "./node-report-object.ts";
 
 const KEY = "policy shop/deny";
@@ -42,7 +42,7 @@ const CASES: readonly (readonly [string, Readonly<Record<string, AppliedByNode>>
   ],
 ];
 
-test.each(CASES)("enforcedCondition(): %s", (_name, applied, expected) => {
+test.each(CASES)("enforcementOf(): %s", (_name, applied, expected) => {
   const state = {
     accepted: true,
     effect: "full" as const,
@@ -50,25 +50,25 @@ test.each(CASES)("enforcedCondition(): %s", (_name, applied, expected) => {
     uncaptured: NONE,
   };
   const nodes = new Map(Object.entries(applied));
-  expect(enforcedCondition(state, nodes)).toEqual({ type: "Enforced", ...expected });
+  expect(enforcementOf(state, nodes).condition).toEqual({ type: "Enforced", ...expected });
 });
 
-test("enforcedCondition(): a node with several proofs counts once, and only with all of them", () => {
+test("enforcementOf(): a node with several proofs counts once, and only with all of them", () => {
   const proofs = [proof("a"), { node: "a", key: "enrolment u", version: "1" }];
   const nodes = new Map([["a", holding("v2")]]);
   expect(
-    enforcedCondition({ accepted: true, effect: "full" as const, proofs, uncaptured: NONE }, nodes)
-      .message,
+    enforcementOf({ accepted: true, effect: "full" as const, proofs, uncaptured: NONE }, nodes)
+      .condition.message,
   ).toBe("0 of 1 nodes; waiting for a (behind)");
 });
 
-test("enforcedCondition(): a node that holds it and has not captured the pod does not enforce it", () => {
+test("enforcementOf(): a node that holds it and has not captured the pod does not enforce it", () => {
   const state = { accepted: true, effect: "full" as const, proofs: [proof("a"), proof("b")] };
   const nodes = new Map([
     ["a", holding("v2")],
     ["b", holding("v2")],
   ]);
-  expect(enforcedCondition({ ...state, uncaptured: new Map([["b", 1]]) }, nodes)).toEqual({
+  expect(enforcementOf({ ...state, uncaptured: new Map([["b", 1]]) }, nodes).condition).toEqual({
     type: "Enforced",
     status: "False",
     reason: "NotCaptured",
@@ -76,22 +76,20 @@ test("enforcedCondition(): a node that holds it and has not captured the pod doe
   });
 });
 
-test("enforcedCondition(): what cannot be evaluated is never called enforced, what nobody needs is", () => {
+test("enforcementOf(): what cannot be evaluated is never called enforced, what nobody needs is", () => {
   const nodes = new Map([["a", holding("v2")]]);
   expect(
-    enforcedCondition(
+    enforcementOf(
       { accepted: false, effect: "full" as const, proofs: [proof("a")], uncaptured: NONE },
       nodes,
-    ),
+    ).condition,
   ).toMatchObject({
     status: "False",
     reason: "Invalid",
   });
   expect(
-    enforcedCondition(
-      { accepted: true, effect: "full" as const, proofs: [], uncaptured: NONE },
-      nodes,
-    ),
+    enforcementOf({ accepted: true, effect: "full" as const, proofs: [], uncaptured: NONE }, nodes)
+      .condition,
   ).toMatchObject({
     status: "True",
     reason: "NoWorkloads",
@@ -102,11 +100,12 @@ test.each([
   ["dry_run", "DryRun"],
   ["after_restart", "RestartNeeded"],
 ] as const)(
-  "enforcedCondition(): %s is not called enforced, though every node holds it",
+  "enforcementOf(): %s is not called enforced, though every node holds it",
   (effect, reason) => {
     const nodes = new Map([["a", holding("v2")]]);
     expect(
-      enforcedCondition({ accepted: true, effect, proofs: [proof("a")], uncaptured: NONE }, nodes),
+      enforcementOf({ accepted: true, effect, proofs: [proof("a")], uncaptured: NONE }, nodes)
+        .condition,
     ).toMatchObject({
       status: "False",
       reason,
@@ -131,32 +130,57 @@ test("parseApplied(): reads back what formatApplied() wrote, of the kinds that s
 
 const WANTED = { type: "Accepted", status: "True", reason: "Accepted", message: "" } as const;
 
-test("changedConditions(): what is there already is not written again", () => {
+const STATUS = { conditions: [WANTED], nodes: "1/1", ignored: [] };
+
+test("changedStatus(): what is there already is not written again", () => {
   const now = Date.UTC(2030, 0, 1);
-  const first = changedConditions(undefined, [WANTED], { generation: 3, now });
-  expect(first).toEqual([
-    { ...WANTED, observedGeneration: 3, lastTransitionTime: "2030-01-01T00:00:00Z" },
-  ]);
-  expect(changedConditions(first, [WANTED], { generation: 3, now: now + 9e6 })).toBeUndefined();
+  const stamp = { generation: 3, now };
+  const first = changedStatus(undefined, STATUS, stamp);
+  expect(first).toEqual({
+    observedGeneration: 3,
+    conditions: [{ ...WANTED, observedGeneration: 3, lastTransitionTime: "2030-01-01T00:00:00Z" }],
+    nodes: "1/1",
+  });
+  const later = { generation: 3, now: now + 9e6 };
+  expect(changedStatus(first, STATUS, later)).toBeUndefined();
+  const fields = [{ field: "spec.rules[0]", reason: "RuleDropped" }] as const;
+  const ignoring = changedStatus(first, { ...STATUS, ignored: fields }, later);
+  expect(ignoring?.ignored).toEqual(fields);
+  expect(changedStatus(ignoring, { ...STATUS, ignored: fields }, later)).toBeUndefined();
+  expect(changedStatus(ignoring, STATUS, later)).not.toHaveProperty("ignored");
+  expect(changedStatus(first, { ...STATUS, nodes: "1/2" }, later)?.nodes).toBe("1/2");
 });
 
-test("changedConditions(): lastTransitionTime moves with the status, not with the message", () => {
-  const before = changedConditions(undefined, [WANTED], { generation: 1, now: 0 });
+test("changedStatus(): names of a thousand fields the first 64, and is content with them", () => {
+  const ignored = Array.from({ length: 1000 }, (_, i) => {
+    return { field: `spec.rules[${i}]`, reason: "AttributeErased" } as const;
+  });
+  const stamp = { generation: 1, now: 0 };
+  const written = changedStatus({}, { ...STATUS, ignored }, stamp);
+  expect(written?.ignored).toHaveLength(64);
+  expect(changedStatus(written, { ...STATUS, ignored }, stamp)).toBeUndefined();
+});
+
+test("changedStatus(): lastTransitionTime moves with the status, not with the message", () => {
+  const before = changedStatus(undefined, STATUS, { generation: 1, now: 0 });
   const stamp = { generation: 2, now: 60_000 };
-  const [told] = changedConditions(before, [{ ...WANTED, message: "new" }], stamp) ?? [];
-  expect(told?.lastTransitionTime).toBe("1970-01-01T00:00:00Z");
-  const [turned] = changedConditions(before, [{ ...WANTED, status: "False" }], stamp) ?? [];
-  expect(turned?.lastTransitionTime).toBe("1970-01-01T00:01:00Z");
+  function timeWith(part: object): string | undefined {
+    const conditions = [{ ...WANTED, ...part }];
+    return changedStatus(before, { ...STATUS, conditions }, stamp)?.conditions[0]
+      ?.lastTransitionTime;
+  }
+  expect(timeWith({ message: "new" })).toBe("1970-01-01T00:00:00Z");
+  expect(timeWith({ status: "False" })).toBe("1970-01-01T00:01:00Z");
 });
 
-test("enforcedCondition(): what is refused and read as nothing is not enforced, and denies nothing", () => {
+test("enforcementOf(): what is refused and read as nothing is not enforced, and denies nothing", () => {
   const unused = { accepted: false, effect: "unused" as const, proofs: [], uncaptured: NONE };
-  expect(enforcedCondition(unused, new Map())).toMatchObject({
+  expect(enforcementOf(unused, new Map()).condition).toMatchObject({
     status: "False",
     reason: "Invalid",
     message: "not in force: all is as without it",
   });
-  expect(enforcedCondition({ ...unused, refusal: "Conflicted" }, new Map())).toMatchObject({
+  expect(enforcementOf({ ...unused, refusal: "Conflicted" }, new Map()).condition).toMatchObject({
     reason: "Conflicted",
   });
 });

@@ -24,17 +24,33 @@ const MAX_NAMED = 5;
 
 type Judged = Pick<PolicyState, "accepted" | "effect" | "proofs" | "uncaptured" | "refusal">;
 
-export function enforcedCondition(
-  { accepted, effect, proofs, uncaptured, refusal }: Judged,
+export interface Enforcement {
+  readonly condition: Condition;
+  /** `2/3`: of the nodes that have to, so many enforce it. */
+  readonly nodes: string;
+}
+
+export function enforcementOf(
+  judged: Judged,
   applied: ReadonlyMap<string, AppliedByNode>,
+): Enforcement {
+  const isUnused = judged.effect === "unused";
+  const standings = isUnused
+    ? []
+    : standingsOf(judged.proofs, applied).map((one) => withCapture(one, judged.uncaptured));
+  const done = standings.filter(({ kind }) => kind === "applied").length;
+  const nodes = `${done}/${standings.length}`;
+  return { condition: conditionOf(judged, standings, done), nodes };
+}
+
+function conditionOf(
+  { accepted, effect, refusal }: Judged,
+  standings: readonly Standing[],
+  done: number,
 ): Condition {
   if (effect === "unused") {
     return enforced("False", refusal ?? "Invalid", "not in force: all is as without it");
   }
-  const standings = standingsOf(proofs, applied).map((standing) =>
-    withCapture(standing, uncaptured),
-  );
-  const done = standings.filter(({ kind }) => kind === "applied").length;
   const count = `${done} of ${standings.length} nodes`;
   const refused = standings.filter(({ kind }) => kind === "refused");
   if (refused.length > 0) {

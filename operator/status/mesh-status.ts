@@ -5,13 +5,12 @@
  * looks at everything, so it takes its time off: at most a tenth of one core.
  */
 import type { PolicyState } from "../index/policy-state.ts";
-import { acceptedCondition } from "./acceptance.ts";
-import type { Condition } from "./conditions.ts";
-import { type AppliedByNode, enforcedCondition } from "./enforcement.ts";
+import { acceptedCondition, ignoredFields } from "./acceptance.ts";
+import type { WantedStatus } from "./conditions.ts";
+import { type AppliedByNode, enforcementOf } from "./enforcement.ts";
 
-export interface ObjectStatus {
+export interface ObjectStatus extends WantedStatus {
   readonly state: PolicyState;
-  readonly conditions: readonly Condition[];
 }
 
 export interface MeshStatusOptions {
@@ -51,10 +50,11 @@ export class MeshStatus {
   /** As it is now. */
   statuses(): readonly ObjectStatus[] {
     const applied = new Map([...this.#written, ...this.#own]);
-    return this.#options.policies().map((state) => ({
-      state,
-      conditions: [acceptedCondition(state), enforcedCondition(state, applied)],
-    }));
+    return this.#options.policies().map((state) => {
+      const { condition, nodes } = enforcementOf(state, applied);
+      const conditions = [acceptedCondition(state), condition];
+      return { state, conditions, nodes, ignored: ignoredFields(state) };
+    });
   }
 
   recomputeSoon(): void {

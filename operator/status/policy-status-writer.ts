@@ -7,15 +7,15 @@ import type { KubeApi } from "../../core/kube/kube-api.ts";
 import { KubeError } from "../../core/kube/kube-error.ts";
 import type { Log } from "../../core/process/log.ts";
 import type { PolicyState } from "../index/policy-state.ts";
-import { applyConditions } from "../kube/status-patches.ts";
+import { applyStatus } from "../kube/status-patches.ts";
 import { findWatchedKind } from "../resources/watched-kinds.ts";
 import { CoalescedWrites } from "./coalesced-writes.ts";
-import { changedConditions, type WrittenCondition } from "./conditions.ts";
+import { changedStatus, type WrittenStatus } from "./conditions.ts";
 import type { ObjectStatus } from "./mesh-status.ts";
 
 interface Write {
   readonly state: PolicyState;
-  readonly conditions: readonly WrittenCondition[];
+  readonly status: WrittenStatus;
 }
 
 export interface PolicyStatusWriterOptions {
@@ -36,18 +36,22 @@ export class PolicyStatusWriter {
       isSame: (a, b) => contentOf(a) === contentOf(b),
       intervalMs: 1000,
       limit: 8,
+      // A node that comes changes the status of every policy; whoever has just applied one waits for nobody's.
+      pace: { burst: 100, perSecond: 100 },
+      isUrgent: ({ state }) => observedGeneration(state.status) !== state.generation,
     });
   }
 
   put(statuses: readonly ObjectStatus[]): void {
     if (!this.#options.isLeader()) return;
-    for (const { state, conditions } of statuses) {
+    for (const wanted of statuses) {
+      const { state } = wanted;
       const { kind, namespace, name, generation } = state;
       const stamp = { generation, now: Date.now() };
-      const changed = changedConditions(rawConditions(state.status), conditions, stamp);
+      const changed = changedStatus(state.status, wanted, stamp);
       const key = `${kind} ${namespace}/${name}`;
       // What was written before is no proof: somebody may have edited it since.
-      if (changed) this.#writes.put(key, { state, conditions: changed });
+      if (changed) this.#writes.put(key, { state, status: changed });
       else this.#writes.forget(key);
     }
   }
@@ -56,15 +60,14 @@ export class PolicyStatusWriter {
     await this.#writes.close();
   }
 
-  async #write({ state, conditions }: Write): Promise<void> {
+  async #write({ state, status }: Write): Promise<void> {
     // A term may have ended while this waited for its turn.
     if (!this.#options.isLeader()) return;
-    const { kind, namespace, name, uid, generation } = state;
+    const { kind, namespace, name, uid } = state;
     const apiVersion = "weft.dev/v1";
     const plural = findWatchedKind(apiVersion, kind)?.plural ?? "";
     const object = { apiVersion, kind, plural, namespace, name, uid };
-    const status = { observedGeneration: generation, conditions };
-    await applyConditions(this.#options.api, object, status);
+    await applyStatus(this.#options.api, object, status);
   }
 
   #isWorthRetrying(key: string, error: unknown): boolean {
@@ -75,15 +78,16 @@ export class PolicyStatusWriter {
 }
 
 /** Without the time, which differs with every computation. */
-function contentOf({ state, conditions }: Write): string {
-  const content = conditions.map(({ type, status, reason, message, observedGeneration }) => {
-    return [type, status, reason, message, observedGeneration];
+function contentOf({ state, status }: Write): string {
+  const { conditions, nodes, ignored } = status;
+  const content = conditions.map(({ type, status: is, reason, message, observedGeneration }) => {
+    return [type, is, reason, message, observedGeneration];
   });
-  return JSON.stringify([state.uid, content]);
+  return JSON.stringify([state.uid, content, nodes, ignored]);
 }
 
-function rawConditions(status: unknown): unknown {
-  return typeof status === "object" && status !== null && "conditions" in status
-    ? status.conditions
+function observedGeneration(status: unknown): unknown {
+  return typeof status === "object" && status !== null && "observedGeneration" in status
+    ? status.observedGeneration
     : undefined;
 }

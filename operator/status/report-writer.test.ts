@@ -129,10 +129,10 @@ test("PolicyStatusWriter: only the leader writes, by server-side apply on the st
     isLeader: () => isLeader,
     log,
   });
-  statuses.put([{ state: STATE, conditions: [ACCEPTED] }]);
+  statuses.put([{ state: STATE, conditions: [ACCEPTED], nodes: "1/2", ignored: [] }]);
   isLeader = true;
   const written = server.nextWrite(({ path }) => path === `${POLICY}/status`);
-  statuses.put([{ state: STATE, conditions: [ACCEPTED] }]);
+  statuses.put([{ state: STATE, conditions: [ACCEPTED], nodes: "1/2", ignored: [] }]);
   const { contentType, query, body } = await written;
   expect([contentType, query.get("fieldManager")]).toEqual([
     "application/apply-patch+yaml",
@@ -140,7 +140,11 @@ test("PolicyStatusWriter: only the leader writes, by server-side apply on the st
   ]);
   expect(body).toMatchObject({
     metadata: { uid: "p" },
-    status: { observedGeneration: 4, conditions: [{ type: "Accepted", observedGeneration: 4 }] },
+    status: {
+      observedGeneration: 4,
+      nodes: "1/2",
+      conditions: [{ type: "Accepted", observedGeneration: 4 }],
+    },
   });
   await statuses.close();
   expect(server.writes).toHaveLength(1);

@@ -25,9 +25,9 @@ export function statusReport({
   nodes,
 }: StatusQuestion): object {
   return {
-    objects: statuses.map(({ state, conditions }) => {
+    objects: statuses.map(({ state, conditions, nodes: enforcing, ignored: unseen }) => {
       const { kind, namespace, name, generation } = state;
-      return { kind, namespace, name, generation, conditions };
+      return { kind, namespace, name, generation, conditions, nodes: enforcing, ignored: unseen };
     }),
     rotations,
     ignored,

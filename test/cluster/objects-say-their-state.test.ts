@@ -74,6 +74,57 @@ test("an attribute of HTTP, which nothing can see yet, is named in the condition
   expect(await cluster.kubectl(read)).toContain(field);
 }, 30_000);
 
+test.each([
+  [policy({ selector: { matchLabels: { app: "typo" } } }), "spec.selector: selects no pod"],
+  [
+    policy({ targetRefs: [{ kind: "Service", name: "gone" }], rules: [{}] }),
+    "there is no Service gone in objects",
+  ],
+  [
+    policy({ rules: [{ to: [{ operation: { methods: ["GET"] } }] }] }),
+    "spec.rules[0].to[0].operation.methods: cannot be seen on an opaque port",
+  ],
+  [
+    policy({ rules: [{ from: [{ source: { notIpBlocks: ["10.0.0.1"] } }] }] }),
+    "spec.rules[0]: has only negative fields",
+  ],
+  [
+    policy({ action: "CUSTOM", provider: { name: "opa" }, rules: [{}] }),
+    "spec.provider: no such provider is configured",
+  ],
+])(
+  "%j is accepted with a warning on the terminal",
+  async (odd, warning) => {
+    const asked = await cluster.tryKubectl(
+      ["apply", "--dry-run=server", "-f", "-"],
+      JSON.stringify(odd),
+    );
+    expect(asked).toMatchObject({ code: 0 });
+    expect(asked.stderr).toContain(`Warning: ${warning}`);
+  },
+  30_000,
+);
+
+test("kubectl get shows of each policy what it does, whether it is enforced, and where", async () => {
+  const rules = [{ to: [{ operation: { methods: ["GET"], ports: ["9"] } }] }];
+  const selector = { matchLabels: { app: "api" } };
+  await enforce(cluster, policy({ selector, action: "DENY", rules }, "shown"));
+  const shown = await cluster.kubectl(["-n", NAMESPACE, "get", "ap", "shown", "-o", "wide"]);
+  const [header = "", line = ""] = shown.trim().split("\n");
+  expect(header.split(/\s{2,}|\s(?=AGE)/)).toEqual(
+    expect.arrayContaining(["NAME", "ACTION", "ACCEPTED", "ENFORCED", "NODES", "REASON", "AGE"]),
+  );
+  expect(line.split(/\s+/).slice(0, 6)).toEqual([
+    "shown",
+    "DENY",
+    "True",
+    "True",
+    "1/1",
+    "Enforced",
+  ]);
+  expect(line).toContain("spec.rules[0].to[0].operation.methods");
+}, 30_000);
+
 test("a TrustBundle is Enforced on every node, its trust domain is fixed, and nobody speaks for ours", async () => {
   await enforce(cluster, trust("partner.example"));
   const moved = JSON.stringify(trust("other.example"));

@@ -1,0 +1,20 @@
+/** What a field that is not enforced as written means for its author: for the condition Accepted and for `kubectl apply`. Pure. */
+import type { Reason } from "../resources/fields.ts";
+import type { CompileNote } from "./authorization.ts";
+
+export function describeNote({ field, effect }: CompileNote): Reason {
+  switch (effect) {
+    case "rule_dropped":
+      return {
+        field,
+        message: "cannot be seen on an opaque port, so this ALLOW rule matches nothing there",
+      };
+    case "attribute_erased":
+      return {
+        field,
+        message: "cannot be seen on an opaque port, so the rule matches without it there",
+      };
+    case "provider_unknown":
+      return { field, message: "no such provider is configured: what the rules match is denied" };
+  }
+}

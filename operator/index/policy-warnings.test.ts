@@ -1,0 +1,219 @@
+import { expect, test } from "@jest/globals";
+import { parseAuthorizationPolicy } from "../resources/authorization-policy.ts";
+import { type KubeObject, parseKubeObject } from "../resources/kube-object.ts";
+import { parsePeerAuthentication } from "../resources/peer-authentication.ts";
+import { ClusterIndex } from "./cluster-index.ts";
+
+const ROOT = "weft-system";
+
+function object(kind: string, metadata: object, rest: object = {}): KubeObject {
+  const isOurs = /Policy|PeerAuth/.test(kind);
+  const apiVersion = isOurs ? "weft.dev/v1" : "v1";
+  const parsed = parseKubeObject({
+    apiVersion,
+    kind,
+    metadata: { uid: "u", ...metadata },
+    ...rest,
+  });
+  if (parsed.kind === "refused") throw new Error(parsed.reasons.join());
+  return parsed.value;
+}
+
+function pod(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  namespace = "shop",
+): KubeObject {
+  const spec = { nodeName: "a", containers: [] };
+  const status = { phase: "Running", podIP: "10.0.0.1" };
+  return object("Pod", { namespace, name, uid: name, labels }, { spec, status });
+}
+
+/** Namespace shop is in the mesh with a pod `api` behind a Service on port 80 → 8080; `plain` is not. */
+function shop(): ClusterIndex {
+  const index = new ClusterIndex({ rootNamespace: ROOT, schedule: () => undefined });
+  const ports = [{ port: 80, targetPort: 8080 }];
+  for (const each of [
+    object("Namespace", { name: "shop", labels: { "weft.dev/mesh": "enabled" } }),
+    object("Namespace", { name: "plain" }),
+    pod("api", { app: "api" }),
+    pod("out", { app: "out", "weft.dev/mesh": "disabled" }),
+    pod("plain", { app: "plain" }, "plain"),
+    object(
+      "Service",
+      { namespace: "shop", name: "api" },
+      { spec: { selector: { app: "api" }, ports } },
+    ),
+    object("Service", { namespace: "shop", name: "made-by-hand" }, { spec: { ports } }),
+    object(
+      "Service",
+      { namespace: "shop", name: "idle" },
+      { spec: { selector: { app: "none" }, ports } },
+    ),
+  ]) {
+    index.apply({ kind: "upsert", object: each });
+  }
+  return index;
+}
+
+interface Written {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly spec: object;
+}
+
+function told(index: ClusterIndex, written: Written): readonly string[] {
+  const { kind = "AuthorizationPolicy", namespace = "shop", spec } = written;
+  const raw = { apiVersion: "weft.dev/v1", kind, metadata: { name: "p", namespace }, spec };
+  const parsed =
+    kind === "PeerAuthentication"
+      ? parsePeerAuthentication(raw)
+      : parseAuthorizationPolicy(raw, { rootNamespace: ROOT });
+  if (parsed.kind === "refused")
+    throw new Error(parsed.reasons.map(({ message }) => message).join());
+  return index.warningsOf(parsed.value).map(({ field, message }) => `${field}: ${message}`);
+}
+
+function target(name: string): Written {
+  return { spec: { targetRefs: [{ kind: "Service", name }], rules: [{}] } };
+}
+
+function select(app: string, more: object = { rules: [{}] }): object {
+  return { selector: { matchLabels: { app } }, ...more };
+}
+
+function ports(...named: readonly string[]): object {
+  return { rules: [{ to: [{ operation: { ports: named } }] }] };
+}
+
+const OUTSIDE =
+  "is not in the mesh, so nothing enforces this: its label weft.dev/mesh must be enabled";
+const STRICT = { mode: "STRICT" };
+
+const cases: [string, Written, readonly string[]][] = [
+  ["a policy that does what it says", { spec: select("api", ports("8080")) }, []],
+  ["one of a whole namespace", { spec: { rules: [{}] } }, []],
+  ["one of the whole mesh", { namespace: ROOT, spec: { rules: [{}] } }, []],
+  [
+    "a namespace outside the mesh",
+    { namespace: "plain", spec: {} },
+    [`metadata.namespace: plain ${OUTSIDE}`],
+  ],
+  [
+    "a namespace that is not there",
+    { namespace: "gone", spec: {} },
+    [`metadata.namespace: gone ${OUTSIDE}`],
+  ],
+  [
+    "a selector that matches nothing",
+    { spec: select("typo") },
+    ["spec.selector: selects no pod at the moment"],
+  ],
+  [
+    "a selector of the root namespace that matches nothing",
+    { namespace: ROOT, spec: select("typo") },
+    ["spec.selector: selects no pod at the moment"],
+  ],
+  [
+    "a selector of the root namespace that matches somewhere",
+    { namespace: ROOT, spec: select("api") },
+    [],
+  ],
+  [
+    "a selector of pods that have opted out",
+    { spec: select("out") },
+    ["spec.selector: selects only pods that are not in the mesh"],
+  ],
+  [
+    "a Service that is not there",
+    target("gone"),
+    [
+      "spec.targetRefs[0].name: there is no Service gone in shop",
+      "spec.targetRefs: selects no pod at the moment",
+    ],
+  ],
+  [
+    "a Service without a selector",
+    target("made-by-hand"),
+    [
+      "spec.targetRefs[0].name: Service made-by-hand has no selector, so it picks no pod",
+      "spec.targetRefs: selects no pod at the moment",
+    ],
+  ],
+  ["a Service without pods", target("idle"), ["spec.targetRefs: selects no pod at the moment"]],
+  ["a Service with pods", target("api"), []],
+  [
+    "a Service's port in a rule",
+    { spec: select("api", ports("80", "8080", "9090")) },
+    ["spec.rules[0].to[0].operation.ports: 80 is a Service's port, the workload's is 8080"],
+  ],
+  ["a port of which nothing is known", { spec: select("api", ports("9090")) }, []],
+  [
+    "an attribute of HTTP on an opaque port",
+    { spec: { rules: [{ to: [{ operation: { methods: ["GET"] } }] }] } },
+    [
+      "spec.rules[0].to[0].operation.methods: cannot be seen on an opaque port, so this ALLOW rule matches nothing there",
+    ],
+  ],
+  [
+    "an attribute of HTTP in a DENY",
+    { spec: { action: "DENY", rules: [{ to: [{ operation: { methods: ["GET"] } }] }] } },
+    [
+      "spec.rules[0].to[0].operation.methods: cannot be seen on an opaque port, so the rule matches without it there",
+    ],
+  ],
+  [
+    "a provider that nobody knows",
+    { spec: { action: "CUSTOM", provider: { name: "opa" }, rules: [{}] } },
+    ["spec.provider: no such provider is configured: what the rules match is denied"],
+  ],
+  [
+    "[F11] a Service's port in portLevelMtls",
+    {
+      kind: "PeerAuthentication",
+      spec: select("api", { portLevelMtls: { 80: STRICT, 8080: STRICT } }),
+    },
+    ["spec.portLevelMtls.80: is a Service's port, the workload's is 8080"],
+  ],
+  [
+    "a PeerAuthentication that selects nothing",
+    { kind: "PeerAuthentication", spec: select("typo", { mtls: STRICT }) },
+    ["spec.selector: selects no pod at the moment"],
+  ],
+  [
+    "a PeerAuthentication outside the mesh",
+    { kind: "PeerAuthentication", namespace: "plain", spec: { mtls: STRICT } },
+    [`metadata.namespace: plain ${OUTSIDE}`],
+  ],
+];
+
+for (const [name, written, expected] of cases) {
+  test(`warningsOf(): ${name}`, () => {
+    expect(told(shop(), written)).toEqual(expected);
+  });
+}
+
+test("policies(): the status goes on telling what stays wrong, until it is put right", () => {
+  const index = shop();
+  const spec = { targetRefs: [{ kind: "Service", name: "late" }], rules: [{}] };
+  index.apply({
+    kind: "upsert",
+    object: object("AuthorizationPolicy", { namespace: "plain", name: "p" }, { spec }),
+  });
+  function warnings(): readonly string[] {
+    return index.policies().flatMap((state) => state.warnings.map(({ field }) => field));
+  }
+  expect(warnings()).toEqual(["metadata.namespace", "spec.targetRefs[0].name"]);
+  index.apply({
+    kind: "upsert",
+    object: object(
+      "Service",
+      { namespace: "plain", name: "late" },
+      { spec: { selector: { app: "plain" } } },
+    ),
+  });
+  expect(warnings()).toEqual(["metadata.namespace"]);
+  const labels = { "weft.dev/mesh": "enabled" };
+  index.apply({ kind: "upsert", object: object("Namespace", { name: "plain", labels }) });
+  expect(warnings()).toEqual([]);
+});
