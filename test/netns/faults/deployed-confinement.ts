@@ -9,6 +9,12 @@ import { parseAllDocuments } from "yaml";
 import type { Confinement } from "../../world/mesh.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
+/** As the keeper starts each: with other flags Node compiles anew. */
+const PARTS = [
+  { part: "keeper", flags: [] },
+  { part: "control", flags: ["--optimize-for-size", "--v8-pool-size=1"] },
+  { part: "traffic", flags: ["--max-semi-space-size=8"] },
+] as const;
 
 /** `place`: a folder of the caller's own mount namespace, where any user may look. */
 export function deployedConfinement(place: string): Confinement {
@@ -45,10 +51,8 @@ function compile(
   mkdirSync(compiled);
   chmodSync(compiled, 0o1777);
   const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
-  for (const part of ["keeper", "control", "traffic"]) {
+  for (const { part, flags } of PARTS) {
     const user = part === "traffic" ? { uid: Number(uid), gid: Number(gid) } : {};
-    // As the keeper has them: with others Node compiles anew.
-    const flags = part === "control" ? ["--optimize-for-size", "--v8-pool-size=1"] : [];
     const program = join(root, `nodeproxy/${part}-main.ts`);
     const done = spawnSync(node, [...flags, program, "--help"], { env, encoding: "utf8", ...user });
     if (done.status !== 0) throw new Error(`${program} --help: ${done.stderr}`);
