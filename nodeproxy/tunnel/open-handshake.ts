@@ -65,7 +65,7 @@ function secured(
     }, CONNECT_TIMEOUT_MS);
     function fail(cause: unknown): void {
       clearTimeout(timeout);
-      const reason = isConnected ? "tunnel_tls_failed" : "tunnel_connect_failed";
+      const reason = reasonOfFailure(cause, isConnected);
       resolve(failed(reason, `tunnel to ${address}:${TUNNEL_PORT}`, cause));
       tls.destroy();
       socket.destroy();
@@ -75,7 +75,7 @@ function secured(
     });
     socket.on("error", fail);
     tls.on("error", fail);
-    tls.once("close", () => fail(new Error("closed during the handshake")));
+    tls.once("close", () => fail(new Error("closed during the handshake", { cause: "EOF" })));
     tls.once("secureConnect", () => {
       clearTimeout(timeout);
       resolve(verified(tls, ends, { parts, bundles, options }));
@@ -124,6 +124,15 @@ function verified(socket: TLSSocket, ends: TunnelEnds, proof: Proof): Handshake 
   socket.destroy();
   const message = `${ends.destinationAddress} did not prove to be ${ends.expectedIdentity}: ${result.reason}`;
   return failed(reasonOf(result.reason), message);
+}
+
+/** Ends of a connection that had been accepted, by the kernel's names and Node's. */
+const LOST: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "EOF"]);
+
+function reasonOfFailure(error: unknown, isConnected: boolean): TunnelError["reason"] {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  if (LOST.has(code ?? cause)) return "tunnel_handshake_lost";
+  return isConnected ? "tunnel_tls_failed" : "tunnel_connect_failed";
 }
 
 function reasonOf(refusal: PeerRefusal): TunnelError["reason"] {

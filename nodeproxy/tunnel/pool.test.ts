@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
+import { setImmediate as immediate } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { PodSlots } from "../flow/pod-slots.ts";
@@ -94,6 +95,11 @@ async function finishNext(validUntilMs?: number): Promise<void> {
   const finish = begun.shift();
   if (!finish) throw new Error("no handshake has begun");
   finish(await verified(validUntilMs));
+}
+
+/** A stream that asks again does so in a later turn. */
+async function nextBegun(): Promise<void> {
+  while (begun.length === 0) await immediate();
 }
 
 async function open(ends = ENDS): Promise<HboneStream> {
@@ -233,6 +239,23 @@ test("open(): a handshake that fails or throws is told to all who wait, and does
   expect(await reasonOf(thrown)).toBe("tunnel_connect_failed");
   expect(pool.size).toBe(0);
   await openFirst();
+});
+
+test("open(): a handshake that is lost is begun anew for all who wait, once", async () => {
+  const error = new TunnelError("tunnel_handshake_lost", "as made up");
+  const openings = [open(), open()];
+  begun.shift()?.({ kind: "failed", error });
+  await nextBegun();
+  await finishNext();
+  await Promise.all(openings);
+  expect(asked).toHaveLength(2);
+  pool.drainWorkload(ENDS.destinationUid);
+  const inVain = open();
+  begun.shift()?.({ kind: "failed", error });
+  await nextBegun();
+  begun.shift()?.({ kind: "failed", error });
+  expect(await reasonOf(inVain)).toBe("tunnel_handshake_lost");
+  expect(asked).toHaveLength(4);
 });
 
 test("open(): an answer other than 200 is told as what it means, and the tunnel goes on", async () => {

@@ -93,7 +93,8 @@ export class TunnelPool implements TunnelOwner {
       try {
         return await tunnel.open(authority);
       } catch (error) {
-        if (attempt >= MAX_RETRIES || !mayRetry(error, used === undefined)) throw error;
+        const isNew = used === undefined;
+        if (attempt >= MAX_RETRIES || !mayRetry(error, { isNew, attempt })) throw error;
       }
     }
   }
@@ -245,9 +246,14 @@ function hasSuccessor({ entries }: Route): boolean {
 }
 
 /** No byte of the application was sent, so a stream that a used tunnel lost may be asked for again. */
-function mayRetry(error: unknown, isNew: boolean): boolean {
+function mayRetry(
+  error: unknown,
+  { isNew, attempt }: { readonly isNew: boolean; readonly attempt: number },
+): boolean {
   if (!(error instanceof TunnelError)) return false;
   if (error.reason === "tunnel_stream_refused") return true;
+  // Once: a peer that resets them for their number must not get three times as many.
+  if (error.reason === "tunnel_handshake_lost") return attempt === 0;
   return !isNew && LOST.has(error.reason);
 }
 

@@ -7,6 +7,8 @@ export type TunnelReason =
   | "tunnel_connect_failed"
   | "tunnel_connect_timeout"
   | "tunnel_tls_failed"
+  /** The connection ended during the handshake without a word of TLS: a peer that was killed, or its machine. */
+  | "tunnel_handshake_lost"
   /** The certificate is good and another's. */
   | "tunnel_wrong_identity"
   /** The tunnel ended before the answer. */

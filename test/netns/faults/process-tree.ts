@@ -26,10 +26,11 @@ export async function killTree(keeper: Program): Promise<void> {
   await until("the processes to be gone", () => pids.every(isGone) || undefined);
 }
 
-/** A zombie has nothing open any more. */
+/** A zombie has nothing open any more, once its other threads are gone too: they share what it had. */
 function isGone(pid: number): boolean {
   const [, state] = /^State:\s*(\S)/m.exec(read(`/proc/${pid}/status`)) ?? [];
-  return state === undefined || state === "Z" || state === "X";
+  const [, threads] = /^Threads:\s*(\d+)/m.exec(read(`/proc/${pid}/status`)) ?? [];
+  return state === undefined || ((state === "Z" || state === "X") && Number(threads ?? 0) <= 1);
 }
 
 /** One that died with its parent is as wanted. */
