@@ -8,6 +8,7 @@ import { print, table } from "./print.ts";
 const POLICY_KINDS = {
   authorizationpolicies: "AuthorizationPolicy",
   peerauthentications: "PeerAuthentication",
+  requestauthentications: "RequestAuthentication",
   trafficpolicies: "TrafficPolicy",
   meshconfigs: "MeshConfig",
   trustbundles: "TrustBundle",

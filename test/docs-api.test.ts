@@ -6,6 +6,7 @@ import { parseAuthorizationPolicy } from "../operator/resources/authorization-po
 import { parseCaRotation } from "../operator/resources/ca-rotation.ts";
 import { parseMeshConfig, ROOT_NAMESPACE } from "../operator/resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../operator/resources/peer-authentication.ts";
+import { parseRequestAuthentication } from "../operator/resources/request-authentication.ts";
 import { parseTrafficPolicy } from "../operator/resources/traffic-policy.ts";
 import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
 
@@ -27,6 +28,8 @@ function parsed(object: Record<string, unknown>) {
       return parseAuthorizationPolicy(object, { rootNamespace: ROOT_NAMESPACE });
     case "PeerAuthentication":
       return parsePeerAuthentication(object);
+    case "RequestAuthentication":
+      return parseRequestAuthentication(object);
     case "CARotation":
       return parseCaRotation(object);
     case "MeshConfig":
@@ -66,6 +69,7 @@ test("docs/api.md: shows each kind that users write, and has a section for every
     "CARotation",
     "MeshConfig",
     "PeerAuthentication",
+    "RequestAuthentication",
     "TrafficPolicy",
     "TrustBundle",
   ];

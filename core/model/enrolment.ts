@@ -13,6 +13,8 @@ export interface Enrolment {
   readonly netnsPath: string;
   /** Names (`namespace/name`) of the compiled policies that select the pod, sorted. One that has not arrived denies. */
   readonly policies: readonly string[];
+  /** Names (`namespace/name`) of the RequestAuthentications that select the pod, sorted; absent: none. */
+  readonly requestAuthentications?: readonly string[];
   readonly modes: MtlsModes;
   /** What kubelet may ask over plaintext even under STRICT; the node proxy performs them itself. */
   readonly probes: readonly Probe[];

@@ -1,3 +1,5 @@
+import type { AuthorizationProvider } from "./authorization-provider.ts";
+
 /** What MeshConfig tells node proxies, defaults already filled in by the operator. */
 export interface MeshSettings {
   readonly trustDomain: string;
@@ -7,6 +9,10 @@ export interface MeshSettings {
   readonly leafLifetimeSeconds: number;
   readonly accessLog: boolean;
   readonly outboundPolicy: OutboundPolicy;
+  /** Key sets may be fetched from loopback and link-local addresses of the node proxy; absent: they may not. */
+  readonly localJwks?: boolean;
+  /** Whom CUSTOM policies may ask, by name; absent: nobody. */
+  readonly authorizationProviders?: readonly AuthorizationProvider[];
 }
 
 /** What happens to calls to addresses that the mesh does not know: they pass through untouched, or are refused. */

@@ -7,13 +7,14 @@
 import type { CompiledPolicy } from "./authorization-policy.ts";
 import type { Enrolment } from "./enrolment.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
+import type { RequestAuthentication } from "./request-authentication.ts";
 import type { Revocation } from "./revocation.ts";
 import type { EndpointSlice, Service } from "./service.ts";
 import type { Traffic } from "./traffic-settings.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import type { Workload } from "./workload.ts";
 
-/** Names: workload and enrolment by UID; service, slice, policy and traffic by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
+/** Names: workload and enrolment by UID; service, slice, policy, requestAuthentication and traffic by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
 export type ResourceBody =
   | { readonly kind: "workload"; readonly value: Workload }
   | { readonly kind: "service"; readonly value: Service }
@@ -23,7 +24,8 @@ export type ResourceBody =
   | { readonly kind: "bundle"; readonly value: TrustBundle }
   | { readonly kind: "settings"; readonly value: MeshSettings }
   | { readonly kind: "revocation"; readonly value: Revocation }
-  | { readonly kind: "traffic"; readonly value: Traffic };
+  | { readonly kind: "traffic"; readonly value: Traffic }
+  | { readonly kind: "requestAuthentication"; readonly value: RequestAuthentication };
 
 export type ResourceKind = ResourceBody["kind"];
 
@@ -60,6 +62,7 @@ export function resourceName(body: ResourceBody): string {
       return `${body.value.namespace}/${body.value.name}`;
     case "policy":
     case "traffic":
+    case "requestAuthentication":
       return body.value.ref;
     case "bundle":
       return body.value.trustDomain;

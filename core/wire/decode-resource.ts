@@ -18,6 +18,8 @@ import type { TrustBundle } from "../model/trust-bundle.ts";
 import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
+import { decodeProvider } from "./decode-provider.ts";
+import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
 import { decodeTraffic } from "./decode-traffic.ts";
 import { enumKeyOf, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
@@ -75,6 +77,10 @@ function decodeBody({ name, body }: wire.Resource, findings: Findings): Resource
       return { kind: "revocation", value: decodeRevocation(body.value, findings) };
     case "traffic":
       return { kind: "traffic", value: decodeTraffic(name, body.value, findings) };
+    case "requestAuthentication": {
+      const value = decodeRequestAuthentication(name, body.value, findings);
+      return { kind: "requestAuthentication", value };
+    }
     case undefined:
       findings.add("body: of no known kind");
       return undefined;
@@ -122,6 +128,13 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
     addresses: findings.ips("addresses", enrolment.addresses),
     netnsPath: findings.text("netnsPath", netnsPath),
     policies: enrolment.policies.map((policy) => findings.name("policies", policy)),
+    ...(enrolment.requestAuthentications.length === 0
+      ? {}
+      : {
+          requestAuthentications: enrolment.requestAuthentications.map((ref) =>
+            findings.name("requestAuthentications", ref),
+          ),
+        }),
     modes: decodeModes(enrolment.modes, findings),
     probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
@@ -199,7 +212,7 @@ function decodeRevocation({ node, serials }: wire.Revocation, findings: Findings
 }
 
 function decodeSettings(settings: wire.Settings, findings: Findings) {
-  const { leafLifetimeSeconds, accessLog } = settings;
+  const { leafLifetimeSeconds, accessLog, localJwks, authorizationProviders } = settings;
   return {
     trustDomain: findings.trustDomain("trustDomain", settings.trustDomain),
     trustDomainAliases: settings.trustDomainAliases.map((alias) =>
@@ -212,5 +225,13 @@ function decodeSettings(settings: wire.Settings, findings: Findings) {
     ),
     accessLog,
     outboundPolicy: findings.member("outboundPolicy", OUTBOUND_POLICIES, settings.outboundPolicy),
+    ...(localJwks ? { localJwks } : {}),
+    ...(authorizationProviders.length === 0
+      ? {}
+      : {
+          authorizationProviders: authorizationProviders.map((provider) =>
+            decodeProvider(provider, findings),
+          ),
+        }),
   };
 }

@@ -162,7 +162,7 @@ function encodeRequestPrincipal({
   });
 }
 
-function encodeMatch(match: PathMatch): wire.StringMatch {
+export function encodeMatch(match: PathMatch): wire.StringMatch {
   if (match.kind === "present") {
     return create(StringMatchSchema, { kind: { case: "present", value: true } });
   }

@@ -1,10 +1,13 @@
 /** Resources as protobuf. Total: every value of the model has a form on the wire. */
 import { create } from "@bufbuild/protobuf";
 import type { Enrolment, Probe } from "../model/enrolment.ts";
+import type { MeshSettings } from "../model/mesh-settings.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
 import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
 import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
+import { encodeProvider } from "./encode-provider.ts";
+import { encodeRequestAuthentication } from "./encode-request-authentication.ts";
 import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
 import { MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
@@ -38,23 +41,33 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
       const init = { trustDomain, roots: [...roots], issuer, retired: [...retired] };
       return { case: "bundle", value: create(wire.BundleSchema, init) };
     }
-    case "settings": {
-      const { trustDomainAliases, outboundPolicy, ...same } = body.value;
-      const init = {
-        ...same,
-        trustDomainAliases: [...trustDomainAliases],
-        outboundPolicy: OUTBOUND_POLICIES[outboundPolicy],
-      };
-      return { case: "settings", value: create(wire.SettingsSchema, init) };
-    }
+    case "settings":
+      return { case: "settings", value: encodeSettings(body.value) };
     case "traffic":
       return { case: "traffic", value: encodeTraffic(body.value) };
+    case "requestAuthentication":
+      return {
+        case: "requestAuthentication",
+        value: encodeRequestAuthentication(body.value),
+      };
     case "revocation": {
       const { node, serials } = body.value;
       const init = { node, serials: [...serials] };
       return { case: "revocation", value: create(wire.RevocationSchema, init) };
     }
   }
+}
+
+function encodeSettings(settings: MeshSettings): wire.Settings {
+  const { trustDomainAliases, outboundPolicy, localJwks, authorizationProviders, ...same } =
+    settings;
+  return create(wire.SettingsSchema, {
+    ...same,
+    trustDomainAliases: [...trustDomainAliases],
+    outboundPolicy: OUTBOUND_POLICIES[outboundPolicy],
+    localJwks: localJwks ?? false,
+    authorizationProviders: authorizationProviders?.map(encodeProvider) ?? [],
+  });
 }
 
 function encodeModes(modes: MtlsModes): wire.MtlsModes {
@@ -76,6 +89,7 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
     zone,
     addresses: [...enrolment.addresses],
     policies: [...enrolment.policies],
+    requestAuthentications: [...(enrolment.requestAuthentications ?? [])],
     modes: encodeModes(enrolment.modes),
     probes: enrolment.probes.map(encodeProbe),
     nodeAddresses: [...enrolment.nodeAddresses],

@@ -24,6 +24,7 @@ export const RESOURCE_KINDS: EnumTable<ResourceKind, wire.ResourceKind> = {
   settings: wire.ResourceKind.SETTINGS,
   revocation: wire.ResourceKind.REVOCATION,
   traffic: wire.ResourceKind.TRAFFIC,
+  requestAuthentication: wire.ResourceKind.REQUEST_AUTHENTICATION,
 };
 
 export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {

@@ -8,6 +8,7 @@
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import type { RequestAuthentication } from "../../core/model/request-authentication.ts";
 import type {
   Changes,
   Resource,
@@ -16,12 +17,12 @@ import type {
   ResourceRef,
 } from "../../core/model/resource.ts";
 import { resourceKey, resourceName } from "../../core/model/resource.ts";
-import type { Revocation } from "../../core/model/revocation.ts";
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
 import type { Traffic } from "../../core/model/traffic-settings.ts";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { MultiIndex } from "./multi-index.ts";
+import { RevocationIndex } from "./revocation-index.ts";
 import { SliceIndex } from "./slice-index.ts";
 
 export type Applied =
@@ -41,9 +42,8 @@ export class Current {
   readonly #enrolments = new Map<string, Enrolment>();
   readonly #policies = new Map<string, CompiledPolicy>();
   readonly #bundles = new Map<string, TrustBundle>();
-  readonly #revocations = new Map<string, Revocation>();
-  /** Serial → how many of those name it. */
-  readonly #revoked = new Map<string, number>();
+  readonly #requestAuthentications = new Map<string, RequestAuthentication>();
+  readonly #revocations = new RevocationIndex();
   #settings: MeshSettings | undefined;
   readonly #traffic = new Map<string, Traffic>();
   readonly #trafficByService = new MultiIndex<Traffic>();
@@ -134,13 +134,18 @@ export class Current {
     return this.#policies.get(ref);
   }
 
+  /** By `namespace/name`. One that an enrolment names and that is missing here refuses every request. */
+  requestAuthentication(ref: string): RequestAuthentication | undefined {
+    return this.#requestAuthentications.get(ref);
+  }
+
   bundles(): IterableIterator<TrustBundle> {
     return this.#bundles.values();
   }
 
   /** Whether a leaf of the own trust domain was taken back, by its serial in hex. */
   isRevoked(serial: string): boolean {
-    return this.#revoked.has(serial);
+    return this.#revocations.isRevoked(serial);
   }
 
   settings(): MeshSettings | undefined {
@@ -155,7 +160,8 @@ export class Current {
       ["enrolment", this.#enrolments.keys()],
       ["policy", this.#policies.keys()],
       ["bundle", this.#bundles.keys()],
-      ["revocation", this.#revocations.keys()],
+      ["revocation", this.#revocations.names()],
+      ["requestAuthentication", this.#requestAuthentications.keys()],
       ["traffic", this.#traffic.keys()],
     ];
     const held = kinds.flatMap(([kind, names]) => [...names].map((name) => ({ kind, name })));
@@ -171,10 +177,7 @@ export class Current {
         }
         return;
       case "service":
-        this.#services.set(name, body.value);
-        for (const address of body.value.addresses) {
-          this.#servicesByAddress.add(address, body.value);
-        }
+        this.#putService(name, body.value);
         return;
       case "endpointSlice":
         this.#slices.put(name, body.value);
@@ -192,12 +195,20 @@ export class Current {
         this.#settings = body.value;
         return;
       case "revocation":
-        this.#putRevocation(name, body.value);
+        this.#revocations.put(name, body.value);
         return;
       case "traffic":
         this.#putTraffic(body.value);
         return;
+      case "requestAuthentication":
+        this.#requestAuthentications.set(name, body.value);
+        return;
     }
+  }
+
+  #putService(name: string, service: Service): void {
+    this.#services.set(name, service);
+    for (const address of service.addresses) this.#servicesByAddress.add(address, service);
   }
 
   #remove(kind: ResourceKind, name: string): void {
@@ -224,10 +235,13 @@ export class Current {
         this.#settings = undefined;
         return;
       case "revocation":
-        this.#removeRevocation(name);
+        this.#revocations.remove(name);
         return;
       case "traffic":
         this.#removeTraffic(name);
+        return;
+      case "requestAuthentication":
+        this.#requestAuthentications.delete(name);
         return;
     }
   }
@@ -245,22 +259,6 @@ export class Current {
     for (const address of service?.addresses ?? [])
       this.#servicesByAddress.delete(address, service);
     this.#services.delete(name);
-  }
-
-  #putRevocation(name: string, revocation: Revocation): void {
-    this.#revocations.set(name, revocation);
-    for (const serial of revocation.serials) {
-      this.#revoked.set(serial, (this.#revoked.get(serial) ?? 0) + 1);
-    }
-  }
-
-  #removeRevocation(name: string): void {
-    for (const serial of this.#revocations.get(name)?.serials ?? []) {
-      const others = (this.#revoked.get(serial) ?? 1) - 1;
-      if (others === 0) this.#revoked.delete(serial);
-      else this.#revoked.set(serial, others);
-    }
-    this.#revocations.delete(name);
   }
 
   #putTraffic(traffic: Traffic): void {

@@ -15,6 +15,7 @@ const BAD = { kind: "AuthorizationPolicy", spec: { action: "DENY" } };
 test.each([
   ["AuthorizationPolicy", { action: "DENY" }, /^spec\.rules: /],
   ["PeerAuthentication", { portLevelMtls: { 80: { mode: "STRICT" } } }, /^spec\.portLevelMtls/],
+  ["RequestAuthentication", { jwtRules: [{ jwks: "{}" }] }, /^spec\.jwtRules\[0\]\.issuer/],
   ["TrafficPolicy", { targetRefs: [{ kind: "Pod", name: "a" }] }, /^spec\.targetRefs\[0\]\.kind/],
   ["MeshConfig", { trustDomain: "UPPER" }, /^spec\.trustDomain: /],
 ])("validateObject(): a bad %s is refused with the field", (kind, spec, reason) => {

@@ -15,6 +15,7 @@ import {
   type PeerAuthentication,
   parsePeerAuthentication,
 } from "../resources/peer-authentication.ts";
+import { parseRequestAuthentication } from "../resources/request-authentication.ts";
 import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { parseTrustBundle } from "../resources/trust-bundle.ts";
 import { type AdmissionRequest, type AdmissionVerdict, ALLOWED } from "./admission-review.ts";
@@ -59,6 +60,8 @@ function parse(
       return reviewed(parseAuthorizationPolicy(object, options), options);
     case "PeerAuthentication":
       return reviewed(parsePeerAuthentication(object), options);
+    case "RequestAuthentication":
+      return parseRequestAuthentication(object);
     case "CARotation":
       return parseCaRotation(object);
     case "MeshConfig":

@@ -17,6 +17,8 @@ export interface EnrolmentFacts {
   readonly modes: MtlsModes;
   /** `namespace/name` of the policies that select the pod, in any order. */
   readonly policies: readonly string[];
+  /** `namespace/name` of the RequestAuthentications that select the pod, in any order. */
+  readonly requestAuthentications: readonly string[];
   readonly nodeAddresses: readonly string[];
   readonly zone: string;
   /** Of the cluster's DNS, where that is outside the mesh. */
@@ -36,6 +38,9 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
     addresses,
     netnsPath,
     policies: facts.policies.toSorted(),
+    ...(facts.requestAuthentications.length === 0
+      ? {}
+      : { requestAuthentications: facts.requestAuthentications.toSorted() }),
     modes: facts.modes,
     probes,
     nodeAddresses: facts.nodeAddresses,

@@ -23,6 +23,7 @@ import { ClusterState } from "./cluster-state.ts";
 import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 import { authorizationApplyWarnings, peerAuthenticationApplyWarnings } from "./policy-warnings.ts";
+import { listRequestAuthenticationStates } from "./request-authentication-state.ts";
 import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
 
@@ -168,6 +169,7 @@ export class ClusterIndex {
     this.#state.settle(nowMs);
     return [
       ...listPolicyStates(this.#state),
+      ...listRequestAuthenticationStates(this.#state),
       ...listTrafficPolicyStates(this.#state),
       ...listTrustBundleStates(this.#state, nowMs),
     ];

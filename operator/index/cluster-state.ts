@@ -17,13 +17,13 @@ import { type Node, parseNode } from "../resources/node.ts";
 import { parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
-import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { ClusterDns } from "./cluster-dns.ts";
 import { Federation } from "./federation.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
 import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
+import { publishRequestAuthentication } from "./publish-request-authentication.ts";
 import { publishTraffic } from "./publish-traffic.ts";
 import { ReportStore } from "./report-store.ts";
 import { Revocations } from "./revocations.ts";
@@ -66,20 +66,32 @@ export class ClusterState {
         return this.#setService(object, isThere);
       case "EndpointSlice":
         return this.#setEndpointSlice(object, isThere);
+      case "NodeReport":
+        return this.#setWrittenReport(object, isThere, nowMs);
+      default:
+        return this.#setRule(object, isThere);
+    }
+  }
+
+  #setRule(object: KubeObject, isThere: boolean): Reasons {
+    switch (object.kind) {
       case "AuthorizationPolicy":
         return this.#setAuthorization(object, isThere);
       case "PeerAuthentication":
         return this.#setPeerAuthentication(object, isThere);
+      case "RequestAuthentication":
+        this.#mark(this.#reachable(object));
+        publishRequestAuthentication(this.policies, this.tables.global, { object, isThere });
+        return [];
       case "MeshConfig":
         this.policies.setMeshConfig(object, isThere);
         return [];
       case "TrafficPolicy":
-        return this.#setTrafficPolicy(object, isThere);
+        publishTraffic(this.policies, this.tables.global, { object, isThere });
+        return [];
       case "TrustBundle":
         this.federation.set(object, isThere);
         return [];
-      case "NodeReport":
-        return this.#setWrittenReport(object, isThere, nowMs);
       default:
         return [];
     }
@@ -165,7 +177,7 @@ export class ClusterState {
       this.tables.global.drop({ kind: "service", name: ref });
     }
     if (this.#dns.set(object, service)) this.#mark(this.pods.all());
-    if (this.#hasServiceScopes(namespace)) this.#mark(this.pods.inNamespace(namespace));
+    if (this.policies.hasServiceScopes(namespace)) this.#mark(this.pods.inNamespace(namespace));
     return [];
   }
 
@@ -199,14 +211,6 @@ export class ClusterState {
     if (isThere) store.put(object.metadata, this.policies.readPeerAuthentication(object));
     else store.drop(object.metadata);
     this.#mark(this.#reachable(object));
-    return [];
-  }
-
-  #setTrafficPolicy(object: KubeObject, isThere: boolean): Reasons {
-    const { traffic } = this.policies;
-    if (isThere) traffic.put(object.metadata, { object, parsed: parseTrafficPolicy(object) });
-    else traffic.drop(object.metadata);
-    publishTraffic(this.policies, this.tables.global, object.metadata);
     return [];
   }
 
@@ -255,6 +259,7 @@ export class ClusterState {
       namespace,
       modes,
       policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.#selectable(pod)) : [],
+      requestAuthentications: this.policies.requestAuthenticationsOf(this.#selectable(pod)),
       nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
       zone: this.nodes.get(pod.node)?.zone ?? "",
       dnsAddresses: this.#dns.addresses((name) => this.namespaces.get(name)?.enabled === true),
@@ -276,20 +281,13 @@ export class ClusterState {
   }
 
   #selectable({ namespace, labels }: Pod): SelectableWorkload {
-    const services = this.#hasServiceScopes(namespace)
+    const services = this.policies.hasServiceScopes(namespace)
       ? this.services
           .inNamespace(namespace)
           .filter(({ selector }) => selector && hasLabels(labels, selector))
           .map(({ name }) => name)
       : [];
     return { namespace, labels, services };
-  }
-
-  /** Whether any policy of the namespace selects by Service; few do, and the others need not ask. */
-  #hasServiceScopes(namespace: string): boolean {
-    return this.policies.authorizations
-      .inNamespace(namespace)
-      .some(({ compiled }) => compiled?.scope.kind === "services");
   }
 }
 

@@ -12,6 +12,7 @@ export interface PolicyState {
   readonly kind:
     | "AuthorizationPolicy"
     | "PeerAuthentication"
+    | "RequestAuthentication"
     | "TrafficPolicy"
     | "MeshConfig"
     | "TrustBundle";
@@ -109,11 +110,11 @@ function withWarnings(reading: ReturnType<typeof readingOf>, more: readonly Reas
   return reading.accepted ? { ...reading, warnings: [...reading.warnings, ...more] } : reading;
 }
 
-function enrolmentProof(node: string, { name, version }: Resource): Proof {
+export function enrolmentProof(node: string, { name, version }: Resource): Proof {
   return { node, key: resourceKey({ kind: "enrolment", name }), version };
 }
 
-function countUncaptured(
+export function countUncaptured(
   { reports }: ClusterState,
   pods: readonly { readonly node: string; readonly uid: string }[],
 ): ReadonlyMap<string, number> {

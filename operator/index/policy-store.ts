@@ -4,6 +4,10 @@ import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import { type CompiledAuthorization, compileAuthorization } from "../compile/authorization.ts";
 import { compileMeshSettings } from "../compile/mesh-settings.ts";
 import { compileModes } from "../compile/peer-authentication.ts";
+import {
+  type CompiledRequestAuthentication,
+  compileRequestAuthentication,
+} from "../compile/request-authentication.ts";
 import { type SelectableWorkload, selectsWorkload } from "../compile/selects-workload.ts";
 import { ruleTraffic, type TrafficRuling } from "../compile/traffic-policy.ts";
 import {
@@ -22,6 +26,10 @@ import {
   type PeerAuthentication,
   parsePeerAuthentication,
 } from "../resources/peer-authentication.ts";
+import {
+  type ParsedRequestAuthentication,
+  parseRequestAuthentication,
+} from "../resources/request-authentication.ts";
 import type { ParsedTrafficPolicy } from "../resources/traffic-policy.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 
@@ -38,6 +46,12 @@ export interface HeldPeerAuthentication {
   readonly policy: PeerAuthentication | undefined;
 }
 
+export interface HeldRequestAuthentication {
+  readonly object: KubeObject;
+  readonly parsed: ParsedRequestAuthentication;
+  readonly compiled: CompiledRequestAuthentication | undefined;
+}
+
 export interface HeldMeshConfig {
   readonly object: KubeObject;
   readonly parsed: ParsedMeshConfig;
@@ -51,6 +65,7 @@ export interface HeldTrafficPolicy {
 export class PolicyStore {
   readonly authorizations = new NamespacedStore<HeldAuthorization>();
   readonly peers = new NamespacedStore<HeldPeerAuthentication>();
+  readonly requestAuthentications = new NamespacedStore<HeldRequestAuthentication>();
   readonly traffic = new NamespacedStore<HeldTrafficPolicy>();
   readonly meshConfigs = new NamespacedStore<HeldMeshConfig>();
   readonly #rootNamespace: string;
@@ -99,7 +114,15 @@ export class PolicyStore {
   takeStatus(object: KubeObject): boolean {
     if (object.kind === "AuthorizationPolicy") return takeStatus(this.authorizations, object);
     if (object.kind === "PeerAuthentication") return takeStatus(this.peers, object);
+    if (object.kind === "RequestAuthentication") {
+      return takeStatus(this.requestAuthentications, object);
+    }
     return false;
+  }
+
+  readRequestAuthentication(object: KubeObject): HeldRequestAuthentication {
+    const parsed = parseRequestAuthentication(object);
+    return { object, parsed, compiled: compileRequestAuthentication(parsed) };
   }
 
   setMeshConfig(object: KubeObject, isThere: boolean): void {
@@ -107,6 +130,13 @@ export class PolicyStore {
     if (isThere) this.meshConfigs.put(metadata, { object, parsed: parseMeshConfig(object) });
     else this.meshConfigs.drop(metadata);
     this.#settle();
+  }
+
+  /** Whether any policy of the namespace selects by Service; few do, and the others need not ask. */
+  hasServiceScopes(namespace: string): boolean {
+    return [this.authorizations, this.requestAuthentications].some((store) =>
+      store.inNamespace(namespace).some(({ compiled }) => compiled?.scope.kind === "services"),
+    );
   }
 
   isSelected(held: HeldAuthorization | undefined, workload: SelectableWorkload): boolean {
@@ -119,6 +149,17 @@ export class PolicyStore {
       .reaching(workload.namespace, this.#rootNamespace)
       .filter((held) => this.isSelected(held, workload))
       .flatMap(({ compiled }) => (compiled ? [compiled.policy.ref] : []));
+  }
+
+  /** `namespace/name` of every RequestAuthentication that selects the workload. */
+  requestAuthenticationsOf(workload: SelectableWorkload): readonly string[] {
+    return this.requestAuthentications
+      .reaching(workload.namespace, this.#rootNamespace)
+      .flatMap(({ compiled }) =>
+        compiled && selectsWorkload(compiled, workload, this.#rootNamespace)
+          ? [compiled.authentication.ref]
+          : [],
+      );
   }
 
   /** Among the namespace's TrafficPolicies. */

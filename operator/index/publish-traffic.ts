@@ -1,17 +1,21 @@
-/** Puts the TrafficPolicies of a namespace that rule to what every node gets, and takes the others out. */
-
+/** Files a TrafficPolicy; puts those of its namespace that rule to what every node gets, and takes the others out. */
 import { createResource } from "../compile/resource-version.ts";
 import { compileTraffic } from "../compile/traffic-policy.ts";
+import type { KubeObject } from "../resources/kube-object.ts";
+import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import type { PolicyStore } from "./policy-store.ts";
 import type { ResourceTable } from "./resource-table.ts";
 
-/** After one of them came, changed or went: that may change which of the others rules. */
+/** That may change which of the others rules. */
 export function publishTraffic(
   policies: PolicyStore,
   table: ResourceTable,
-  changed: { readonly namespace: string; readonly name: string },
+  { object, isThere }: { readonly object: KubeObject; readonly isThere: boolean },
 ): void {
+  const changed = object.metadata;
   const { namespace } = changed;
+  if (isThere) policies.traffic.put(changed, { object, parsed: parseTrafficPolicy(object) });
+  else policies.traffic.drop(changed);
   const ruling = policies.trafficRuling(namespace).ruling.map(compileTraffic);
   const refs = new Set(ruling.map(({ ref }) => ref));
   const held = policies.traffic.inNamespace(namespace).map(({ object }) => object.metadata.name);

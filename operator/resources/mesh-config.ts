@@ -1,5 +1,6 @@
 /** Reads MeshConfig, the one object `default` of the cluster, and fills in what it leaves out. */
 import type { MeshSettings, OutboundPolicy } from "../../core/model/mesh-settings.ts";
+import { parseProviders } from "./authorization-provider.ts";
 import {
   type Field,
   isObjectOf,
@@ -83,6 +84,8 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
     "accessLog",
     "outboundPolicy",
     "rootNamespace",
+    "extensionProviders",
+    "jwks",
   ]);
   const defaults = DEFAULT_MESH_SETTINGS;
   const trustDomain = member(field, "trustDomain");
@@ -103,8 +106,25 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
         (certificates && readLifetime(certificates)) ?? defaults.leafLifetimeSeconds,
       accessLog: readEnabled(field) ?? defaults.accessLog,
       outboundPolicy: readOutboundPolicy(field) ?? defaults.outboundPolicy,
+      ...readAuthorizers(field),
     },
   };
+}
+
+function readAuthorizers(spec: Field): Pick<MeshSettings, "authorizationProviders" | "localJwks"> {
+  const providers = parseProviders(spec);
+  return {
+    ...(readLocalJwks(spec) ? { localJwks: true } : {}),
+    ...(providers.length === 0 ? {} : { authorizationProviders: providers }),
+  };
+}
+
+function readLocalJwks(spec: Field): boolean {
+  const jwks = member(spec, "jwks");
+  if (!jwks || !isObjectOf(jwks, ["allowLocalAddresses"])) return false;
+  const field = member(jwks, "allowLocalAddresses");
+  if (field && typeof field.value !== "boolean") refuse(field, "must be true or false");
+  return field?.value === true;
 }
 
 function readOutboundPolicy(spec: Field): OutboundPolicy | undefined {

@@ -33,6 +33,12 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
     plural: "peerauthentications",
     namespaced: true,
   },
+  {
+    apiVersion: "weft.dev/v1",
+    kind: "RequestAuthentication",
+    plural: "requestauthentications",
+    namespaced: true,
+  },
   { apiVersion: "weft.dev/v1", kind: "TrustBundle", plural: "trustbundles", namespaced: false },
   { apiVersion: "weft.dev/v1", kind: "CARotation", plural: "carotations", namespaced: false },
   {

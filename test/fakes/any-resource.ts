@@ -13,10 +13,12 @@ import type {
   SourceLayer7,
   StringMatch,
 } from "../../core/model/authorization-policy.ts";
+import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
 import type { Enrolment, Probe } from "../../core/model/enrolment.ts";
 import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
+import type { JwtRule } from "../../core/model/request-authentication.ts";
 import type { Resource } from "../../core/model/resource.ts";
 import type { TrafficSettings } from "../../core/model/traffic-settings.ts";
 
@@ -231,6 +233,73 @@ const enrolment: fc.Arbitrary<Enrolment> = fc.record({
   zone: fc.constantFrom("", "eu-1a"),
 });
 
+const texts = fc.array(fc.string({ minLength: 1, maxLength: 8 }), { maxLength: 2 });
+const timeoutMs = fc.integer({ min: 1, max: 600_000 });
+
+const jwtRule: fc.Arbitrary<JwtRule> = fc.record({
+  issuer: fc.webUrl(),
+  audiences: texts,
+  keys: fc.oneof(
+    fc.record({ kind: fc.constant("inline" as const), jwks: fc.json() }),
+    fc.record({ kind: fc.constant("uri" as const), uri: fc.webUrl() }),
+    fc.constant({ kind: "discovered" as const }),
+  ),
+  fromHeaders: fc.array(fc.record({ name: label, prefix: fc.constantFrom("", "Bearer ") }), {
+    minLength: 1,
+    maxLength: 2,
+  }),
+  fromParams: texts,
+  fromCookies: texts,
+  outputPayloadToHeader: fc.oneof(label, fc.constant("")),
+  outputClaimToHeaders: fc.array(
+    fc.record({ header: label, claim: fc.array(fc.string(), { minLength: 1, maxLength: 3 }) }),
+    { maxLength: 2 },
+  ),
+  forwardOriginalToken: fc.boolean(),
+  timeoutMs,
+});
+
+const headerMatches = fc.array(
+  fc.oneof(
+    fc.constant({ kind: "present" as const }),
+    fc.record({ kind: fc.constantFrom("exact" as const, "prefix" as const), value: label }),
+  ),
+  { maxLength: 2 },
+);
+
+const provider: fc.Arbitrary<AuthorizationProvider> = fc
+  .record({
+    name: label,
+    service: label.map((name) => `shop/${name}`),
+    port,
+    timeoutMs,
+    failOpen: fc.boolean(),
+    statusOnError: fc.integer({ min: 200, max: 599 }),
+    body: fc.option(
+      fc.record({
+        maxBytes: fc.integer({ min: 1, max: 1_048_576 }),
+        allowPartial: fc.boolean(),
+        packAsBytes: fc.boolean(),
+      }),
+      { nil: undefined },
+    ),
+    protocol: fc.oneof(
+      fc.constant({ kind: "grpc" as const }),
+      fc.record({
+        kind: fc.constant("http" as const),
+        pathPrefix: fc.constantFrom("", "/check"),
+        requestHeaders: headerMatches,
+        additionalHeaders: fc.array(fc.record({ name: label, value: fc.string() }), {
+          maxLength: 2,
+        }),
+        upstreamHeadersOnAllow: headerMatches,
+        downstreamHeadersOnAllow: headerMatches,
+        downstreamHeadersOnDeny: headerMatches,
+      }),
+    ),
+  })
+  .map(({ body, ...rest }) => (body ? { ...rest, body } : rest));
+
 const ms = fc.integer({ min: 1, max: 86_400_000 });
 const count = fc.integer({ min: 1, max: 1000 });
 const percent = fc.integer({ min: 1, max: 100 });
@@ -332,7 +401,14 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       name: `${value.namespace}/${value.name}`,
       body: { kind: "endpointSlice" as const, value },
     })),
-  enrolment.map((value) => ({ name: value.uid, body: { kind: "enrolment" as const, value } })),
+  fc
+    .tuple(enrolment, fc.array(label, { maxLength: 2 }))
+    .map(([value, names]) =>
+      names.length === 0
+        ? value
+        : { ...value, requestAuthentications: names.map((name) => `shop/${name}`) },
+    )
+    .map((value) => ({ name: value.uid, body: { kind: "enrolment" as const, value } })),
   policy.map((value) => ({ name: value.ref, body: { kind: "policy" as const, value } })),
   fc
     .record({
@@ -352,8 +428,26 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       leafLifetimeSeconds: fc.integer({ min: 60, max: 2_592_000 }),
       accessLog: fc.boolean(),
       outboundPolicy: fc.constantFrom("ALLOW_ANY" as const, "REGISTRY_ONLY" as const),
+      localJwks: fc.boolean(),
+      authorizationProviders: fc.array(provider, { maxLength: 2 }),
     })
+    // Nothing is not told.
+    .map(({ localJwks, authorizationProviders, ...value }) => ({
+      ...value,
+      ...(localJwks ? { localJwks } : {}),
+      ...(authorizationProviders.length > 0 ? { authorizationProviders } : {}),
+    }))
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
+  fc
+    .record({
+      ref: label.map((name) => `shop/${name}`),
+      invalid: fc.boolean(),
+      rules: fc.array(jwtRule, { maxLength: 2 }),
+    })
+    .map((value) => ({
+      name: value.ref,
+      body: { kind: "requestAuthentication" as const, value },
+    })),
   fc
     .record({
       ref: label.map((name) => `shop/${name}`),

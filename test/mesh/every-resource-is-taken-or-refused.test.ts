@@ -21,6 +21,7 @@ import { quantityValue } from "../../operator/admission/quantity.ts";
 import { parseAuthorizationPolicy } from "../../operator/resources/authorization-policy.ts";
 import { parseMeshConfig } from "../../operator/resources/mesh-config.ts";
 import { parsePeerAuthentication } from "../../operator/resources/peer-authentication.ts";
+import { parseRequestAuthentication } from "../../operator/resources/request-authentication.ts";
 import { parseTrafficPolicy } from "../../operator/resources/traffic-policy.ts";
 import { parseTrustBundle } from "../../operator/resources/trust-bundle.ts";
 import { parseManifest } from "../../operator/source/parse-manifest.ts";
@@ -105,7 +106,29 @@ const OTHERS = [
     kind: "PeerAuthentication",
     spec: { mtls: { mode: "STRICT" }, portLevelMtls: { "80": { mode: "DISABLE" } } },
   },
-  { kind: "MeshConfig", spec: { trustDomain: "cluster.local", leafLifetime: "1h" } },
+  {
+    kind: "MeshConfig",
+    spec: {
+      trustDomain: "cluster.local",
+      jwks: { allowLocalAddresses: true },
+      extensionProviders: [
+        { name: "opa", envoyExtAuthzGrpc: { service: "opa.shop.svc.cluster.local", port: 9191 } },
+      ],
+    },
+  },
+  {
+    kind: "RequestAuthentication",
+    spec: {
+      jwtRules: [
+        {
+          issuer: "https://a.example",
+          jwks: '{"keys":[{"kty":"RSA"}]}',
+          fromHeaders: [{ name: "x-a", prefix: "b" }],
+          outputClaimToHeaders: [{ header: "x-b", claim: "a.b" }],
+        },
+      ],
+    },
+  },
   {
     kind: "TrafficPolicy",
     spec: {
@@ -121,6 +144,7 @@ const OBJECT_PARSERS: readonly ((object: unknown) => unknown)[] = [
   (object) => parseAuthorizationPolicy(object, { rootNamespace: "weft-system" }),
   parsePeerAuthentication,
   parseMeshConfig,
+  parseRequestAuthentication,
   parseTrafficPolicy,
   parseTrustBundle,
 ];

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSKVAwoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IABIjCgd0cmFmZmljGAsgASgLMhAud2VmdC52MS5UcmFmZmljSABCBgoEYm9keSJRCglNdGxzTW9kZXMSIgoHZGVmYXVsdBgBIAEoDjIRLndlZnQudjEuTXRsc01vZGUSIAoFcG9ydHMYAiADKAsyES53ZWZ0LnYxLlBvcnRNb2RlIjkKCFBvcnRNb2RlEgwKBHBvcnQYASABKA0SHwoEbW9kZRgCIAEoDjIRLndlZnQudjEuTXRsc01vZGUixAEKCFdvcmtsb2FkEgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSDAoEbm9kZRgFIAEoCRIRCglhZGRyZXNzZXMYBiADKAkSDgoGdHVubmVsGAcgASgIEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSDQoFb3duZXIYCSABKAkSDgoGd2VpZ2h0GAogASgNIvIBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgSMgoMZGlzdHJpYnV0aW9uGAcgASgOMhwud2VmdC52MS5UcmFmZmljRGlzdHJpYnV0aW9uEhgKEGFmZmluaXR5X3NlY29uZHMYCCABKA0imAMKB1RyYWZmaWMSEAoIc2VydmljZXMYASADKAkSGgoSY29ubmVjdF90aW1lb3V0X21zGAIgASgNEg8KB3JldHJpZXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhcKD21heF9jb25uZWN0aW9ucxgFIAEoDRIkChxtYXhfY29ubmVjdGlvbnNfcGVyX2VuZHBvaW50GAYgASgNEhMKC21heF9wZW5kaW5nGAcgASgNEhoKEnBlbmRpbmdfdGltZW91dF9tcxgIIAEoDRIRCgl3YXJtdXBfbXMYCSABKA0SHgoWd2FybXVwX21pbmltdW1fcGVyY2VudBgKIAEoDRIZChFtYWdsZXZfdGFibGVfc2l6ZRgLIAEoDRIjCghvdXRsaWVycxgMIAEoCzIRLndlZnQudjEuT3V0bGllcnMSJAoJdGNwX2NoZWNrGA0gASgLMhEud2VmdC52MS5UY3BDaGVjaxIsCglhbGdvcml0aG0YDiABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0ifAoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SGAoQYmFzZV9lamVjdGlvbl9tcxgCIAEoDRIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgDIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYBCABKA0iawoIVGNwQ2hlY2sSEwoLaW50ZXJ2YWxfbXMYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIZChFoZWFsdGh5X3RocmVzaG9sZBgDIAEoDRIbChN1bmhlYWx0aHlfdGhyZXNob2xkGAQgASgNIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSKQAQoIRW5kcG9pbnQSDwoHYWRkcmVzcxgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIMCgRub2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhAKCGRyYWluaW5nGAUgASgIEgwKBHpvbmUYBiABKAkSEQoJZm9yX3pvbmVzGAcgAygJEhEKCWZvcl9ub2RlcxgIIAMoCSKzAgoJRW5yb2xtZW50EgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSEQoJYWRkcmVzc2VzGAUgAygJEhIKCm5ldG5zX3BhdGgYBiABKAkSEAoIcG9saWNpZXMYByADKAkSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxIeCgZwcm9iZXMYCSADKAsyDi53ZWZ0LnYxLlByb2JlEhYKDm5vZGVfYWRkcmVzc2VzGAogAygJEg0KBW93bmVyGAsgASgJEi4KCmV4Y2x1c2lvbnMYDCABKAsyGi53ZWZ0LnYxLkNhcHR1cmVFeGNsdXNpb25zEgwKBHpvbmUYDSABKAkijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIoEBCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlEhAKCHByb3ZpZGVyGAUgASgJInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIqAFCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyEjoKEnJlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEj4KFm5vdF9yZXF1ZXN0X3ByaW5jaXBhbHMYDCADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBInChByZW1vdGVfaXBfYmxvY2tzGA0gAygLMg0ud2VmdC52MS5DaWRyEisKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGA4gAygLMg0ud2VmdC52MS5DaWRyIpsCCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNEiMKBWhvc3RzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBInCglub3RfaG9zdHMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB21ldGhvZHMYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9tZXRob2RzGAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIjCgVwYXRocxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X3BhdGhzGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCLIAwoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDRI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCiADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAsgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSDAoEbmFtZRgMIAMoCSJkChVSZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJAoGaXNzdWVyGAEgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdzdWJqZWN0GAIgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJxCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIABISCgh0ZW1wbGF0ZRgFIAEoCUgAQgYKBGtpbmQiNAoRU2VydmljZUFjY291bnRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiLgoEQ2lkchIPCgdhZGRyZXNzGAEgASgMEhUKDXByZWZpeF9sZW5ndGgYAiABKA0iTgoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRINCgVyb290cxgCIAMoDBIOCgZpc3N1ZXIYAyABKAkSDwoHcmV0aXJlZBgEIAMoCSIrCgpSZXZvY2F0aW9uEgwKBG5vZGUYASABKAkSDwoHc2VyaWFscxgCIAMoCSKjAQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIEjAKD291dGJvdW5kX3BvbGljeRgFIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kivgEKBlJlcG9ydBIPCgd2ZXJzaW9uGAEgASgJEigKCGNhcHR1cmVzGAIgAygLMhYud2VmdC52MS5DYXB0dXJlUmVwb3J0EiMKBmxlYXZlcxgDIAMoCzITLndlZnQudjEuTGVhZlJlcG9ydBImCgdidW5kbGVzGAQgAygLMhUud2VmdC52MS5CdW5kbGVSZXBvcnQSLAoNb2xkZXJfdHVubmVscxgFIAMoCzIVLndlZnQudjEuT2xkZXJUdW5uZWxzIoABCg1DYXB0dXJlUmVwb3J0EgsKA3VpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLndlZnQudjEuQ2FwdHVyZVN0YXRlEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEhsKE2Nvbm5lY3Rpb25zX291dHNpZGUYBSABKA0iawoKTGVhZlJlcG9ydBIQCghpZGVudGl0eRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSFAoMbm90X2FmdGVyX21zGAMgASgDEg4KBnNlcmlhbBgEIAEoCRIVCg1ub3RfYmVmb3JlX21zGAUgASgDIi0KDE9sZGVyVHVubmVscxIOCgZpc3N1ZXIYASABKAkSDQoFY291bnQYAiABKA0iNQoMQnVuZGxlUmVwb3J0EhQKDHRydXN0X2RvbWFpbhgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIjAKCFNuYXBzaG90EiQKCXJlc291cmNlcxgBIAMoCzIRLndlZnQudjEuUmVzb3VyY2UiLwoOQ2VydGlmeVJlcXVlc3QSCwoDY3NyGAEgASgMEhAKCHdvcmtsb2FkGAIgASgJIiAKD0NlcnRpZnlSZXNwb25zZRINCgVjaGFpbhgBIAMoDCqsAgoMUmVzb3VyY2VLaW5kEh0KGVJFU09VUkNFX0tJTkRfVU5TUEVDSUZJRUQQABIaChZSRVNPVVJDRV9LSU5EX1dPUktMT0FEEAESGQoVUkVTT1VSQ0VfS0lORF9TRVJWSUNFEAISIAocUkVTT1VSQ0VfS0lORF9FTkRQT0lOVF9TTElDRRADEhsKF1JFU09VUkNFX0tJTkRfRU5ST0xNRU5UEAQSGAoUUkVTT1VSQ0VfS0lORF9QT0xJQ1kQBRIYChRSRVNPVVJDRV9LSU5EX0JVTkRMRRAGEhoKFlJFU09VUkNFX0tJTkRfU0VUVElOR1MQBxIcChhSRVNPVVJDRV9LSU5EX1JFVk9DQVRJT04QCBIZChVSRVNPVVJDRV9LSU5EX1RSQUZGSUMQCSpsCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIUChBNVExTX01PREVfU1RSSUNUEAESGAoUTVRMU19NT0RFX1BFUk1JU1NJVkUQAhIVChFNVExTX01PREVfRElTQUJMRRADKrUCChBCYWxhbmNlQWxnb3JpdGhtEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIQodQkFMQU5DRV9BTEdPUklUSE1fUk9VTkRfUk9CSU4QARIcChhCQUxBTkNFX0FMR09SSVRITV9SQU5ET00QAhInCiNCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9DT05ORUNUSU9OUxADEikKJUJBTEFOQ0VfQUxHT1JJVEhNX0xFQVNUX1JFQ0VOVExZX1VTRUQQBBIqCiZCQUxBTkNFX0FMR09SSVRITV9XRUlHSFRFRF9ST1VORF9ST0JJThAFEh8KG0JBTEFOQ0VfQUxHT1JJVEhNX1JJTkdfSEFTSBAGEhwKGEJBTEFOQ0VfQUxHT1JJVEhNX01BR0xFVhAHKoMBChNUcmFmZmljRGlzdHJpYnV0aW9uEiQKIFRSQUZGSUNfRElTVFJJQlVUSU9OX1VOU1BFQ0lGSUVEEAASIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9aT05FEAESIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9OT0RFEAIqkQEKDFBvbGljeUFjdGlvbhIdChlQT0xJQ1lfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFwoTUE9MSUNZX0FDVElPTl9BTExPVxABEhYKElBPTElDWV9BQ1RJT05fREVOWRACEhcKE1BPTElDWV9BQ1RJT05fQVVESVQQAxIYChRQT0xJQ1lfQUNUSU9OX0NVU1RPTRAEKlQKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEiEKHU9VVEJPVU5EX1BPTElDWV9SRUdJU1RSWV9PTkxZEAEqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkiSAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvciJSCg1SZXNvdXJjZUVycm9yEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJ+ChFDb25maWd1cmVSZXNwb25zZRINCgVub25jZRgBIAEoBBIkCglyZXNvdXJjZXMYAiADKAsyES53ZWZ0LnYxLlJlc291cmNlEiYKB3JlbW92ZWQYAyADKAsyFS53ZWZ0LnYxLlJlc291cmNlTmFtZRIMCgRtb3JlGAQgASgIIkEKDFJlc291cmNlTmFtZRIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCSLXAwoIUmVzb3VyY2USDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEiUKCHdvcmtsb2FkGAMgASgLMhEud2VmdC52MS5Xb3JrbG9hZEgAEiMKB3NlcnZpY2UYBCABKAsyEC53ZWZ0LnYxLlNlcnZpY2VIABIwCg5lbmRwb2ludF9zbGljZRgFIAEoCzIWLndlZnQudjEuRW5kcG9pbnRTbGljZUgAEicKCWVucm9sbWVudBgGIAEoCzISLndlZnQudjEuRW5yb2xtZW50SAASIQoGcG9saWN5GAcgASgLMg8ud2VmdC52MS5Qb2xpY3lIABIhCgZidW5kbGUYCCABKAsyDy53ZWZ0LnYxLkJ1bmRsZUgAEiUKCHNldHRpbmdzGAkgASgLMhEud2VmdC52MS5TZXR0aW5nc0gAEikKCnJldm9jYXRpb24YCiABKAsyEy53ZWZ0LnYxLlJldm9jYXRpb25IABIjCgd0cmFmZmljGAsgASgLMhAud2VmdC52MS5UcmFmZmljSAASQAoWcmVxdWVzdF9hdXRoZW50aWNhdGlvbhgMIAEoCzIeLndlZnQudjEuUmVxdWVzdEF1dGhlbnRpY2F0aW9uSABCBgoEYm9keSJRCglNdGxzTW9kZXMSIgoHZGVmYXVsdBgBIAEoDjIRLndlZnQudjEuTXRsc01vZGUSIAoFcG9ydHMYAiADKAsyES53ZWZ0LnYxLlBvcnRNb2RlIjkKCFBvcnRNb2RlEgwKBHBvcnQYASABKA0SHwoEbW9kZRgCIAEoDjIRLndlZnQudjEuTXRsc01vZGUixAEKCFdvcmtsb2FkEgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSDAoEbm9kZRgFIAEoCRIRCglhZGRyZXNzZXMYBiADKAkSDgoGdHVubmVsGAcgASgIEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSDQoFb3duZXIYCSABKAkSDgoGd2VpZ2h0GAogASgNIvIBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgSMgoMZGlzdHJpYnV0aW9uGAcgASgOMhwud2VmdC52MS5UcmFmZmljRGlzdHJpYnV0aW9uEhgKEGFmZmluaXR5X3NlY29uZHMYCCABKA0imAMKB1RyYWZmaWMSEAoIc2VydmljZXMYASADKAkSGgoSY29ubmVjdF90aW1lb3V0X21zGAIgASgNEg8KB3JldHJpZXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhcKD21heF9jb25uZWN0aW9ucxgFIAEoDRIkChxtYXhfY29ubmVjdGlvbnNfcGVyX2VuZHBvaW50GAYgASgNEhMKC21heF9wZW5kaW5nGAcgASgNEhoKEnBlbmRpbmdfdGltZW91dF9tcxgIIAEoDRIRCgl3YXJtdXBfbXMYCSABKA0SHgoWd2FybXVwX21pbmltdW1fcGVyY2VudBgKIAEoDRIZChFtYWdsZXZfdGFibGVfc2l6ZRgLIAEoDRIjCghvdXRsaWVycxgMIAEoCzIRLndlZnQudjEuT3V0bGllcnMSJAoJdGNwX2NoZWNrGA0gASgLMhEud2VmdC52MS5UY3BDaGVjaxIsCglhbGdvcml0aG0YDiABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0ifAoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SGAoQYmFzZV9lamVjdGlvbl9tcxgCIAEoDRIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgDIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYBCABKA0iawoIVGNwQ2hlY2sSEwoLaW50ZXJ2YWxfbXMYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIZChFoZWFsdGh5X3RocmVzaG9sZBgDIAEoDRIbChN1bmhlYWx0aHlfdGhyZXNob2xkGAQgASgNIj8KC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkijQEKDUVuZHBvaW50U2xpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHc2VydmljZRgDIAEoCRIkCgVwb3J0cxgEIAMoCzIVLndlZnQudjEuRW5kcG9pbnRQb3J0EiQKCWVuZHBvaW50cxgFIAMoCzIRLndlZnQudjEuRW5kcG9pbnQiKgoMRW5kcG9pbnRQb3J0EgwKBG5hbWUYASABKAkSDAoEcG9ydBgCIAEoDSKQAQoIRW5kcG9pbnQSDwoHYWRkcmVzcxgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIMCgRub2RlGAMgASgJEg0KBXJlYWR5GAQgASgIEhAKCGRyYWluaW5nGAUgASgIEgwKBHpvbmUYBiABKAkSEQoJZm9yX3pvbmVzGAcgAygJEhEKCWZvcl9ub2RlcxgIIAMoCSLUAgoJRW5yb2xtZW50EgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSEQoJYWRkcmVzc2VzGAUgAygJEhIKCm5ldG5zX3BhdGgYBiABKAkSEAoIcG9saWNpZXMYByADKAkSIQoFbW9kZXMYCCABKAsyEi53ZWZ0LnYxLk10bHNNb2RlcxIeCgZwcm9iZXMYCSADKAsyDi53ZWZ0LnYxLlByb2JlEhYKDm5vZGVfYWRkcmVzc2VzGAogAygJEg0KBW93bmVyGAsgASgJEi4KCmV4Y2x1c2lvbnMYDCABKAsyGi53ZWZ0LnYxLkNhcHR1cmVFeGNsdXNpb25zEgwKBHpvbmUYDSABKAkSHwoXcmVxdWVzdF9hdXRoZW50aWNhdGlvbnMYDiADKAkijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIoEBCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlEhAKCHByb3ZpZGVyGAUgASgJInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIqAFCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyEjoKEnJlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEj4KFm5vdF9yZXF1ZXN0X3ByaW5jaXBhbHMYDCADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBInChByZW1vdGVfaXBfYmxvY2tzGA0gAygLMg0ud2VmdC52MS5DaWRyEisKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGA4gAygLMg0ud2VmdC52MS5DaWRyIpsCCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNEiMKBWhvc3RzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBInCglub3RfaG9zdHMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB21ldGhvZHMYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9tZXRob2RzGAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIjCgVwYXRocxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X3BhdGhzGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCLIAwoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDRI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCiADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAsgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSDAoEbmFtZRgMIAMoCSJJChVSZXF1ZXN0QXV0aGVudGljYXRpb24SDwoHaW52YWxpZBgBIAEoCBIfCgVydWxlcxgCIAMoCzIQLndlZnQudjEuSnd0UnVsZSLUAgoHSnd0UnVsZRIOCgZpc3N1ZXIYASABKAkSEQoJYXVkaWVuY2VzGAIgAygJEg4KBGp3a3MYAyABKAlIABISCghqd2tzX3VyaRgEIAEoCUgAEhQKCmRpc2NvdmVyZWQYBSABKAhIABIqCgxmcm9tX2hlYWRlcnMYBiADKAsyFC53ZWZ0LnYxLlRva2VuSGVhZGVyEhMKC2Zyb21fcGFyYW1zGAcgAygJEhQKDGZyb21fY29va2llcxgIIAMoCRIgChhvdXRwdXRfcGF5bG9hZF90b19oZWFkZXIYCSABKAkSNwoXb3V0cHV0X2NsYWltX3RvX2hlYWRlcnMYCiADKAsyFi53ZWZ0LnYxLkNsYWltVG9IZWFkZXISHgoWZm9yd2FyZF9vcmlnaW5hbF90b2tlbhgLIAEoCBISCgp0aW1lb3V0X21zGAwgASgNQgYKBGtleXMiKwoLVG9rZW5IZWFkZXISDAoEbmFtZRgBIAEoCRIOCgZwcmVmaXgYAiABKAkiLgoNQ2xhaW1Ub0hlYWRlchIOCgZoZWFkZXIYASABKAkSDQoFY2xhaW0YAiADKAkihgIKFUF1dGhvcml6YXRpb25Qcm92aWRlchIMCgRuYW1lGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDAoEcG9ydBgDIAEoDRISCgp0aW1lb3V0X21zGAQgASgNEhEKCWZhaWxfb3BlbhgFIAEoCBIXCg9zdGF0dXNfb25fZXJyb3IYBiABKA0SIgoEYm9keRgHIAEoCzIULndlZnQudjEuQm9keUluQ2hlY2sSJwoEZ3JwYxgIIAEoCzIXLndlZnQudjEuR3JwY0F1dGhvcml6ZXJIABInCgRodHRwGAkgASgLMhcud2VmdC52MS5IdHRwQXV0aG9yaXplckgAQgoKCHByb3RvY29sIk4KC0JvZHlJbkNoZWNrEhEKCW1heF9ieXRlcxgBIAEoDRIVCg1hbGxvd19wYXJ0aWFsGAIgASgIEhUKDXBhY2tfYXNfYnl0ZXMYAyABKAgiEAoOR3JwY0F1dGhvcml6ZXIiswIKDkh0dHBBdXRob3JpemVyEhMKC3BhdGhfcHJlZml4GAEgASgJEi0KD3JlcXVlc3RfaGVhZGVycxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoSYWRkaXRpb25hbF9oZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyEjcKGXVwc3RyZWFtX2hlYWRlcnNfb25fYWxsb3cYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjkKG2Rvd25zdHJlYW1faGVhZGVyc19vbl9hbGxvdxgFIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSOAoaZG93bnN0cmVhbV9oZWFkZXJzX29uX2RlbnkYBiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoImQKFVJlcXVlc3RQcmluY2lwYWxNYXRjaBIkCgZpc3N1ZXIYASABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB3N1YmplY3QYAiABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoInEKC1N0cmluZ01hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASEAoGc3VmZml4GAMgASgJSAASEQoHcHJlc2VudBgEIAEoCEgAEhIKCHRlbXBsYXRlGAUgASgJSABCBgoEa2luZCI0ChFTZXJ2aWNlQWNjb3VudFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIuCgRDaWRyEg8KB2FkZHJlc3MYASABKAwSFQoNcHJlZml4X2xlbmd0aBgCIAEoDSJOCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg0KBXJvb3RzGAIgAygMEg4KBmlzc3VlchgDIAEoCRIPCgdyZXRpcmVkGAQgAygJIisKClJldm9jYXRpb24SDAoEbm9kZRgBIAEoCRIPCgdzZXJpYWxzGAIgAygJIvgBCghTZXR0aW5ncxIUCgx0cnVzdF9kb21haW4YASABKAkSHAoUdHJ1c3RfZG9tYWluX2FsaWFzZXMYAiADKAkSHQoVbGVhZl9saWZldGltZV9zZWNvbmRzGAMgASgNEhIKCmFjY2Vzc19sb2cYBCABKAgSMAoPb3V0Ym91bmRfcG9saWN5GAUgASgOMhcud2VmdC52MS5PdXRib3VuZFBvbGljeRISCgpsb2NhbF9qd2tzGAYgASgIEj8KF2F1dGhvcml6YXRpb25fcHJvdmlkZXJzGAcgAygLMh4ud2VmdC52MS5BdXRob3JpemF0aW9uUHJvdmlkZXIivgEKBlJlcG9ydBIPCgd2ZXJzaW9uGAEgASgJEigKCGNhcHR1cmVzGAIgAygLMhYud2VmdC52MS5DYXB0dXJlUmVwb3J0EiMKBmxlYXZlcxgDIAMoCzITLndlZnQudjEuTGVhZlJlcG9ydBImCgdidW5kbGVzGAQgAygLMhUud2VmdC52MS5CdW5kbGVSZXBvcnQSLAoNb2xkZXJfdHVubmVscxgFIAMoCzIVLndlZnQudjEuT2xkZXJUdW5uZWxzIoABCg1DYXB0dXJlUmVwb3J0EgsKA3VpZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLndlZnQudjEuQ2FwdHVyZVN0YXRlEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEhsKE2Nvbm5lY3Rpb25zX291dHNpZGUYBSABKA0iawoKTGVhZlJlcG9ydBIQCghpZGVudGl0eRgBIAEoCRIOCgZpc3N1ZXIYAiABKAkSFAoMbm90X2FmdGVyX21zGAMgASgDEg4KBnNlcmlhbBgEIAEoCRIVCg1ub3RfYmVmb3JlX21zGAUgASgDIi0KDE9sZGVyVHVubmVscxIOCgZpc3N1ZXIYASABKAkSDQoFY291bnQYAiABKA0iNQoMQnVuZGxlUmVwb3J0EhQKDHRydXN0X2RvbWFpbhgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIjAKCFNuYXBzaG90EiQKCXJlc291cmNlcxgBIAMoCzIRLndlZnQudjEuUmVzb3VyY2UiLwoOQ2VydGlmeVJlcXVlc3QSCwoDY3NyGAEgASgMEhAKCHdvcmtsb2FkGAIgASgJIiAKD0NlcnRpZnlSZXNwb25zZRINCgVjaGFpbhgBIAMoDCrWAgoMUmVzb3VyY2VLaW5kEh0KGVJFU09VUkNFX0tJTkRfVU5TUEVDSUZJRUQQABIaChZSRVNPVVJDRV9LSU5EX1dPUktMT0FEEAESGQoVUkVTT1VSQ0VfS0lORF9TRVJWSUNFEAISIAocUkVTT1VSQ0VfS0lORF9FTkRQT0lOVF9TTElDRRADEhsKF1JFU09VUkNFX0tJTkRfRU5ST0xNRU5UEAQSGAoUUkVTT1VSQ0VfS0lORF9QT0xJQ1kQBRIYChRSRVNPVVJDRV9LSU5EX0JVTkRMRRAGEhoKFlJFU09VUkNFX0tJTkRfU0VUVElOR1MQBxIcChhSRVNPVVJDRV9LSU5EX1JFVk9DQVRJT04QCBIZChVSRVNPVVJDRV9LSU5EX1RSQUZGSUMQCRIoCiRSRVNPVVJDRV9LSU5EX1JFUVVFU1RfQVVUSEVOVElDQVRJT04QCipsCghNdGxzTW9kZRIZChVNVExTX01PREVfVU5TUEVDSUZJRUQQABIUChBNVExTX01PREVfU1RSSUNUEAESGAoUTVRMU19NT0RFX1BFUk1JU1NJVkUQAhIVChFNVExTX01PREVfRElTQUJMRRADKrUCChBCYWxhbmNlQWxnb3JpdGhtEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIQodQkFMQU5DRV9BTEdPUklUSE1fUk9VTkRfUk9CSU4QARIcChhCQUxBTkNFX0FMR09SSVRITV9SQU5ET00QAhInCiNCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9DT05ORUNUSU9OUxADEikKJUJBTEFOQ0VfQUxHT1JJVEhNX0xFQVNUX1JFQ0VOVExZX1VTRUQQBBIqCiZCQUxBTkNFX0FMR09SSVRITV9XRUlHSFRFRF9ST1VORF9ST0JJThAFEh8KG0JBTEFOQ0VfQUxHT1JJVEhNX1JJTkdfSEFTSBAGEhwKGEJBTEFOQ0VfQUxHT1JJVEhNX01BR0xFVhAHKoMBChNUcmFmZmljRGlzdHJpYnV0aW9uEiQKIFRSQUZGSUNfRElTVFJJQlVUSU9OX1VOU1BFQ0lGSUVEEAASIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9aT05FEAESIgoeVFJBRkZJQ19ESVNUUklCVVRJT05fU0FNRV9OT0RFEAIqkQEKDFBvbGljeUFjdGlvbhIdChlQT0xJQ1lfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFwoTUE9MSUNZX0FDVElPTl9BTExPVxABEhYKElBPTElDWV9BQ1RJT05fREVOWRACEhcKE1BPTElDWV9BQ1RJT05fQVVESVQQAxIYChRQT0xJQ1lfQUNUSU9OX0NVU1RPTRAEKlQKDk91dGJvdW5kUG9saWN5Eh8KG09VVEJPVU5EX1BPTElDWV9VTlNQRUNJRklFRBAAEiEKHU9VVEJPVU5EX1BPTElDWV9SRUdJU1RSWV9PTkxZEAEqmwEKDENhcHR1cmVTdGF0ZRIdChlDQVBUVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVQ0FQVFVSRV9TVEFURV9QRU5ESU5HEAESGgoWQ0FQVFVSRV9TVEFURV9DQVBUVVJFRBACEhsKF0NBUFRVUkVfU1RBVEVfUkVMRUFTSU5HEAMSGAoUQ0FQVFVSRV9TVEFURV9GQUlMRUQQBDKTAQoLTm9kZVNlcnZpY2USRgoJQ29uZmlndXJlEhkud2VmdC52MS5Db25maWd1cmVSZXF1ZXN0Ghoud2VmdC52MS5Db25maWd1cmVSZXNwb25zZSgBMAESPAoHQ2VydGlmeRIXLndlZnQudjEuQ2VydGlmeVJlcXVlc3QaGC53ZWZ0LnYxLkNlcnRpZnlSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -328,6 +328,12 @@ export type Resource = Message<"weft.v1.Resource"> & {
      */
     value: Traffic;
     case: "traffic";
+  } | {
+    /**
+     * @generated from field: weft.v1.RequestAuthentication request_authentication = 12;
+     */
+    value: RequestAuthentication;
+    case: "requestAuthentication";
   } | { case: undefined; value?: undefined };
 };
 
@@ -866,6 +872,13 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
    * @generated from field: string zone = 13;
    */
   zone: string;
+
+  /**
+   * Names of the RequestAuthentications that select the pod.
+   *
+   * @generated from field: repeated string request_authentications = 14;
+   */
+  requestAuthentications: string[];
 };
 
 /**
@@ -1324,6 +1337,320 @@ export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 31);
 
 /**
+ * A compiled RequestAuthentication; its name is Resource.name.
+ *
+ * @generated from message weft.v1.RequestAuthentication
+ */
+export type RequestAuthentication = Message<"weft.v1.RequestAuthentication"> & {
+  /**
+   * @generated from field: bool invalid = 1;
+   */
+  invalid: boolean;
+
+  /**
+   * @generated from field: repeated weft.v1.JwtRule rules = 2;
+   */
+  rules: JwtRule[];
+};
+
+/**
+ * Describes the message weft.v1.RequestAuthentication.
+ * Use `create(RequestAuthenticationSchema)` to create a new message.
+ */
+export const RequestAuthenticationSchema: GenMessage<RequestAuthentication> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 32);
+
+/**
+ * @generated from message weft.v1.JwtRule
+ */
+export type JwtRule = Message<"weft.v1.JwtRule"> & {
+  /**
+   * @generated from field: string issuer = 1;
+   */
+  issuer: string;
+
+  /**
+   * Empty: any.
+   *
+   * @generated from field: repeated string audiences = 2;
+   */
+  audiences: string[];
+
+  /**
+   * @generated from oneof weft.v1.JwtRule.keys
+   */
+  keys: {
+    /**
+     * The key set itself, as JSON.
+     *
+     * @generated from field: string jwks = 3;
+     */
+    value: string;
+    case: "jwks";
+  } | {
+    /**
+     * @generated from field: string jwks_uri = 4;
+     */
+    value: string;
+    case: "jwksUri";
+  } | {
+    /**
+     * Where the issuer's discovery document says (OpenID Connect Discovery 1.0, 4).
+     *
+     * @generated from field: bool discovered = 5;
+     */
+    value: boolean;
+    case: "discovered";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: repeated weft.v1.TokenHeader from_headers = 6;
+   */
+  fromHeaders: TokenHeader[];
+
+  /**
+   * @generated from field: repeated string from_params = 7;
+   */
+  fromParams: string[];
+
+  /**
+   * @generated from field: repeated string from_cookies = 8;
+   */
+  fromCookies: string[];
+
+  /**
+   * Empty: to none.
+   *
+   * @generated from field: string output_payload_to_header = 9;
+   */
+  outputPayloadToHeader: string;
+
+  /**
+   * @generated from field: repeated weft.v1.ClaimToHeader output_claim_to_headers = 10;
+   */
+  outputClaimToHeaders: ClaimToHeader[];
+
+  /**
+   * @generated from field: bool forward_original_token = 11;
+   */
+  forwardOriginalToken: boolean;
+
+  /**
+   * @generated from field: uint32 timeout_ms = 12;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message weft.v1.JwtRule.
+ * Use `create(JwtRuleSchema)` to create a new message.
+ */
+export const JwtRuleSchema: GenMessage<JwtRule> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 33);
+
+/**
+ * @generated from message weft.v1.TokenHeader
+ */
+export type TokenHeader = Message<"weft.v1.TokenHeader"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string prefix = 2;
+   */
+  prefix: string;
+};
+
+/**
+ * Describes the message weft.v1.TokenHeader.
+ * Use `create(TokenHeaderSchema)` to create a new message.
+ */
+export const TokenHeaderSchema: GenMessage<TokenHeader> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 34);
+
+/**
+ * @generated from message weft.v1.ClaimToHeader
+ */
+export type ClaimToHeader = Message<"weft.v1.ClaimToHeader"> & {
+  /**
+   * @generated from field: string header = 1;
+   */
+  header: string;
+
+  /**
+   * Path from the outermost object inwards.
+   *
+   * @generated from field: repeated string claim = 2;
+   */
+  claim: string[];
+};
+
+/**
+ * Describes the message weft.v1.ClaimToHeader.
+ * Use `create(ClaimToHeaderSchema)` to create a new message.
+ */
+export const ClaimToHeaderSchema: GenMessage<ClaimToHeader> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 35);
+
+/**
+ * Whom CUSTOM policies ask.
+ *
+ * @generated from message weft.v1.AuthorizationProvider
+ */
+export type AuthorizationProvider = Message<"weft.v1.AuthorizationProvider"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * `namespace/name` of the Service.
+   *
+   * @generated from field: string service = 2;
+   */
+  service: string;
+
+  /**
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * @generated from field: uint32 timeout_ms = 4;
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: bool fail_open = 5;
+   */
+  failOpen: boolean;
+
+  /**
+   * Of the answer to callers where the provider cannot be asked.
+   *
+   * @generated from field: uint32 status_on_error = 6;
+   */
+  statusOnError: number;
+
+  /**
+   * Absent: without the body.
+   *
+   * @generated from field: weft.v1.BodyInCheck body = 7;
+   */
+  body?: BodyInCheck | undefined;
+
+  /**
+   * @generated from oneof weft.v1.AuthorizationProvider.protocol
+   */
+  protocol: {
+    /**
+     * @generated from field: weft.v1.GrpcAuthorizer grpc = 8;
+     */
+    value: GrpcAuthorizer;
+    case: "grpc";
+  } | {
+    /**
+     * @generated from field: weft.v1.HttpAuthorizer http = 9;
+     */
+    value: HttpAuthorizer;
+    case: "http";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.AuthorizationProvider.
+ * Use `create(AuthorizationProviderSchema)` to create a new message.
+ */
+export const AuthorizationProviderSchema: GenMessage<AuthorizationProvider> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 36);
+
+/**
+ * @generated from message weft.v1.BodyInCheck
+ */
+export type BodyInCheck = Message<"weft.v1.BodyInCheck"> & {
+  /**
+   * @generated from field: uint32 max_bytes = 1;
+   */
+  maxBytes: number;
+
+  /**
+   * @generated from field: bool allow_partial = 2;
+   */
+  allowPartial: boolean;
+
+  /**
+   * @generated from field: bool pack_as_bytes = 3;
+   */
+  packAsBytes: boolean;
+};
+
+/**
+ * Describes the message weft.v1.BodyInCheck.
+ * Use `create(BodyInCheckSchema)` to create a new message.
+ */
+export const BodyInCheckSchema: GenMessage<BodyInCheck> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 37);
+
+/**
+ * Envoy's ext_authz: envoy.service.auth.v3.Authorization/Check.
+ *
+ * @generated from message weft.v1.GrpcAuthorizer
+ */
+export type GrpcAuthorizer = Message<"weft.v1.GrpcAuthorizer"> & {
+};
+
+/**
+ * Describes the message weft.v1.GrpcAuthorizer.
+ * Use `create(GrpcAuthorizerSchema)` to create a new message.
+ */
+export const GrpcAuthorizerSchema: GenMessage<GrpcAuthorizer> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 38);
+
+/**
+ * @generated from message weft.v1.HttpAuthorizer
+ */
+export type HttpAuthorizer = Message<"weft.v1.HttpAuthorizer"> & {
+  /**
+   * @generated from field: string path_prefix = 1;
+   */
+  pathPrefix: string;
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch request_headers = 2;
+   */
+  requestHeaders: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.HttpHeader additional_headers = 3;
+   */
+  additionalHeaders: HttpHeader[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch upstream_headers_on_allow = 4;
+   */
+  upstreamHeadersOnAllow: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch downstream_headers_on_allow = 5;
+   */
+  downstreamHeadersOnAllow: StringMatch[];
+
+  /**
+   * @generated from field: repeated weft.v1.StringMatch downstream_headers_on_deny = 6;
+   */
+  downstreamHeadersOnDeny: StringMatch[];
+};
+
+/**
+ * Describes the message weft.v1.HttpAuthorizer.
+ * Use `create(HttpAuthorizerSchema)` to create a new message.
+ */
+export const HttpAuthorizerSchema: GenMessage<HttpAuthorizer> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 39);
+
+/**
  * @generated from message weft.v1.RequestPrincipalMatch
  */
 export type RequestPrincipalMatch = Message<"weft.v1.RequestPrincipalMatch"> & {
@@ -1343,7 +1670,7 @@ export type RequestPrincipalMatch = Message<"weft.v1.RequestPrincipalMatch"> & {
  * Use `create(RequestPrincipalMatchSchema)` to create a new message.
  */
 export const RequestPrincipalMatchSchema: GenMessage<RequestPrincipalMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1392,7 +1719,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1414,7 +1741,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1436,7 +1763,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 43);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1472,7 +1799,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 44);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1498,7 +1825,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 45);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1528,6 +1855,18 @@ export type Settings = Message<"weft.v1.Settings"> & {
    * @generated from field: weft.v1.OutboundPolicy outbound_policy = 5;
    */
   outboundPolicy: OutboundPolicy;
+
+  /**
+   * Key sets may be fetched from loopback and link-local addresses of the node proxy.
+   *
+   * @generated from field: bool local_jwks = 6;
+   */
+  localJwks: boolean;
+
+  /**
+   * @generated from field: repeated weft.v1.AuthorizationProvider authorization_providers = 7;
+   */
+  authorizationProviders: AuthorizationProvider[];
 };
 
 /**
@@ -1535,7 +1874,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 46);
 
 /**
  * Whole: replaces the node's report before.
@@ -1574,7 +1913,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 47);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1611,7 +1950,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 48);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1650,7 +1989,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 49);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -1676,7 +2015,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 42);
+  messageDesc(file_weft_v1_node, 50);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -1698,7 +2037,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 43);
+  messageDesc(file_weft_v1_node, 51);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -1717,7 +2056,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 44);
+  messageDesc(file_weft_v1_node, 52);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -1743,7 +2082,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 45);
+  messageDesc(file_weft_v1_node, 53);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -1762,7 +2101,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 46);
+  messageDesc(file_weft_v1_node, 54);
 
 /**
  * @generated from enum weft.v1.ResourceKind
@@ -1817,6 +2156,11 @@ export const ResourceKind = {
    * @generated from enum value: RESOURCE_KIND_TRAFFIC = 9;
    */
   TRAFFIC: 9,
+
+  /**
+   * @generated from enum value: RESOURCE_KIND_REQUEST_AUTHENTICATION = 10;
+   */
+  REQUEST_AUTHENTICATION: 10,
 } as const;
 
 /**
