@@ -70,6 +70,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/tcp",
     "nodeproxy/tunnel",
   ],
+  "nodeproxy/jwt": ["core/model", "nodeproxy/authz"],
   "nodeproxy/outbound": [
     "core/model",
     "nodeproxy/authz",
