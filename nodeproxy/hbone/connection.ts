@@ -6,6 +6,8 @@
  * Ties reader, streams and writer together; judges no frame (`incoming.ts`) and asks nobody's identity.
  */
 import type { Socket } from "node:net";
+import { minRoundTripMs } from "../sys/tcp-socket.ts";
+import { descriptorOf } from "../tcp/accept.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { HboneError } from "./hbone-error.ts";
@@ -13,13 +15,13 @@ import { Incoming, type IncomingLine } from "./incoming.ts";
 import { Outgoing } from "./outgoing.ts";
 import { applySettings, DEFAULT_SETTINGS, type PeerSettings } from "./peer-settings.ts";
 import { CODE, MAX_WINDOW } from "./protocol.ts";
-import { GROWTH } from "./receive-window.ts";
 import type { RequestFields } from "./request-fields.ts";
 import { SendQueue } from "./send-queue.ts";
 import { HboneStream } from "./stream.ts";
 import type { StreamLine } from "./stream-line.ts";
 import { StreamTable } from "./stream-table.ts";
 import { TurnReader } from "./turn-reader.ts";
+import { WindowPool } from "./window-pool.ts";
 
 /** For a peer that takes neither our last words nor the end. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -48,6 +50,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
   readonly socket: Socket;
   readonly streams = new StreamTable();
   readonly out: Outgoing;
+  readonly windows: WindowPool;
   readonly #owner: ConnectionOwner;
   readonly #isServer: boolean;
   readonly #incoming: Incoming;
@@ -58,7 +61,6 @@ export class HboneConnection implements StreamLine, IncomingLine {
   readonly #pings: (() => void)[] = [];
   #peer: PeerSettings = DEFAULT_SETTINGS;
   #isReady = false;
-  #growth = GROWTH;
   #nextId = 1;
   /** Highest stream of the peer that is still looked at. */
   #lastTaken = MAX_WINDOW;
@@ -68,6 +70,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
 
   constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions) {
     this.socket = socket;
+    this.windows = new WindowPool(() => minRoundTripMs(descriptorOf(socket)));
     this.#owner = owner;
     this.#isServer = options.isServer;
     this.#writer = new FrameWriter(socket, this.#queue, (error) => this.#fail(error));
@@ -85,12 +88,6 @@ export class HboneConnection implements StreamLine, IncomingLine {
   get endedBy(): string | undefined {
     return this.#endedBy;
   }
-
-  readonly lendGrowth = (wanted: number): number => {
-    const lent = Math.min(wanted, this.#growth);
-    this.#growth -= lent;
-    return lent;
-  };
 
   /** No new streams: GOAWAY was said or heard, or it is gone. */
   get isClosing(): boolean {
@@ -160,7 +157,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
 
   streamClosed(stream: HboneStream, wasResetByUs: boolean): void {
     if (!this.streams.remove(stream, wasResetByUs)) return;
-    this.#growth += stream.grown;
+    this.windows.giveBack(stream.grown);
     this.#owner.onStreamClosed?.(stream);
     if (this.#state === "closing" && this.streams.size === 0)
       setImmediate(() => this.#endIfUnused());

@@ -38,6 +38,8 @@ const FIXED_SIZE: ReadonlySet<number> = new Set([
   FRAME.ping,
   FRAME.windowUpdate,
 ]);
+/** A message of DATA is as much work as so many octets of it (as a power of two): a TLS record as 64 messages. */
+const COST_SHIFT = 8;
 const NONE: Buffer = Buffer.alloc(0);
 
 type State = "preface" | "head" | "pad length" | "data" | "padding" | "whole" | "skip";
@@ -180,6 +182,7 @@ export class FrameReader {
   #readData(chunk: Buffer, at: number): number {
     const end = Math.min(chunk.length, at + this.#left);
     this.#left -= end - at;
+    this.#cost += (end - at) >> COST_SHIFT;
     const isWhole = at === 0 && end === chunk.length;
     this.#sink.onDataChunk(isWhole ? chunk : chunk.subarray(at, end));
     if (this.#left === 0) this.#beginPadding();

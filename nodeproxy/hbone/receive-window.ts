@@ -6,15 +6,15 @@
  *
  *   100 streams × STREAM_WINDOW + GROWTH < CONNECTION_WINDOW
  *
- * so that readers that stall never take the connection's window from those that read.
+ * so that readers that stall never take the connection's window from those that read. While light streams share
+ * the connection with a bulk one, it is told of less than it has: what is on its way stands before them.
  */
+import { SHARED_WINDOW, type WindowPool } from "./window-pool.ts";
 
 /** Announced as SETTINGS_INITIAL_WINDOW_SIZE. */
 export const STREAM_WINDOW = 64 << 10;
 /** One stream's largest: 80 MB/s over a round trip of 50 ms. */
 const MAX_STREAM_WINDOW = 4 << 20;
-/** Of all streams of a connection together, beyond what they begin with. */
-export const GROWTH = 4 << 20;
 export const CONNECTION_WINDOW = 12 << 20;
 export const STREAM_PARTS = 2;
 /** Most of the window may be held by readers that stall: what the others read must come back before it is all used. */
@@ -22,9 +22,11 @@ export const CONNECTION_PARTS = 16;
 
 /** Windows that are read before a rate is taken: three round trips at least. */
 const SAMPLE_WINDOWS = 4;
-/** Smaller ones cost CPU, whatever the rate: each turn of the loop then reads and writes little. */
+/** Smaller ones cost a fast stream CPU: each turn of the loop then reads and writes little. */
 const BATCH_WINDOW = 1 << 20;
-/** A window twice as large must bring so much, or it was not what held the stream back. */
+/** Fast is what empties its window in less. */
+const BATCH_MS = 10;
+/** Where the round trip is not known: twice the window must bring so much, or it was not what held the stream back. */
 const WORTHWHILE = 1.3;
 
 export class ReceiveWindow {
@@ -55,14 +57,26 @@ export class ReceiveWindow {
     return this.#left >= 0;
   }
 
-  /** Octets have been read. Returns those that the peer is to be told of: a part of the window or more, else 0. */
-  release(octets: number): number {
+  /**
+   * Octets have been read. Returns those that the peer is to be told of: a part of the window or more, else 0.
+   * `pool`: of a stream's window.
+   */
+  release(octets: number, pool?: WindowPool): number {
     this.#read += octets;
-    if (this.#read * this.#parts < this.#size) return 0;
-    const increment = this.#read;
+    const size = this.#sizeNow(pool);
+    const increment = Math.min(this.#read, size - this.#left);
+    if (increment * this.#parts < size) return 0;
     this.#left += increment;
-    this.#read = 0;
+    this.#read -= increment;
     return increment;
+  }
+
+  /** What the peer may have on its way: all of it, or less while light streams wait behind that. */
+  #sizeNow(pool: WindowPool | undefined): number {
+    if (!pool) return this.#size;
+    if (this.#size > SHARED_WINDOW) return Math.min(this.#size, pool.limit);
+    pool.lightRead();
+    return this.#size;
   }
 
   /** Octets by which it is larger than it was at first. */
@@ -71,10 +85,10 @@ export class ReceiveWindow {
   }
 
   /**
-   * Grows where a larger window would bring more, by what `lend` gives; asked with each release. Returns by how
+   * Grows where a larger window would bring more, by what the pool lends; asked with each release. Returns by how
    * much. A larger one than the line needs only fills its buffers, where all the other streams wait behind it.
    */
-  grow(increment: number, lend: (wanted: number) => number): number {
+  grow(increment: number, pool: WindowPool): number {
     if (this.#sampledSinceMs === 0) {
       this.#sampledSinceMs = performance.now();
       return 0;
@@ -86,12 +100,18 @@ export class ReceiveWindow {
     this.#sampled = 0;
     this.#sampledSinceMs = now;
     const wanted = Math.min(this.#size, MAX_STREAM_WINDOW - this.#size);
-    if (wanted === 0) return 0;
-    if (this.#size >= BATCH_WINDOW && rate < this.#rate * WORTHWHILE) return 0;
+    if (wanted === 0 || !this.#isTooSmall(rate, pool)) return 0;
     this.#rate = rate;
-    const growth = lend(wanted);
+    const growth = pool.lend(wanted);
     this.#size += growth;
     this.#left += growth;
     return growth;
+  }
+
+  #isTooSmall(rate: number, pool: WindowPool): boolean {
+    if (this.#size < BATCH_WINDOW && rate * BATCH_MS >= this.#size) return true;
+    const { minRoundTripMs } = pool;
+    if (Number.isNaN(minRoundTripMs)) return rate >= this.#rate * WORTHWHILE;
+    return rate * minRoundTripMs * 2 >= this.#size;
   }
 }

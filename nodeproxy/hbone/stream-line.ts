@@ -1,6 +1,7 @@
 /** What a stream asks of the connection that it lies in, and what it tells whoever reads it. */
 import type { Outgoing } from "./outgoing.ts";
 import type { HboneStream } from "./stream.ts";
+import type { WindowPool } from "./window-pool.ts";
 
 export interface StreamLine {
   readonly out: Outgoing;
@@ -10,8 +11,8 @@ export interface StreamLine {
   queueData(stream: HboneStream): void;
   /** So many octets of the connection's window are free again. */
   release(octets: number): void;
-  /** Octets by which a stream's window may grow, of those wanted; its own until it closes. */
-  readonly lendGrowth: (wanted: number) => number;
+  /** What the windows of its streams share. */
+  readonly windows: WindowPool;
   /** Gone. `wasResetByUs`: frames of it may still be on their way. */
   streamClosed(stream: HboneStream, wasResetByUs: boolean): void;
 }

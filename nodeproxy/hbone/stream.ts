@@ -252,9 +252,9 @@ export class HboneStream {
   #release(octets: number): void {
     this.line.release(octets);
     if (this.#isClosed) return;
-    const increment = this.#window.release(octets);
+    const increment = this.#window.release(octets, this.line.windows);
     if (increment === 0 || this.#far !== "open") return;
-    const growth = this.#window.grow(increment, this.line.lendGrowth);
+    const growth = this.#window.grow(increment, this.line.windows);
     this.line.out.windowUpdate(this.id, increment + growth);
   }
 

@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
+import type { Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type HboneServer, startHboneServer } from "../../test/fakes/hbone-pair.ts";
 import { type HbonePeer, startHbonePeer } from "../../test/fakes/hbone-peer.ts";
 import { connectTo, FRAME, frame, headers } from "../../test/netns/raw-http2.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { PREFACE } from "./protocol.ts";
+import { type TurnOwner, TurnReader } from "./turn-reader.ts";
 
 const GREETING = Buffer.concat([PREFACE, frame([FRAME.settings, 0, 0])]);
 const CONNECT = connectTo("10.0.0.1:80");
@@ -11,6 +15,7 @@ const OCTETS = 50_000;
 let server: HboneServer;
 let peer: HbonePeer;
 
+const CHUNK = Buffer.alloc(16_000);
 const WORK = Buffer.alloc(100_000);
 
 beforeEach(async () => {
@@ -27,6 +32,22 @@ afterEach(async () => {
   peer.socket.destroy();
   await server.close();
 });
+
+/** As slow as a machine that does something else. */
+class SlowSink implements FrameSink, TurnOwner {
+  bytes = 0;
+
+  onDataChunk(chunk: Buffer): void {
+    for (let i = 0; i < 5; i += 1) createHash("sha256").update(WORK).digest();
+    this.bytes += chunk.length;
+  }
+
+  onDataBegin(): void {}
+  onDataEnd(): void {}
+  onFrame(): void {}
+  onError(): void {}
+  onLost(): void {}
+}
 
 /** The most by which `count` grows in one turn of the loop, until it is `all`. */
 async function mostInATurn(count: () => number, all: number): Promise<number> {
@@ -65,6 +86,17 @@ test("TurnReader: single octets are read in turns, in order, and the last of the
   expect(await mostInATurn(() => reader.bytes, OCTETS)).toBeLessThan(OCTETS / 2);
   expect(Buffer.concat(reader.chunks).every((octet, i) => octet === (i & 255))).toBe(true);
   expect(reader.hasEnded).toBe(true);
+});
+
+test("TurnReader: a turn of the loop takes a part of what a bulk transfer sends at once", async () => {
+  const socket = new PassThrough();
+  const sink = new SlowSink();
+  new TurnReader(socket as unknown as Socket, new FrameReader(sink, false), sink);
+  const frames = Array.from({ length: 40 }, () => frame([FRAME.data, 0, 1], CHUNK));
+  // Read within the call: not before its turn is watched.
+  setImmediate(() => socket.write(Buffer.concat(frames)));
+  const octets = frames.length * CHUNK.length;
+  expect(await mostInATurn(() => sink.bytes, octets)).toBeLessThan(octets / 2);
 });
 
 test("TurnReader: what was left of a connection that is ended is thrown away, and its socket closes", async () => {

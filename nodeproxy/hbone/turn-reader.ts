@@ -9,7 +9,7 @@ import { type Reading, readInPlace } from "../tcp/read-in-place.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { HboneError } from "./hbone-error.ts";
 
-/** In which some thousand small messages are read, or a handful of requests. */
+/** In which some thousand small messages are read, a handful of requests, or a quarter of a megabyte. */
 const TURN_MS = 1;
 /** In the units of `FrameReader`: the clock is looked at so often. */
 const STEP_COST = 64;

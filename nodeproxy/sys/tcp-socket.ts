@@ -38,7 +38,7 @@ const TCP_INFO = 11;
 const TCP_LISTEN = 10;
 
 const value = Buffer.alloc(4);
-const info = Buffer.alloc(32);
+const info = Buffer.alloc(152);
 const infoLength = Buffer.alloc(4);
 const address = Buffer.alloc(SOCKET_ADDRESS_BYTES);
 
@@ -90,6 +90,17 @@ export function waitingConnections(fd: number): number {
   checked(libc.getsockopt(fd, SOL_TCP, TCP_INFO, info, infoLength), "getsockopt tcp_info");
   // linux/tcp.h: state is the first byte; a listener counts its queue in tcpi_unacked.
   return info[0] === TCP_LISTEN ? info.readUInt32LE(24) : -1;
+}
+
+/** Of the connection's path, the shortest of late, as the kernels at both ends see it. NaN where it is not known. */
+export function minRoundTripMs(fd: number): number {
+  if (fd < 0) return Number.NaN;
+  infoLength.writeUInt32LE(info.length, 0);
+  if (libc.getsockopt(fd, SOL_TCP, TCP_INFO, info, infoLength) !== 0) return Number.NaN;
+  // linux/tcp.h: tcpi_min_rtt, microseconds, since Linux 4.6; all ones before the first measurement.
+  const microseconds =
+    infoLength.readUInt32LE(0) < info.length ? 0xffff_ffff : info.readUInt32LE(148);
+  return microseconds === 0xffff_ffff ? Number.NaN : microseconds / 1_000;
 }
 
 /** What the kernel holds against a connection, an errno, 0 for nothing. It is told once: end the socket. */
