@@ -1,4 +1,5 @@
 /** Where the operator is and how it is recognised, as the configuration says; files are read anew at each connection. */
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { TrustBundle } from "../core/model/trust-bundle.ts";
 import type { NodeProxyConfig } from "./config.ts";
@@ -22,6 +23,6 @@ export function operatorLineOf(
     bundles,
     serverIdentity: `spiffe://${trustDomain}/ns/weft-system/sa/weft-operator`,
     token: async () => (await readFile(tokenFile, "utf8")).trim(),
-    ...(config.joinToken ? { node: config.node } : {}),
+    ...(config.joinToken ? { self: { node: config.node, instance: randomUUID() } } : {}),
   };
 }

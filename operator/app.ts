@@ -133,7 +133,7 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
     onApplied: ({ node }, applied) => line.apply(node, applied),
     onReport: (_peer, report) => line.report(report),
     onGone: (node) => line.drop(node),
-    onBatch: (step) => metrics.countBatch(step),
+    counts: metrics,
     log,
     now: Date.now,
   });

@@ -22,6 +22,7 @@ export class OperatorMetrics {
   readonly #issued: Counter;
   readonly #refused: Counter<"reason">;
   readonly #waited: Histogram;
+  readonly #streams: Counter;
   readonly #batches: Readonly<Record<BatchStep, Counter>>;
   readonly #watchRestarts: Counter<"kind">;
   readonly #expiry = new Map<ExpiringCertificate, () => number>();
@@ -42,6 +43,10 @@ export class OperatorMetrics {
       buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10],
       registers: [registry],
     });
+    this.#streams = this.#counter(
+      "config_streams_total",
+      "Configuration streams that node proxies have opened",
+    );
     this.#batches = {
       sent: this.#counter("config_pushes_total", "Configuration batches sent to node proxies"),
       applied: this.#counter("config_acks_total", "Configuration batches that a node applied"),
@@ -64,6 +69,10 @@ export class OperatorMetrics {
     } else {
       this.#refused.inc({ reason: outcome.reason });
     }
+  }
+
+  countStream(): void {
+    this.#streams.inc();
   }
 
   countBatch(step: BatchStep): void {

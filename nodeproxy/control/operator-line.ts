@@ -21,6 +21,12 @@ const MAX_MESSAGE_BYTES = 8_388_608;
 const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 5_000 };
 const WRONG_IDENTITY = "WEFT_WRONG_IDENTITY";
 
+export interface NamedSelf {
+  readonly node: string;
+  /** Another for each that may run beside another; a newer stream of the same one replaces the older. */
+  readonly instance: string;
+}
+
 export interface OperatorLineOptions {
   /** `host:port`, IPv6 in brackets. */
   readonly address: string;
@@ -32,8 +38,8 @@ export interface OperatorLineOptions {
   readonly serverIdentity: string;
   /** Asked for every call, since kubelet rotates the file. */
   readonly token: () => Promise<string>;
-  /** File mode only: the node names itself. */
-  readonly node?: string;
+  /** File mode only: the node names itself, and which of its proxies this is. */
+  readonly self?: NamedSelf;
   readonly keepAlive?: KeepAlive;
 }
 
@@ -147,9 +153,10 @@ function lineError(cause: unknown, address: string): OperatorLineError {
       });
 }
 
-async function headersOf({ token, node }: OperatorLineOptions): Promise<Record<string, string>> {
+async function headersOf({ token, self }: OperatorLineOptions): Promise<Record<string, string>> {
   const authorization = `Bearer ${(await readCredential(token)).trim()}`;
-  return node === undefined ? { authorization } : { authorization, "weft-node": node };
+  if (!self) return { authorization };
+  return { authorization, "weft-node": self.node, "weft-instance": self.instance };
 }
 
 async function readCredential(read: () => string | Promise<string>): Promise<string> {

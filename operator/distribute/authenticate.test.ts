@@ -120,3 +120,14 @@ test.each(["../etc", "Node", "a..b", "-a", `${"a".repeat(63)}.`.repeat(4)])(
     expect(await join("secret", "secret", node)).toBe("bad_node_name");
   },
 );
+
+test("createJoinTokenAuthentication(): which of a node's proxies calls is what it says, and may be unsaid", async () => {
+  const authenticate = createJoinTokenAuthentication(() => "secret");
+  const headers = { authorization: "Bearer secret", "weft-node": "node-a" };
+  expect(await authenticate({ ...headers, "weft-instance": "one" })).toMatchObject({
+    instance: "one",
+  });
+  expect(await authenticate(headers)).not.toHaveProperty("instance");
+  const long = await authenticate({ ...headers, "weft-instance": "x".repeat(10_000) });
+  expect(long).toMatchObject({ instance: "x".repeat(64) });
+});

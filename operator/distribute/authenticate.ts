@@ -13,6 +13,8 @@ export interface NodePeer {
   readonly node: string;
   /** UID of the node proxy's own pod; absent in file mode. */
   readonly podUid?: string;
+  /** In file mode in place of it: which of the node's proxies says to be calling; absent from an older one. */
+  readonly instance?: string;
   /** When its token ends, and with it its stream. `Infinity` in file mode. */
   readonly expiresAtMs: number;
 }
@@ -44,6 +46,7 @@ export type ReviewToken = (
 /** RFC 1123 subdomain, the form of a Kubernetes node's name. */
 const NODE_NAME =
   /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const MAX_INSTANCE_LENGTH = 64;
 const MAX_TOKEN_LENGTH = 16_384;
 /** So long may a token outlive its revocation: short enough, and it spares a review for each certificate of a burst. */
 const CACHE_MS = 10_000;
@@ -123,7 +126,13 @@ export function createJoinTokenAuthentication(joinToken: () => string): Authenti
     if (typeof node !== "string" || node.length > 253 || !NODE_NAME.test(node)) {
       return refused("bad_node_name");
     }
-    return { kind: "node", node, expiresAtMs: Number.POSITIVE_INFINITY };
+    const instance = headers["weft-instance"];
+    return {
+      kind: "node",
+      node,
+      expiresAtMs: Number.POSITIVE_INFINITY,
+      ...(typeof instance === "string" ? { instance: instance.slice(0, MAX_INSTANCE_LENGTH) } : {}),
+    };
   };
 }
 

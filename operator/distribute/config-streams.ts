@@ -2,7 +2,8 @@
  * All open configuration streams: which node's pod has which, and when each must end.
  *
  * A newer stream of the same node proxy closes the older one (its connection may be half open). Two
- * pods of one node may both have a stream, as they do while one upgrades the other.
+ * of one node may both have a stream, as they do while one upgrades the other: what the older one still carries
+ * follows policy to its end.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeReport } from "../../core/model/node-report.ts";
@@ -37,10 +38,15 @@ export interface ConfigStreamsOptions {
   readonly onReport: (peer: NodePeer, report: NodeReport) => void;
   /** The last stream that speaks for the node has ended. */
   readonly onGone: (node: string) => void;
-  /** For metrics. */
-  readonly onBatch?: (step: BatchStep) => void;
+  readonly counts?: StreamCounts;
   readonly log: Log;
   readonly now: () => number;
+}
+
+/** For metrics. */
+export interface StreamCounts {
+  countStream(): void;
+  countBatch(step: BatchStep): void;
 }
 
 interface Open {
@@ -73,6 +79,7 @@ export class ConfigStreams {
     signal: AbortSignal,
   ): AsyncGenerator<ConfigureResponse, void, undefined> {
     if (this.#isClosing) throw new ConnectError("the operator is stopping", Code.Unavailable);
+    this.#options.counts?.countStream();
     this.#makeRoomFor(peer);
     const voice = this.#speakers.add(peer);
     const session = this.#openSession(peer, voice);
@@ -128,14 +135,14 @@ export class ConfigStreams {
   }
 
   #openSession(peer: NodePeer, voice: Voice): ConfigSession {
-    const { watchNodeConfig, onBatch, log } = this.#options;
+    const { watchNodeConfig, counts, log } = this.#options;
     const { node } = peer;
     return new ConfigSession({
       node,
       watch: (onChange) => watchNodeConfig(node, onChange),
       onApplied: (applied) => voice.apply(applied),
       onReport: (report) => voice.report(report),
-      onBatch: (step) => onBatch?.(step),
+      onBatch: (step) => counts?.countBatch(step),
       onReportRefused: (reasons) => log.warn({ node, reasons }, "node report refused"),
     });
   }
@@ -157,10 +164,10 @@ export class ConfigStreams {
 
   #makeRoomFor(peer: NodePeer): void {
     const ofNode = [...this.#open].filter((open) => open.peer.node === peer.node);
-    const samePod = ofNode.filter((open) => open.peer.podUid === peer.podUid);
-    const tooMany = ofNode.length - samePod.length - (MAX_STREAMS_A_NODE - 1);
-    const others = ofNode.filter((open) => open.peer.podUid !== peer.podUid);
-    for (const { session } of [...samePod, ...others.slice(0, Math.max(0, tooMany))]) {
+    const same = ofNode.filter((open) => isSameProxy(open.peer, peer));
+    const others = ofNode.filter((open) => !isSameProxy(open.peer, peer));
+    const tooMany = others.length - (MAX_STREAMS_A_NODE - 1);
+    for (const { session } of [...same, ...others.slice(0, Math.max(0, tooMany))]) {
       session.close(new ConnectError("a newer stream of this node is open", Code.Aborted));
     }
   }
@@ -175,4 +182,8 @@ export class ConfigStreams {
       Math.max(0, lifeMs),
     );
   }
+}
+
+function isSameProxy(a: NodePeer, b: NodePeer): boolean {
+  return a.podUid === b.podUid && a.instance === b.instance;
 }

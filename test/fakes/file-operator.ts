@@ -62,7 +62,7 @@ export class FileOperator {
       roots: () => readFileSync(this.#file("roots.pem"), "utf8"),
       serverIdentity: OPERATOR,
       token: async () => readFileSync(this.#file("join-token"), "utf8"),
-      node,
+      self: { node, instance: "the only one" },
     });
   }
 

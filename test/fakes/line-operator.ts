@@ -24,6 +24,7 @@ import {
 } from "../../core/x509/sign-certificate.ts";
 import { createRoot } from "../../operator/ca/root.ts";
 import {
+  type Authenticate,
   createTokenAuthentication,
   type NodePeer,
   type ReviewToken,
@@ -107,6 +108,8 @@ export interface LineOperatorOptions {
   readonly identity: ServerIdentity;
   readonly port?: number;
   readonly review?: ReviewToken;
+  /** In place of `review`. */
+  readonly authenticate?: Authenticate;
   readonly issue?: Issue;
   readonly onApplied?: (peer: NodePeer, applied: Applied) => void;
   readonly onReport?: (report: NodeReport) => void;
@@ -138,7 +141,7 @@ export async function openLineOperator(options: LineOperatorOptions): Promise<Li
   const server = await openNodeServer({
     listen: { host: "127.0.0.1", port },
     identity,
-    authenticate: createTokenAuthentication({ review, now: Date.now }),
+    authenticate: options.authenticate ?? createTokenAuthentication({ review, now: Date.now }),
     streams,
     certifier: new Certifier({ issue, now: Date.now, onOutcome: ignore }),
     log: silent,

@@ -147,7 +147,7 @@ function connectNode(node: string, grpcPort: number): WatchingNode {
     roots: () => readFileSync(join(directory, "roots.pem"), "utf8"),
     serverIdentity: OPERATOR,
     token: async () => readFileSync(join(directory, "join-token"), "utf8"),
-    node,
+    self: { node, instance: node },
   });
   nodes.push(connected);
   return connected;

@@ -313,6 +313,24 @@ test("a newer stream of the same pod closes the older; another pod of the node k
   expect(other.states).not.toContain("disconnected");
 });
 
+test("on files too, two node proxies of one node keep their streams, and a newer stream of one closes its older", async () => {
+  const { operator } = await operatorWith({
+    authenticate: createJoinTokenAuthentication(() => "join"),
+  });
+  function proxy(instance: string): Node {
+    return new Node(lineTo(operator.port, "join", { self: { node: "node-a", instance } }));
+  }
+  const old = proxy("old");
+  await old.synced();
+  const next = proxy("next");
+  await next.synced();
+  const nextAgain = proxy("next");
+  await next.until(() => next.states.includes("disconnected"));
+  await next.stream.close();
+  await nextAgain.synced();
+  expect(old.states).not.toContain("disconnected");
+});
+
 async function outcome(options: OperatorLineOptions): Promise<unknown> {
   const signal = AbortSignal.timeout(5_000);
   return openOperatorLine(options, signal).then(
@@ -377,7 +395,9 @@ test("certify(): gets the chain, and the reason of a refusal; the node is the to
         : { kind: "refused", reason: "workload_on_other_node", message: "not yours" };
     },
   });
-  const client = new CertifyClient(lineTo(operator.port, "node-a", { node: "node-b" }));
+  const client = new CertifyClient(
+    lineTo(operator.port, "node-a", { self: { node: "node-b", instance: "1" } }),
+  );
   toClose.push(() => client.close());
   const { signal } = new AbortController();
   const csr = Uint8Array.of(1, 2, 3);

@@ -27,6 +27,10 @@ test("upgrade: new connections are answered, every one, whichever node proxy tak
   expect(outcome.answered).toBeGreaterThanOrEqual(ANSWERED);
 });
 
+test("upgrade: each node proxy opens one stream to the operator, and takes nobody's", () => {
+  expect(outcome.streamsOpened).toBe(UPGRADES);
+});
+
 test("upgrade: open connections live to the drain budget of whoever carries them", () => {
   expect(outcome.cutEarly).toEqual([]);
   expect(outcome.cutInTime).toBeGreaterThan(0);

@@ -212,6 +212,15 @@ export async function untilConnected(world: World, names: readonly string[]): Pr
   });
 }
 
+/** How many streams node proxies have opened to the operator that runs now. */
+export async function countStreams(world: World): Promise<number> {
+  const url = `http://${world.hostAddress}:${OPERATOR_METRICS_PORT}/metrics`;
+  const text = await (await fetch(url)).text();
+  const [, count] = /^weft_operator_config_streams_total(?:\{.*\})? (\d+)$/m.exec(text) ?? [];
+  if (count === undefined) throw new Error("the operator counts no streams");
+  return Number(count);
+}
+
 /** Asks the node proxy's admin endpoint. */
 export async function adminGet<T>(node: WorldNode, path: string): Promise<T> {
   const response = await fetch(`http://${node.address}:${ADMIN_PORT}${path}`);

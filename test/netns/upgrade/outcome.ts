@@ -4,6 +4,8 @@ import type { Failure } from "../faults/load-messages.ts";
 export interface UpgradeOutcome {
   /** Node proxies that another took over from. */
   readonly upgrades: number;
+  /** Configuration streams that node proxies opened meanwhile. */
+  readonly streamsOpened: number;
   /** New connections that were answered. */
   readonly answered: number;
   /** New connections that were refused, reset or not answered. */

@@ -1,6 +1,7 @@
 /** Rolling restarts of all node proxies of a mesh, one after the other, under a steady load of new connections. */
 import { execFileSync } from "node:child_process";
 import { sized } from "../../soak.ts";
+import { countStreams } from "../../world/mesh.ts";
 import type { Failure } from "../faults/load-messages.ts";
 import { type FaultStage, now, SERVICE } from "../faults/stage.ts";
 import type { UpgradeOutcome } from "./outcome.ts";
@@ -16,6 +17,7 @@ const CLOCK_MS = 250;
 export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<UpgradeOutcome> {
   await stage.begin();
   for (const { name } of stage.world.pods) widenPorts(name);
+  const streamsBefore = await countStreams(stage.world);
   const toldMs: number[] = [];
   const ends: Promise<void>[] = [];
   const { failures, broken, ...tally } = await stage.underLoad(
@@ -40,6 +42,7 @@ export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<
   }
   return {
     upgrades: toldMs.length,
+    streamsOpened: (await countStreams(stage.world)) - streamsBefore,
     answered: tally.answered,
     lost: failures,
     cutEarly: broken.filter((one) => !isInTime(one)),

@@ -2415,7 +2415,8 @@ export const CaptureStateSchema: GenEnum<CaptureState> = /*@__PURE__*/
 
 /**
  * Every call carries `authorization: Bearer <token>`: a projected service-account token that the
- * operator checks by TokenReview, or in file mode the join token together with `weft-node: <name>`.
+ * operator checks by TokenReview, or in file mode the join token together with `weft-node: <name>`
+ * and `weft-instance: <id>`, which tells apart the two node proxies of an upgrade.
  *
  * @generated from service weft.v1.NodeService
  */
