@@ -14,7 +14,7 @@ import { decodeRef, decodeResource } from "./decode-resource.ts";
 import { enumKeyOf, RESOURCE_KINDS } from "./enum-table.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
-/** Why a resource was not applied. `kind` is undefined where the wire named one that is not known. */
+/** Why a resource was not applied, or not as it was sent. `kind` is undefined where the wire named one that is not known. */
 export interface RefusedResource {
   readonly kind: ResourceKind | undefined;
   readonly name: string;
@@ -22,11 +22,17 @@ export interface RefusedResource {
 }
 
 export type DecodedChanges =
-  | { readonly kind: "decoded"; readonly value: Changes }
+  | {
+      readonly kind: "decoded";
+      readonly value: Changes;
+      /** Policies that this version cannot read: they are applied, and fail closed. */
+      readonly unread: readonly RefusedResource[];
+    }
   | { readonly kind: "refused"; readonly errors: readonly RefusedResource[] };
 
 export function decodeChanges(parts: readonly wire.ConfigureResponse[]): DecodedChanges {
   const errors: RefusedResource[] = [];
+  const unread: RefusedResource[] = [];
   const upserts: Resource[] = [];
   const removals: ResourceRef[] = [];
   const seen = new Set<string>();
@@ -35,7 +41,9 @@ export function decodeChanges(parts: readonly wire.ConfigureResponse[]): Decoded
       const decoded = decodeResource(resource);
       if (decoded.kind === "decoded") {
         upserts.push(decoded.value);
-        noteOnce(seen, refOf(decoded.value), errors);
+        const ref = refOf(decoded.value);
+        noteOnce(seen, ref, errors);
+        unread.push(...unreadIn(decoded.unread, ref));
       } else {
         const kind = resource.body.case;
         errors.push({ kind, name: resource.name, reason: decoded.reasons.join("; ") });
@@ -53,11 +61,18 @@ export function decodeChanges(parts: readonly wire.ConfigureResponse[]): Decoded
     }
   }
   if (errors.length > 0) return { kind: "refused", errors };
-  return { kind: "decoded", value: { upserts, removals } };
+  return { kind: "decoded", value: { upserts, removals }, unread };
 }
 
 export function refOf(resource: Resource): ResourceRef {
   return { kind: resource.body.kind, name: resource.name };
+}
+
+function unreadIn(
+  reasons: readonly string[] | undefined,
+  ref: ResourceRef,
+): readonly RefusedResource[] {
+  return reasons ? [{ ...ref, reason: reasons.join("; ") }] : [];
 }
 
 function noteOnce(seen: Set<string>, ref: ResourceRef, errors: RefusedResource[]): void {

@@ -1,9 +1,9 @@
 /**
  * Protobuf policies as the model has them, every value checked.
  *
- * A field this version does not know marks the policy `invalid`: a newer operator's field must not
- * vanish from an ALLOW and so open it. `invalid` fails closed for this one policy, where a refusal
- * would hold up its whole batch.
+ * What this version cannot read marks that one policy `invalid`, so that it fails closed: a newer
+ * operator's condition must not vanish from an ALLOW and so open it, nor may its refusal hold up the
+ * batch that it came in, which may carry a new DENY.
  */
 import type {
   CompiledPolicy,
@@ -22,18 +22,34 @@ import {
   decodePorts,
   decodeRequestPrincipals,
 } from "./decode-policy-values.ts";
-import { POLICY_ACTIONS } from "./enum-table.ts";
-import type { Findings } from "./findings.ts";
+import { enumKeyOf, POLICY_ACTIONS } from "./enum-table.ts";
+import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
-export function decodePolicy(ref: string, policy: wire.Policy, findings: Findings): CompiledPolicy {
-  return {
+export interface DecodedPolicy {
+  readonly policy: CompiledPolicy;
+  /** What this version could not read; not empty makes the policy invalid. */
+  readonly unread: readonly string[];
+}
+
+export function decodePolicy(ref: string, message: wire.Policy): DecodedPolicy {
+  const findings = new Findings();
+  const { dryRun, provider } = message;
+  const policy: CompiledPolicy = {
     ref,
-    action: findings.member("action", POLICY_ACTIONS, policy.action),
-    dryRun: policy.dryRun,
-    invalid: policy.invalid || hasUnknownField(policy),
-    ...(policy.provider === "" ? {} : { provider: findings.text("provider", policy.provider) }),
-    rules: policy.rules.map((rule) => decodeRule(rule, findings)),
+    action: findings.member("action", POLICY_ACTIONS, message.action),
+    dryRun,
+    invalid: message.invalid,
+    ...(provider === "" ? {} : { provider: findings.text("provider", provider) }),
+    rules: message.rules.map((rule) => decodeRule(rule, findings)),
+  };
+  if (hasUnknownField(message)) findings.add("a field of a newer version");
+  if (findings.reasons.length === 0) return { policy, unread: [] };
+  // An action that is not known is taken for the strictest: whatever else it means, it lets nobody in.
+  const action = enumKeyOf(POLICY_ACTIONS, message.action) ?? "DENY";
+  return {
+    policy: { ref, action, dryRun, invalid: true, rules: [] },
+    unread: findings.reasons,
   };
 }
 

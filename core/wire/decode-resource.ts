@@ -17,7 +17,7 @@ import type { Revocation } from "../model/revocation.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
 import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeCidrs } from "./cidr.ts";
-import { decodePolicy } from "./decode-policy.ts";
+import { type DecodedPolicy, decodePolicy } from "./decode-policy.ts";
 import { decodeProvider } from "./decode-provider.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
@@ -26,24 +26,34 @@ import { enumKeyOf, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
+/** `unread`: what of a policy this version could not read, so that it fails closed; absent where nothing. */
 export type Decoded<T> =
-  | { readonly kind: "decoded"; readonly value: T }
+  | { readonly kind: "decoded"; readonly value: T; readonly unread?: readonly string[] }
   | { readonly kind: "refused"; readonly reasons: readonly string[] };
 
 /** A root certificate is a kilobyte or two. */
 const MAX_ROOT_BYTES = 65_536;
 
+/** At the end of a version: held in part only, so whoever can read the rest must be told it again. */
+const UNREAD = "?";
+
 export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const findings = new Findings();
   const name = findings.name("name", resource.name);
   const version = findings.name("version", resource.version);
-  const body = decodeBody(resource, findings);
+  const { body: message } = resource;
+  const unread: string[] = [];
+  const body =
+    message.case === "policy"
+      ? policyBody(decodePolicy(name, message.value), unread)
+      : decodeBody(name, message, findings);
   if (body !== undefined && resourceName(body) !== name)
     findings.add("name: not the name of its body");
   if (body === undefined || findings.reasons.length > 0) {
     return { kind: "refused", reasons: findings.reasons };
   }
-  return { kind: "decoded", value: { name, version, body } };
+  if (unread.length === 0) return { kind: "decoded", value: { name, version, body } };
+  return { kind: "decoded", value: { name, version: version + UNREAD, body }, unread };
 }
 
 export function decodeRef(ref: wire.ResourceName): Decoded<ResourceRef> {
@@ -57,7 +67,16 @@ export function decodeRef(ref: wire.ResourceName): Decoded<ResourceRef> {
   return { kind: "decoded", value: { kind, name } };
 }
 
-function decodeBody({ name, body }: wire.Resource, findings: Findings): ResourceBody | undefined {
+function policyBody(decoded: DecodedPolicy, unread: string[]): ResourceBody {
+  unread.push(...decoded.unread);
+  return { kind: "policy", value: decoded.policy };
+}
+
+function decodeBody(
+  name: string,
+  body: Exclude<wire.Resource["body"], { readonly case: "policy" }>,
+  findings: Findings,
+): ResourceBody | undefined {
   switch (body.case) {
     case "workload":
       return { kind: "workload", value: decodeWorkload(body.value, findings) };
@@ -67,8 +86,6 @@ function decodeBody({ name, body }: wire.Resource, findings: Findings): Resource
       return { kind: "endpointSlice", value: decodeSlice(body.value, findings) };
     case "enrolment":
       return { kind: "enrolment", value: decodeEnrolment(body.value, findings) };
-    case "policy":
-      return { kind: "policy", value: decodePolicy(name, body.value, findings) };
     case "bundle":
       return { kind: "bundle", value: decodeBundle(body.value, findings) };
     case "settings":

@@ -163,34 +163,92 @@ function spoiltPolicy(spoil: (policy: wire.Policy) => void): ReturnType<typeof d
   return decodeResource(message);
 }
 
-test("decodeResource(): refuses a policy whose action, match, block or condition it cannot read", () => {
-  expect(spoiltPolicy((p) => Object.assign(p, { action: 77 }))).toMatchObject({
-    reasons: ["action: 77 is not known"],
+/** As an operator sends what this version does not know. */
+const UNREADABLE: readonly (readonly [string, (policy: wire.Policy) => void])[] = [
+  ["action: 77 is not known", (p) => Object.assign(p, { action: 77 })],
+  ["action: 0 is not known", (p) => Object.assign(p, { action: 0 })],
+  [
+    "match: of no known kind",
+    (p) =>
+      p.rules[0]?.from.push(
+        create(wire.SourceSchema, { principals: [create(wire.StringMatchSchema)] }),
+      ),
+  ],
+  [
+    "ipBlock: not an address block",
+    (p) =>
+      p.rules[0]?.from.push(
+        create(wire.SourceSchema, {
+          ipBlocks: [{ address: Uint8Array.of(10, 0, 0), prefixLength: 8 }],
+        }),
+      ),
+  ],
+  [
+    'when.key: "request.method" is not known',
+    (p) => p.rules[0]?.when.push(create(wire.ConditionSchema, { key: "request.method" })),
+  ],
+  [
+    "when: values that do not fit the key destination.port",
+    (p) =>
+      p.rules[0]?.when.push(
+        create(wire.ConditionSchema, {
+          key: "destination.port",
+          strings: [{ kind: { case: "exact", value: "a" } }],
+        }),
+      ),
+  ],
+  ["port: 65536 is not in 0..65535", (p) => p.rules[0]?.to[0]?.ports.push(65_536)],
+  ["provider: longer than 4096", (p) => Object.assign(p, { provider: "x".repeat(4097) })],
+  [
+    "a field of a newer version",
+    (p) =>
+      Object.assign(p.rules[0]?.to[0] ?? {}, {
+        $unknown: [{ no: 99, wireType: 2, data: Uint8Array.of(3, 71, 69, 84) }],
+      }),
+  ],
+];
+
+test.each(UNREADABLE)(
+  "decodeResource(): a policy that it cannot read is invalid: %s",
+  (reason, spoil) => {
+    const decoded = spoiltPolicy(spoil);
+    expect(decoded).toMatchObject({
+      kind: "decoded",
+      value: { name: "shop/web", body: { value: { ref: "shop/web", invalid: true, rules: [] } } },
+      unread: [reason],
+    });
+    // An action that is not known denies, the others stay what they are.
+    const action = reason.startsWith("action") ? "DENY" : "ALLOW";
+    expect(decoded).toMatchObject({ value: { body: { value: { action } } } });
+  },
+);
+
+test("decodeResource(): whoever can read more is told a policy again that was not read in full", () => {
+  const spoil = UNREADABLE[0]?.[1];
+  const decoded = spoiltPolicy((p) => spoil?.(p));
+  if (decoded.kind !== "decoded") throw new Error("refused");
+  expect(decoded.value.version).not.toBe(policy.version);
+  // As a snapshot keeps it: invalid still, and still not the version that was sent.
+  expect(decodeResource(overTheWire(decoded.value))).toEqual({
+    kind: "decoded",
+    value: decoded.value,
   });
-  const noMatch = create(wire.SourceSchema, { principals: [create(wire.StringMatchSchema)] });
-  expect(spoiltPolicy((p) => p.rules[0]?.from.push(noMatch))).toMatchObject({
-    reasons: ["match: of no known kind"],
-  });
-  const address = Uint8Array.of(10, 0, 0);
-  const badBlock = create(wire.SourceSchema, { ipBlocks: [{ address, prefixLength: 8 }] });
-  expect(spoiltPolicy((p) => p.rules[0]?.from.push(badBlock))).toMatchObject({
-    reasons: ["ipBlock: not an address block"],
-  });
-  const newKey = create(wire.ConditionSchema, { key: "request.method" });
-  expect(spoiltPolicy((p) => p.rules[0]?.when.push(newKey))).toMatchObject({
-    reasons: ['when.key: "request.method" is not known'],
-  });
-  const unread = create(wire.ConditionSchema, { key: "destination.port", strings: [] });
-  unread.strings.push(create(wire.StringMatchSchema, { kind: { case: "exact", value: "a" } }));
-  expect(spoiltPolicy((p) => p.rules[0]?.when.push(unread)).kind).toBe("refused");
 });
 
-test("decodeResource(): a policy with a field of a newer version is invalid, so it fails closed", () => {
-  const methods = [{ no: 9, wireType: 2, data: Uint8Array.of(3, 71, 69, 84) }];
-  const decoded = spoiltPolicy((p) =>
-    Object.assign(p.rules[0]?.to[0] ?? {}, { $unknown: methods }),
-  );
-  expect(decoded).toMatchObject({ kind: "decoded", value: { body: { value: { invalid: true } } } });
+test("decodeChanges(): a policy that cannot be read holds up nothing else of its batch", () => {
+  const newer = overTheWire(policy);
+  if (newer.body.case === "policy") {
+    newer.body.value.rules[0]?.when.push(create(wire.ConditionSchema, { key: "source.moon" }));
+  }
+  const deny = structuredClone(policy);
+  Object.assign(deny, { name: "shop/deny" });
+  Object.assign(deny.body.value, { ref: "shop/deny", action: "DENY" });
+  const part = create(wire.ConfigureResponseSchema, { resources: [newer, encodeResource(deny)] });
+  expect(decodeChanges([part])).toEqual({
+    kind: "decoded",
+    value: { upserts: [expect.objectContaining({ name: "shop/web" }), deny], removals: [] },
+    unread: [{ kind: "policy", name: "shop/web", reason: 'when.key: "source.moon" is not known' }],
+  });
 });
 
 test("decodeChanges(): joins the parts, and one refused resource refuses them all by name", () => {
@@ -201,6 +259,7 @@ test("decodeChanges(): joins the parts, and one refused resource refuses them al
   expect(decodeChanges([good, removed])).toEqual({
     kind: "decoded",
     value: { upserts: [policy], removals: [{ kind: "service", name: "shop/web" }] },
+    unread: [],
   });
   const bad = create(wire.ConfigureResponseSchema, {
     resources: [workloadWith({ uid: "other" })],

@@ -50,9 +50,15 @@ export function matchesClause({ policy, rule, source }: Clause, subject: Subject
   );
 }
 
-/** A CUSTOM policy whose provider says yes has nothing more to say. */
-function isAnsweredYes({ action, provider }: CompiledPolicy, { attempt }: Subject): boolean {
+/** A CUSTOM policy whose provider says yes has nothing more to say; an invalid one denies whatever was said. */
+function isAnsweredYes(
+  { action, provider, invalid }: CompiledPolicy,
+  { attempt }: Subject,
+): boolean {
   return (
-    action === "CUSTOM" && provider !== undefined && attempt.answers?.get(provider) === "permit"
+    action === "CUSTOM" &&
+    !invalid &&
+    provider !== undefined &&
+    attempt.answers?.get(provider) === "permit"
   );
 }

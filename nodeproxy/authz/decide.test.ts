@@ -196,3 +196,11 @@ test("decideMode(): DISABLE takes both", () => {
 test("decideMode(): modes that are not known deny", () => {
   expect(decideMode(undefined, fromWeb)).toEqual({ kind: "deny", reason: "policy_unknown" });
 });
+
+test("decide(): an invalid CUSTOM policy denies even when its provider says yes to another's question [G6]", () => {
+  const invalid = { ...policy("a/b", [], "CUSTOM"), invalid: true, provider: "opa" };
+  const asked: Attempt = { ...fromWeb, answers: new Map([["opa", "permit"]]) };
+  const denial = { kind: "deny", reason: "policy_invalid", policy: "a/b" };
+  expect(decide(deciderOf([invalid]), asked).verdict).toEqual(denial);
+  expect(explain(deciderOf([invalid]), asked).outcome).toEqual(denial);
+});

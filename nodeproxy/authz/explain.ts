@@ -138,8 +138,9 @@ function outcomeOf(policies: readonly PolicyTrace[], decider: Decider, attempt: 
   return { kind: "permit", by: { policy: allowing.policy.ref, rule: allowing.rule.index } };
 }
 
-function isAnsweredYes({ action, provider }: PolicyTrace, { answers }: Attempt): boolean {
-  return action === "CUSTOM" && provider !== undefined && answers?.get(provider) === "permit";
+function isAnsweredYes({ action, provider, invalid }: PolicyTrace, { answers }: Attempt): boolean {
+  if (action !== "CUSTOM" || invalid || provider === undefined) return false;
+  return answers?.get(provider) === "permit";
 }
 
 function matchOf(policies: readonly PolicyTrace[], action: PolicyAction) {

@@ -150,6 +150,11 @@ export class ConfigStream {
   async #errorsOf(parts: readonly ConfigureResponse[]): Promise<readonly RefusedResource[]> {
     const decoded = decodeChanges(parts);
     if (decoded.kind === "refused") return decoded.errors;
+    const { unread } = decoded;
+    if (unread.length > 0) {
+      const policies = unread.slice(0, 10);
+      this.#options.log.warn({ policies }, "policies that this version cannot read fail closed");
+    }
     const applied = await this.#options.apply(decoded.value);
     return applied.kind === "applied" ? [] : applied.errors;
   }
