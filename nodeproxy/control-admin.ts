@@ -12,13 +12,13 @@ import type { Log } from "../core/process/log.ts";
 import type { Readiness } from "../core/process/readiness.ts";
 import type { OpenConnection, ServedLeaf } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
+import { type WhyView, whyRoutes } from "./why-routes.ts";
 
-export interface ControlView {
+export interface ControlView extends WhyView {
   readonly captures: () => readonly CaptureReport[];
   readonly leaves: () => readonly ServedLeaf[];
   readonly renewLeaves: () => void;
   readonly connections: () => readonly OpenConnection[];
-  readonly resources: () => readonly Resource[];
   readonly metrics: AdminRoute;
   readonly readiness: Readiness;
   readonly log: Log;
@@ -49,6 +49,7 @@ function controlRoutes(view: ControlView): Readonly<Record<string, AdminRoute>> 
     "/certificates": () => jsonAnswer({ certificates: view.leaves().map(describeLeaf) }),
     "/connections": () => jsonAnswer({ connections: view.connections() }),
     "/snapshot": () => jsonAnswer({ resources: view.resources().map(describeResource) }),
+    ...whyRoutes(view),
   };
 }
 

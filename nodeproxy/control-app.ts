@@ -15,7 +15,7 @@ import { awaitServable } from "./await-servable.ts";
 import { type Capture, createCapture } from "./capture/create-capture.ts";
 import { type ControlLine, createControlLine } from "./channel/control-line.ts";
 import { type KeptDescriptors, openKeptDescriptors } from "./channel/kept-descriptors.ts";
-import type { FromTraffic, OpenConnection } from "./channel/messages.ts";
+import type { FromTraffic } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
 import { CertifyClient } from "./control/certify.ts";
 import { ConfigStream } from "./control/config-stream.ts";
@@ -30,8 +30,8 @@ import { ReportTurns } from "./report-turns.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
 import { exposeCaptures } from "./telemetry/capture-metrics.ts";
 import { exposeLeaves } from "./telemetry/leaf-metrics.ts";
+import { TrafficAnswers } from "./traffic-answers.ts";
 import { trafficLinePath } from "./traffic-line-path.ts";
-import { TrafficMetrics } from "./traffic-metrics.ts";
 import { VERSION } from "./version.ts";
 
 /** A traffic process that lives comes back within half a second. */
@@ -66,8 +66,7 @@ class ControlApp implements Running {
   #servers: readonly AdminServer[] = [];
   readonly #ownership: NodeOwnership;
   #line: ControlLine | undefined;
-  #connections: readonly OpenConnection[] = [];
-  readonly #trafficMetrics = new TrafficMetrics((message) => this.#line?.send(message));
+  readonly #answers = new TrafficAnswers((message) => this.#line?.send(message));
   readonly #applied = new AppliedByTraffic((message) => this.#line?.send(message) ?? false);
   readonly #reports = new ReportTurns(() => this.#report(), this.#applied);
   readonly #olderTunnels = new OlderTunnelCounts();
@@ -226,9 +225,11 @@ class ControlApp implements Running {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),
       renewLeaves: () => this.#certificates.renewAll(),
-      connections: () => this.#connections,
+      connections: () => this.#answers.connections(),
       resources: () => this.#configuration.all(),
-      metrics: () => this.#trafficMetrics.page(registry),
+      node: this.#config.node,
+      denial: (id) => this.#answers.denial(id),
+      metrics: () => this.#answers.page(registry),
       readiness: this.#readiness,
       log: this.#log,
     });
@@ -263,9 +264,8 @@ class ControlApp implements Running {
   }
 
   #heard(message: FromTraffic): void {
-    if (message.kind === "connections") this.#connections = message.open;
     if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reports.soon();
-    this.#trafficMetrics.received(message);
+    this.#answers.received(message);
     this.#applied.received(message);
     if (message.kind === "listening") this.#ownership.settled(message.uid);
     this.#capture?.received(message);

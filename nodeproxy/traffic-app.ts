@@ -6,6 +6,7 @@ import type { Changes, ResourceKind } from "../core/model/resource.ts";
 import { Balancers } from "./balance/balancers.ts";
 import type { ToTraffic } from "./channel/messages.ts";
 import { ConnectionReports } from "./connection-reports.ts";
+import { KeptDenials } from "./denials/kept-denials.ts";
 import { Connections } from "./flow/connections.ts";
 import { DEFAULT_POD_LIMITS } from "./flow/pod-slots.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
@@ -53,6 +54,7 @@ class TrafficApp implements Traffic {
   readonly #issuers = new TunnelIssuers();
   readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
   readonly #judge = new Judge(this.#current);
+  readonly #denials: KeptDenials;
   readonly #probes = new ProbePerformer();
   readonly #connections: Connections;
   readonly #pool: TunnelPool;
@@ -67,11 +69,13 @@ class TrafficApp implements Traffic {
     const { node, log, metrics, accessLog, shares, limits = DEFAULT_POD_LIMITS } = options;
     this.#balancers = new Balancers(this.#current, Math.random, shares?.healths);
     this.#slots = shares?.slots ?? new ServiceSlots();
-    const telemetry = new ConnectionTelemetry(
+    this.#denials = new KeptDenials({ node, policyOf: (ref) => this.#current.policy(ref) });
+    const telemetry = new ConnectionTelemetry({
       metrics,
       accessLog,
-      () => this.#current.settings()?.accessLog ?? true,
-    );
+      isLogged: () => this.#current.settings()?.accessLog ?? true,
+      denials: this.#denials,
+    });
     this.#connections = new Connections(telemetry);
     this.#reports = new ConnectionReports(this.#connections, (open) =>
       options.send({ kind: "connections", open }),
@@ -139,7 +143,12 @@ class TrafficApp implements Traffic {
         this.#trust.dropLeaf(message.identity);
         return;
       case "metrics_request":
-        void this.#tellMetrics(message.id);
+        void this.#options
+          .metricsText()
+          .then((text) => this.#options.send({ kind: "metrics", id: message.id, text }));
+        return;
+      case "denial_request":
+        this.#options.send(this.#denials.answer(message));
         return;
       case "drain":
         void this.#drained().then(() => this.#options.send({ kind: "drained" }));
@@ -282,10 +291,6 @@ class TrafficApp implements Traffic {
     if (!pod) throw new Error(`pod ${uid} is not captured any more`);
     const family = address.includes(":") ? 6 : 4;
     return openOutboundSocket({ namespace: pod.namespace, family });
-  }
-
-  async #tellMetrics(id: number): Promise<void> {
-    this.#options.send({ kind: "metrics", id, text: await this.#options.metricsText() });
   }
 
   #report(): void {

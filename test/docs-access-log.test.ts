@@ -23,6 +23,7 @@ const SOURCES = [
 
 /** Messages between processes and threads, and a reason that the tunnel's client tells as `tunnel_wrong_identity`. */
 const NO_CODES = new Set([
+  "denial_request",
   "leaf_dropped",
   "metrics_request",
   "tunnel_issuers",

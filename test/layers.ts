@@ -15,6 +15,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/capture",
     "nodeproxy/channel",
     "nodeproxy/control",
+    "nodeproxy/denials",
     "nodeproxy/flow",
     "nodeproxy/gate",
     "nodeproxy/handover",
@@ -27,6 +28,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/tcp",
     "nodeproxy/telemetry",
     "nodeproxy/tunnel",
+    "nodeproxy/why",
     "nodeproxy/workers",
   ],
   "nodeproxy/authz": ["core/model"],
@@ -47,6 +49,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core/x509",
     "nodeproxy/channel",
   ],
+  "nodeproxy/denials": ["core/model", "nodeproxy/authz", "nodeproxy/channel", "nodeproxy/flow"],
   "nodeproxy/flow": [
     "nodeproxy/authz",
     "nodeproxy/channel",
@@ -86,6 +89,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/tcp": [],
   "nodeproxy/telemetry": ["nodeproxy/flow"],
   "nodeproxy/tunnel": ["core/model", "core/x509", "nodeproxy/hbone", "nodeproxy/identity"],
+  "nodeproxy/why": ["core/model", "nodeproxy/authz"],
   "nodeproxy/workers": [
     "core/model",
     "core/process",
@@ -159,4 +163,5 @@ export const PURE: ReadonlySet<string> = new Set([
   "nodeproxy/state",
   "nodeproxy/authz",
   "nodeproxy/balance",
+  "nodeproxy/why",
 ]);

@@ -4,6 +4,7 @@
  * Control (privileged, has the token and the snapshot) → traffic: descriptors, leaves, configuration.
  * Traffic (parses what pods send) → control: small facts only, checked by control before use.
  */
+import type { DeniedAttempt } from "../../core/model/denied-attempt.ts";
 import type { OlderTunnels } from "../../core/model/node-report.ts";
 import type { Changes } from "../../core/model/resource.ts";
 
@@ -33,6 +34,8 @@ export type ToTraffic =
   | { readonly kind: "leaf_dropped"; readonly identity: string }
   /** Answered with `metrics` of the same `id`. */
   | { readonly kind: "metrics_request"; readonly id: number }
+  /** Answered with `denial` of the same `id`. */
+  | { readonly kind: "denial_request"; readonly id: number; readonly denial: string }
   /** Stop accepting; report `drained` once the last connection has ended. A `pod` that comes later is accepted again. */
   | { readonly kind: "drain" };
 
@@ -62,6 +65,8 @@ export type FromTraffic =
   | { readonly kind: "applied"; readonly sequence: number }
   /** In Prometheus' text format; control believes none of it, see `telemetry/merge-metrics.ts`. */
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }
+  /** Without `attempt` where it is not kept, or not any more. */
+  | { readonly kind: "denial"; readonly id: number; readonly attempt?: DeniedAttempt }
   /**
    * Live tunnels by the certificates that issued the leaves of their two ends: after each `changes` that is complete,
    * and every second while something changed.

@@ -14,6 +14,30 @@ const CONNECTION = {
   bytesReceived: 3,
 };
 
+const DENIED = {
+  id: "0a1b2c-0123456789ab",
+  timeMs: 1,
+  code: "denied_by_policy",
+  decided: { policy: "shop/no", rule: 0, mark: "ab" },
+  wasOpen: false,
+  pod: "uid",
+  workload: "shop/web",
+  source: "10.0.0.1:4000",
+  sourceWorkload: "",
+  facts: {
+    peer: { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" },
+    sourceIp: "10.0.0.1",
+    destinationIp: "10.0.0.2",
+    destinationPort: 80,
+    sni: "web.test",
+    remoteIp: "2001:db8::1",
+  },
+};
+
+function denial(attempt: unknown) {
+  return { kind: "denial", id: 1, attempt };
+}
+
 function parse(value: unknown) {
   return parseFromTraffic(Buffer.from(JSON.stringify(value)));
 }
@@ -26,8 +50,13 @@ test.each([
   { kind: "applied", sequence: 3 },
   { kind: "metrics", id: 1, text: "a 1\n" },
   { kind: "connections", open: [CONNECTION] },
+  { kind: "denial", id: 1 },
+  denial(DENIED),
+  denial({ ...DENIED, decided: undefined, facts: { ...DENIED.facts, peer: undefined } }),
+  denial({ ...DENIED, decided: { policy: "shop/no", mark: "" } }),
 ])("parseFromTraffic(): takes %j", (message) => {
-  expect(parse(message)).toEqual(message);
+  // As JSON has it: without what is undefined.
+  expect(parse(message)).toEqual(JSON.parse(JSON.stringify(message)));
 });
 
 test.each([
@@ -43,6 +72,17 @@ test.each([
   { kind: "connections", open: [{ ...CONNECTION, bytesSent: -1 }] },
   { kind: "connections", open: [{ ...CONNECTION, direction: "sideways" }] },
   { kind: "connections", open: {} },
+  denial({}),
+  denial({ ...DENIED, id: 7 }),
+  denial({ ...DENIED, code: "a".repeat(513) }),
+  denial({ ...DENIED, timeMs: 1e300 }),
+  denial({ ...DENIED, decided: { policy: "shop/no", rule: 0.5, mark: "" } }),
+  denial({ ...DENIED, decided: { policy: "shop/no" } }),
+  denial({ ...DENIED, facts: undefined }),
+  denial({ ...DENIED, facts: { ...DENIED.facts, sourceIp: "10.0.0.01" } }),
+  denial({ ...DENIED, facts: { ...DENIED.facts, destinationPort: 65_536 } }),
+  denial({ ...DENIED, facts: { ...DENIED.facts, peer: { namespace: "shop" } } }),
+  denial({ ...DENIED, facts: { ...DENIED.facts, sni: 1 } }),
 ])("parseFromTraffic(): refuses %j", (message) => {
   expect(parse(message)).toBeUndefined();
 });
@@ -56,6 +96,8 @@ test("parseFromTraffic(): takes 8 MiB of metrics and not a byte more", () => {
 test("parseFromTraffic(): refuses what is no JSON, and passes nothing on that it does not know", () => {
   expect(parseFromTraffic(Buffer.from("{"))).toBeUndefined();
   expect(parse({ kind: "drained", extra: 1 })).toEqual({ kind: "drained" });
+  const facts = { ...DENIED.facts, jwt: "a" };
+  expect(parse(denial({ ...DENIED, facts, more: 1 }))).toEqual(denial(DENIED));
 });
 
 const ISSUER = "0a".repeat(32);

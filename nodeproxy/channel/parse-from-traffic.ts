@@ -4,6 +4,7 @@
  */
 import type { OlderTunnels } from "../../core/model/node-report.ts";
 import type { FromTraffic, OpenConnection } from "./messages.ts";
+import { parseDeniedAttempt } from "./parse-denied-attempt.ts";
 
 /** `undefined` for anything else. */
 export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
@@ -21,6 +22,8 @@ export function parseFromTraffic(body: Buffer): FromTraffic | undefined {
       return parseApplied(value["sequence"]);
     case "metrics":
       return parseMetrics(value);
+    case "denial":
+      return parseDenial(value);
     case "tunnel_issuers":
       return parseTunnelIssuers(value["issuers"]);
     case "connections":
@@ -49,6 +52,13 @@ function parseMetrics(value: Readonly<Record<string, unknown>>): FromTraffic | u
   if (!isCount(id) || typeof text !== "string" || text.length > MAX_METRICS_LENGTH)
     return undefined;
   return { kind: "metrics", id, text };
+}
+
+function parseDenial({ id, attempt }: Readonly<Record<string, unknown>>): FromTraffic | undefined {
+  if (!isCount(id)) return undefined;
+  if (attempt === undefined) return { kind: "denial", id };
+  const parsed = parseDeniedAttempt(attempt);
+  return parsed && { kind: "denial", id, attempt: parsed };
 }
 
 /** More CAs at once than any rotation has. */

@@ -56,6 +56,8 @@ export interface ConnectionOutcome {
   /** Where a policy decided: `namespace/name`, with the rule's index. */
   readonly policy?: string;
   readonly rule?: number;
+  /** What a denial is kept under, for `weftctl why`; given by telemetry. */
+  readonly denial?: string;
   /** It was carried for a while; false where it was refused or its destination not reached. */
   readonly carried: boolean;
   /** Bytes from the caller, and to it. */

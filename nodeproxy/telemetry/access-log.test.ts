@@ -62,6 +62,11 @@ test("formatAccessLine(): policy and rule stand in the line where one decided", 
   });
 });
 
+test("formatAccessLine(): a denial that is kept is named", () => {
+  const denied = { ...CLOSED, code: "not_allowed", denial: "0a1b2c-0123456789ab" };
+  expect(parsed("name", denied)).toMatchObject({ denial: "0a1b2c-0123456789ab" });
+});
+
 test("formatAccessLine(): audited rules stand in the line where there are any", () => {
   const match = { policy: "shop/audit", rule: 1, action: "AUDIT", dryRun: false } as const;
   const watched = { ...factsWith("name"), watched: { matches: [match] } };

@@ -80,8 +80,8 @@ export function formatAccessLine(
   now: number,
 ): string {
   const { source, destination } = facts;
-  const { policy, rule } = outcome;
-  const decided = `${policy === undefined ? "" : `,"policy":${quoted(policy)}`}${rule === undefined ? "" : `,"rule":${rule}`}`;
+  const { policy, rule, denial } = outcome;
+  const decided = `${policy === undefined ? "" : `,"policy":${quoted(policy)}`}${rule === undefined ? "" : `,"rule":${rule}`}${denial === undefined ? "" : `,"denial":"${denial}"`}`;
   return `{"level":"info","time":"${timeText(now)}","direction":"${facts.direction}","source":${quoted(facts.sourceAddress)},"sourceWorkload":${quoted(nameOf(source))},"sourceIdentity":${quoted(source.identity)},"destination":${quoted(facts.destinationAddress)},"destinationWorkload":${quoted(nameOf(destination))},"destinationIdentity":${quoted(destination.identity)},"service":${quoted(facts.service)},"upstream":${quoted(facts.upstreamAddress)},"tunnelled":${facts.tunnelled},"code":${quoted(outcome.code)}${decided}${watchedText(facts.watched)},"bytesSent":${outcome.bytesSent},"bytesReceived":${outcome.bytesReceived},"durationMs":${now - facts.sinceMs},"msg":"connection"}\n`;
 }
 

@@ -4,23 +4,35 @@ import type { ConnectionObserver } from "../flow/connections.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { ConnectionMetrics } from "./connection-metrics.ts";
 
-export class ConnectionTelemetry implements ConnectionObserver {
-  readonly #metrics: ConnectionMetrics;
-  readonly #accessLog: AccessLog;
-  readonly #isLogged: () => boolean;
+/** Keeps denials for `weftctl why`. */
+interface Denials {
+  /** The id of a denial; `undefined` for any other end. */
+  note(facts: ConnectionFacts, outcome: ConnectionOutcome): string | undefined;
+}
 
-  constructor(metrics: ConnectionMetrics, accessLog: AccessLog, isLogged: () => boolean) {
-    this.#metrics = metrics;
-    this.#accessLog = accessLog;
-    this.#isLogged = isLogged;
+interface TelemetryParts {
+  readonly metrics: ConnectionMetrics;
+  readonly accessLog: AccessLog;
+  readonly isLogged: () => boolean;
+  readonly denials: Denials;
+}
+
+export class ConnectionTelemetry implements ConnectionObserver {
+  readonly #parts: TelemetryParts;
+
+  constructor(parts: TelemetryParts) {
+    this.#parts = parts;
   }
 
   onConnectionOpened(facts: ConnectionFacts): void {
-    this.#metrics.opened(facts);
+    this.#parts.metrics.opened(facts);
   }
 
   onConnectionEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
-    this.#metrics.ended(facts, outcome);
-    if (this.#isLogged()) this.#accessLog.write(facts, outcome);
+    const { metrics, accessLog, isLogged, denials } = this.#parts;
+    metrics.ended(facts, outcome);
+    if (!isLogged()) return;
+    const denial = outcome.code === "" ? undefined : denials.note(facts, outcome);
+    accessLog.write(facts, denial === undefined ? outcome : { ...outcome, denial });
   }
 }

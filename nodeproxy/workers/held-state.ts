@@ -38,6 +38,7 @@ export class HeldState {
         this.#leaves.delete(message.identity);
         return;
       case "pod_closed":
+      case "denial_request":
       case "drain":
         return;
     }

@@ -10,6 +10,7 @@ import type { Worker } from "node:worker_threads";
 import type { Log } from "../../core/process/log.ts";
 import type { FromTraffic, ToTraffic } from "../channel/messages.ts";
 import { AppliedByAll } from "./applied-by-all.ts";
+import { DenialAnswers } from "./denial-answers.ts";
 import { HeldState } from "./held-state.ts";
 import type { ForWorker, FromWorker, ToWorker, WorkerPod, WorkerStart } from "./messages.ts";
 import { createTableMemory, SharedTable, type TableMemory } from "./shared-table.ts";
@@ -51,6 +52,7 @@ export class TrafficWorkers {
   #isEnding = false;
   readonly #applied: AppliedByAll;
   readonly #metrics: SummedMetrics;
+  readonly #denials: DenialAnswers;
   #isListDue = false;
 
   constructor(options: TrafficWorkersOptions) {
@@ -61,6 +63,7 @@ export class TrafficWorkers {
     this.#metrics = new SummedMetrics(options.metrics, (worker, id) =>
       this.#post(worker, { kind: "metrics_request", id }),
     );
+    this.#denials = new DenialAnswers(options.send);
     this.#workers = Array.from({ length: options.count }, (_, index) => this.#supervise(index));
     this.#reporting = setInterval(() => this.#listConnections(), REPORT_INTERVAL_MS).unref();
     for (const worker of this.#workers) worker.start();
@@ -74,6 +77,10 @@ export class TrafficWorkers {
         return;
       case "metrics_request":
         void this.#tellMetrics(message.id);
+        return;
+      case "denial_request":
+        this.#denials.begin(message.id, this.#alive());
+        this.#tellAll(message);
         return;
       case "drain":
         void this.#drained().then(() => this.#options.send({ kind: "drained" }));
@@ -157,6 +164,7 @@ export class TrafficWorkers {
     this.#tellIssuers();
     for (const worker of this.#workers) worker.post({ kind: "freed" });
     this.#applied.died(index);
+    this.#denials.died(index);
     this.#hasDrained(index);
     this.#leaving?.done(index);
   }
@@ -199,6 +207,9 @@ export class TrafficWorkers {
         return;
       case "applied":
         this.#applied.done(message.sequence, index);
+        return;
+      case "denial":
+        this.#denials.answered(message, index);
         return;
       case "drained":
         this.#hasDrained(index);

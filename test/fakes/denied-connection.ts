@@ -30,6 +30,7 @@ export const DENIED_CONNECTION: ConnectionFacts = {
 export const DENIED_OUTCOME: ConnectionOutcome = {
   ...RULE,
   code: "denied_by_policy",
+  denial: "0a1b2c-0123456789ab",
   carried: true,
   bytesSent: 1,
   bytesReceived: 1,

@@ -1,0 +1,123 @@
+/**
+ * One attempt at one pod of this node, with everything that comes before policy and everything that
+ * policies say of it. The evaluator is that of the data path; nothing is decided here. Pure.
+ */
+import type { Enrolment } from "../../core/model/enrolment.ts";
+import { modeOfPort } from "../../core/model/mtls-modes.ts";
+import type { Attempt, ProviderAnswer } from "../authz/attempt.ts";
+import { decideMode } from "../authz/decide-mode.ts";
+import { createDecider, type Decider } from "../authz/decider.ts";
+import { type Explanation, explain, type PolicyTrace, type RuleTrace } from "../authz/explain.ts";
+import type { MeshView } from "./mesh-view.ts";
+import type { IgnoredAttribute, JudgedOutcome, Judgement } from "./why-answer.ts";
+
+/** Ports of a pod that are the mesh's. */
+const OWN_PORTS = { from: 15_000, to: 15_090 };
+
+export type Arrival = Pick<Judgement, "arrives" | "arrivesBecause">;
+
+export interface JudgedAttempt {
+  readonly enrolment: Enrolment;
+  readonly attempt: Attempt;
+  readonly arrival: Arrival;
+}
+
+export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
+  const { enrolment, attempt, arrival } = judged;
+  const decider = deciderOf(view, enrolment);
+  const explanation = explain(decider, attempt);
+  const before = decidedBefore(enrolment, attempt);
+  const outcome = before ?? explanation.outcome;
+  const providers = before || !decider ? undefined : askProviders(decider, attempt, explanation);
+  return {
+    enforced: enforcementOf(view, judged),
+    ...arrival,
+    mode: modeOfPort(enrolment.modes, attempt.destinationPort),
+    readAs: attempt.http ? "http" : "opaque",
+    outcome,
+    ignored: explanation.policies.flatMap(ignoredIn),
+    explanation,
+    ...(providers ? { ifProvidersPermit: providers } : {}),
+  };
+}
+
+/** What nobody rules: everything passes, as without the mesh. */
+export function judgeOutside(arrival: Arrival): Judgement {
+  const outcome: JudgedOutcome = { kind: "permit" };
+  return { enforced: "not_in_mesh", ...arrival, readAs: "opaque", outcome, ignored: [] };
+}
+
+function deciderOf(view: MeshView, { policies }: Enrolment): Decider | undefined {
+  const { settings } = view;
+  if (!settings) return undefined;
+  return createDecider({ refs: policies, policyOf: (ref) => view.policies.get(ref), settings });
+}
+
+function decidedBefore({ modes }: Enrolment, attempt: Attempt): JudgedOutcome | undefined {
+  const { destinationPort } = attempt;
+  if (destinationPort >= OWN_PORTS.from && destinationPort <= OWN_PORTS.to) {
+    return { kind: "deny", reason: "own_port" };
+  }
+  const mode = decideMode(modes, attempt);
+  return mode.kind === "deny" ? mode : undefined;
+}
+
+function enforcementOf(
+  { workloads }: MeshView,
+  { enrolment, attempt, arrival }: JudgedAttempt,
+): Judgement["enforced"] {
+  const isCaptured = workloads.some(({ uid, tunnel }) => uid === enrolment.uid && tunnel);
+  if (!isCaptured) return "not_captured";
+  const isPast =
+    arrival.arrives === "plaintext" &&
+    enrolment.exclusions.inboundPorts.includes(attempt.destinationPort);
+  return isPast ? "port_excluded" : "yes";
+}
+
+/** What it would come to if each provider that is asked said yes. */
+function askProviders(
+  decider: Decider,
+  attempt: Attempt,
+  { outcome: first, policies }: Explanation,
+): Judgement["ifProvidersPermit"] {
+  const answers = new Map<string, ProviderAnswer>();
+  const asked: string[] = [];
+  let outcome = first;
+  for (let i = 0; i < policies.length && isProviders(outcome); i += 1) {
+    const provider = providerOf(policies, outcome.policy);
+    if (provider === undefined || answers.has(provider)) break;
+    asked.push(provider);
+    answers.set(provider, "permit");
+    outcome = explain(decider, { ...attempt, answers }).outcome;
+  }
+  return asked.length === 0 ? undefined : { asked, outcome };
+}
+
+function isProviders(
+  outcome: Explanation["outcome"],
+): outcome is Extract<Explanation["outcome"], { readonly kind: "deny" }> {
+  return outcome.kind === "deny" && outcome.reason === "denied_by_provider";
+}
+
+function providerOf(policies: readonly PolicyTrace[], ref: string | undefined): string | undefined {
+  return policies.find(({ policy }) => policy === ref)?.provider;
+}
+
+/** Of policies in force or in dry run alike. */
+function ignoredIn({ policy, action, rules }: PolicyTrace): readonly IgnoredAttribute[] {
+  const effect = action === "ALLOW" ? "rule_dropped" : "attribute_erased";
+  return rules.flatMap((rule) =>
+    unseenIn(rule).map((field) => ({ policy, rule: rule.index, field, effect }) as const),
+  );
+}
+
+function unseenIn({ from, to, when }: RuleTrace): readonly string[] {
+  const parts = [
+    ...from.map(({ clauses }, i) => ({ place: `from[${i}]`, clauses })),
+    ...to.map(({ clauses }, i) => ({ place: `to[${i}]`, clauses })),
+    ...when.map((clauses, i) => ({ place: `when[${i}]`, clauses })),
+  ];
+  return parts.flatMap(({ place, clauses }) =>
+    clauses.filter(({ outcome }) => outcome === "unseen").map(({ field }) => `${place}.${field}`),
+  );
+}
