@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { COMMANDS, type CommandName, helpFor } from "./help.ts";
 import { parseDurationSeconds } from "./parse-duration.ts";
 import { type RotateFlags, readRotateFlags, refuseRotateFlags } from "./rotate-flags.ts";
+import { readWhyFlags, type WhyFlags } from "./why-flags.ts";
 
 export type OutputFormat = "table" | "json" | "yaml";
 export interface Command {
@@ -22,6 +23,7 @@ export interface Command {
   /** `uninstall`: longest wait for open connections of released pods, seconds. */
   readonly drainSeconds: number;
   readonly rotate: RotateFlags;
+  readonly why: WhyFlags;
 }
 
 export type ParsedCommand =
@@ -42,6 +44,16 @@ const OPTIONS = {
   "dry-run": { type: "boolean" },
   abort: { type: "boolean" },
   waive: { type: "string", multiple: true },
+  source: { type: "string" },
+  from: { type: "string" },
+  to: { type: "string" },
+  plaintext: { type: "boolean" },
+  http: { type: "boolean" },
+  method: { type: "string" },
+  path: { type: "string" },
+  host: { type: "string" },
+  header: { type: "string", multiple: true },
+  jwt: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -61,7 +73,8 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
   const { name, rest } = parseName(positionals, reasons);
   const isRotate = name === "ca rotate";
   const rotate = readRotateFlags({ ...values, dryRun: values["dry-run"] });
-  const authority = parseAuthority(isRotate, rest, reasons);
+  const authority = parseAuthority(name, rest, reasons);
+  const why = readWhyFlags({ name, given: values, words: rest }, reasons);
   reasons.push(...refuseRotateFlags(isRotate, { ...rotate, hasAuthority: rest.length > 0 }));
   const output = parseOutput(values, reasons);
   const timeoutSeconds = parseTimeout(name, values.timeout, reasons);
@@ -80,6 +93,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
     timeoutSeconds,
     drainSeconds,
     rotate: { ...rotate, authority },
+    why,
   };
   return { kind: "command", command };
 }
@@ -101,13 +115,14 @@ function parseName(words: readonly string[], reasons: string[]): ParsedName {
   return { name, rest: words.slice(length) };
 }
 
-/** The one word that stands after `ca rotate`; no other command takes one. */
+/** The one word that stands after `ca rotate`. Of other commands only those of `why-flags.ts` take any. */
 function parseAuthority(
-  isRotate: boolean,
+  name: CommandName | undefined,
   words: readonly string[],
   reasons: string[],
 ): RotateFlags["authority"] {
-  const [word = "", ...more] = isRotate ? words : ["", ...words];
+  if (name === "why" || name === "authz list") return "";
+  const [word = "", ...more] = name === "ca rotate" ? words : ["", ...words];
   for (const each of more) reasons.push(`${each}: not expected`);
   if (word === "root" || word === "intermediate" || word === "") return word;
   reasons.push(`${word}: none of root, intermediate`);

@@ -1,10 +1,19 @@
 /** What `weftctl --help`, `weftctl ca --help` and `weftctl ca rotate --help` say. */
 
 /** As it is called: of one word or two. */
-export type CommandName = "status" | "check" | "uninstall" | "ca status" | "ca rotate";
+export type CommandName =
+  | "status"
+  | "why"
+  | "authz list"
+  | "check"
+  | "uninstall"
+  | "ca status"
+  | "ca rotate";
 
 export const COMMANDS: Readonly<Record<CommandName, string>> = {
   status: "is the mesh installed, which pods are captured, which policies are enforced",
+  why: "may this call be made and why, or why was that call refused",
+  "authz list": "which policies apply to a pod, and from where",
   check: "can this cluster run the mesh (--before), does what is installed work",
   uninstall: "release every pod, wait for every node, then delete the mesh",
   "ca status": "every certificate of the mesh: time left, who renews it, last success",
@@ -27,12 +36,12 @@ ${COMMON_FLAGS}
   --timeout SECONDS      uninstall: longest wait for the nodes (120)
   --drain SECONDS        uninstall: longest wait for open connections of released pods (10)
 
-weftctl COMMAND --help tells more of ca status and ca rotate.
+weftctl COMMAND --help tells more of why, authz list, ca status and ca rotate.
 
 exit codes:
   0  everything that the command looks at is as it should be
   1  something is not, or the cluster could not be asked
-  2  wrong use; ca status: it could not find out`;
+  2  wrong use; why, ca status: it could not find out`;
 
 const CA = `usage: weftctl ca COMMAND [flags]
 
@@ -89,7 +98,51 @@ exit codes:
   2    wrong use
   130  Ctrl-C: it goes on without the command`;
 
+const WHY = `usage: weftctl why --from CALLER --to DESTINATION[:PORT] [flags]
+       weftctl why ID [flags]
+
+Asks the node that enforces, and prints every policy, rule and clause with what matched, what did
+not and the value seen; before that what comes before policy. ID is that of a denial in the access
+log (the field denial): why it was denied, and what the policies of now would make of it.
+
+  CALLER        NAMESPACE/NAME of a pod, else of a service account (sa: and pod: say which),
+                spiffe://..., or an address
+  DESTINATION   NAMESPACE/NAME of a Service, else of a pod (svc: and pod: say which),
+                NAME.NAMESPACE.svc, or an address
+
+flags:
+  --plaintext            as if the caller proved no identity
+  --http                 as if the port were read as HTTP
+  --method, --path, --host, --header NAME=VALUE (repeatable)
+                         the request that is made
+  --jwt TOKEN|@FILE      its token, taken for verified. Only the claims leave this machine
+  --source file:DIR      compute from a directory of Kubernetes YAML, as if every pod were captured
+${COMMON_FLAGS}
+
+It needs the rights to list pods and to get and create pods/portforward in the mesh's namespace.
+
+exit codes:
+  0  permitted, by every endpoint (ID: it would be now)
+  1  denied, by one endpoint at least (ID: it would be now too)
+  2  it could not find out, or wrong use`;
+
+const AUTHZ = `usage: weftctl authz list NAMESPACE/NAME [flags]
+
+Which AuthorizationPolicies apply to a pod, in the order in which they are evaluated, and from
+where; and the mode of its ports, with the PeerAuthentication that says so. Reads the objects.
+
+flags:
+  --source file:DIR      read a directory of Kubernetes YAML instead of the cluster
+${COMMON_FLAGS}
+
+exit codes:
+  0  told
+  1  the pod is not in the mesh, or the cluster could not be asked
+  2  wrong use, or there is no such pod`;
+
 const TOPICS: Readonly<Record<string, string>> = {
+  why: WHY,
+  authz: AUTHZ,
   ca: CA,
   "ca status": CA_STATUS,
   "ca rotate": CA_ROTATE,

@@ -6,12 +6,15 @@
  */
 import { KubeConfig } from "@kubernetes/client-node";
 import { KubeClient } from "../core/kube/kube-api.ts";
+import { createPodAsker } from "../core/kube/pod-request.ts";
+import { runAuthzList, runAuthzListOnFiles } from "./authz-list.ts";
 import { runCaRotate } from "./ca-rotate.ts";
 import { runCaStatus } from "./ca-status.ts";
 import { runCheck } from "./check.ts";
 import { type Command, parseCommand } from "./command.ts";
 import { runStatus } from "./status.ts";
 import { runUninstall } from "./uninstall.ts";
+import { runWhy, runWhyOnFiles } from "./why.ts";
 
 const parsed = parseCommand(process.argv.slice(2));
 if (parsed.kind === "help") {
@@ -23,29 +26,49 @@ if (parsed.kind === "wrong") {
   process.exit(2);
 }
 const { command } = parsed;
-const client = openClient(command);
 try {
+  process.exit(await (command.why.directory === "" ? onCluster(command) : onFiles(command)));
+} catch (error) {
+  // What cannot be found out is no denial.
+  process.exit(complain(error, command.name === "why" ? 2 : 1));
+}
+
+async function onCluster(asked: Command): Promise<number> {
+  const config = openConfig(asked);
+  const client = openClient(config);
   const runs = {
     status: runStatus,
     check: runCheck,
     uninstall: runUninstall,
     "ca status": runCaStatus,
     "ca rotate": runCaRotate,
+    "authz list": runAuthzList,
+    why: (api: KubeClient) => runWhy({ api, askPod: createPodAsker(config) }, asked),
   };
-  const code = await runs[command.name](client, command);
+  const code = await runs[asked.name](client, asked);
   client.close();
-  process.exit(code);
-} catch (error) {
-  process.exit(complain(error, 1));
+  return code;
+}
+
+function onFiles(asked: Command): Promise<number> {
+  return asked.name === "why" ? runWhyOnFiles(asked) : runAuthzListOnFiles(asked);
 }
 
 /** A kubeconfig that cannot be read, or has no such context, is a wrong call. */
-function openClient({ kubeconfig, context }: Command): KubeClient {
+function openConfig({ kubeconfig, context }: Command): KubeConfig {
   try {
     const config = new KubeConfig();
     if (kubeconfig === "") config.loadFromDefault();
     else config.loadFromFile(kubeconfig);
     if (context !== "") config.setCurrentContext(context);
+    return config;
+  } catch (error) {
+    process.exit(complain(error, 2));
+  }
+}
+
+function openClient(config: KubeConfig): KubeClient {
+  try {
     return new KubeClient(config);
   } catch (error) {
     process.exit(complain(error, 2));

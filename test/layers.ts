@@ -1,8 +1,27 @@
 /** The layer table: who may import whom. `layers.test.ts` holds the sources to it, ARCHITECTURE.md draws it. */
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ["cli/checks", "cli/mesh", "core/kube"],
+  cli: [
+    "cli/checks",
+    "cli/mesh",
+    "cli/why",
+    "core/kube",
+    "nodeproxy/denials",
+    "nodeproxy/why",
+    "operator/index",
+  ],
   "cli/checks": ["cli/mesh"],
   "cli/mesh": ["core/kube", "core/x509"],
+  "cli/why": [
+    "cli/mesh",
+    "core/kube",
+    "core/model",
+    "core/process",
+    "nodeproxy/authz",
+    "nodeproxy/why",
+    "operator/index",
+    "operator/resources",
+    "operator/source",
+  ],
   "core/kube": [],
   "core/model": [],
   "core/process": [],

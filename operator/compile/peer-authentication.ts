@@ -29,7 +29,7 @@ export function compileModes(question: ModesQuestion): MtlsModes {
 type Level = "mesh" | "namespace" | "workload";
 
 /** Of two in one scope the oldest rules whole; what it leaves unset comes from the wider scope, not from the younger. */
-function rulingPolicies(
+export function rulingPolicies(
   question: ModesQuestion,
 ): Readonly<Partial<Record<Level, PeerAuthentication>>> {
   const ruling: Partial<Record<Level, PeerAuthentication>> = {};

@@ -21,6 +21,7 @@ import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { type CaptureCounts, countCaptures } from "./count-captures.ts";
+import { type PodPolicies, podPolicies } from "./pod-policies.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 import { authorizationApplyWarnings, peerAuthenticationApplyWarnings } from "./policy-warnings.ts";
 import { listRequestAuthenticationStates } from "./request-authentication-state.ts";
@@ -180,6 +181,12 @@ export class ClusterIndex {
     return "rules" in policy
       ? authorizationApplyWarnings(this.#state, policy)
       : peerAuthenticationApplyWarnings(this.#state, policy);
+  }
+
+  /** What rules the pod `namespace/name`; `undefined` where there is none. */
+  podPolicies(name: string): PodPolicies | undefined {
+    this.#state.settle(this.#now());
+    return podPolicies(this.#state, name);
   }
 
   /** Every CARotation, those that cannot be read included. */

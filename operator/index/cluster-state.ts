@@ -113,7 +113,7 @@ export class ClusterState {
   }
 
   #isSelected(held: HeldAuthorization | undefined, pod: Pod): boolean {
-    return this.policies.isSelected(held, this.#selectable(pod));
+    return this.policies.isSelected(held, this.selectable(pod));
   }
 
   #setPod(object: KubeObject, isThere: boolean): Reasons {
@@ -258,8 +258,8 @@ export class ClusterState {
     const enrolment = compileEnrolment(pod, {
       namespace,
       modes,
-      policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.#selectable(pod)) : [],
-      requestAuthentications: this.policies.requestAuthenticationsOf(this.#selectable(pod)),
+      policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.selectable(pod)) : [],
+      requestAuthentications: this.policies.requestAuthenticationsOf(this.selectable(pod)),
       nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
       zone: this.nodes.get(pod.node)?.zone ?? "",
       dnsAddresses: this.#dns.addresses((name) => this.namespaces.get(name)?.enabled === true),
@@ -280,7 +280,7 @@ export class ClusterState {
     this.tables.dropEnrolment(pod.node, pod.uid);
   }
 
-  #selectable({ namespace, labels }: Pod): SelectableWorkload {
+  selectable({ namespace, labels }: Pod): SelectableWorkload {
     const services = this.policies.hasServiceScopes(namespace)
       ? this.services
           .inNamespace(namespace)

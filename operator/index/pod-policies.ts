@@ -1,0 +1,158 @@
+/** Which policies rule one pod, from where, and in which order are they evaluated? For `weftctl authz list`; decides nothing. */
+import type { PolicyAction } from "../../core/model/authorization-policy.ts";
+import { type MtlsMode, modeOfPort } from "../../core/model/mtls-modes.ts";
+import type { CompileNote } from "../compile/authorization.ts";
+import { isMeshed } from "../compile/enrolment.ts";
+import { compileModes, rulingPolicies } from "../compile/peer-authentication.ts";
+import { hasLabels } from "../compile/selects-workload.ts";
+import type { PeerAuthentication } from "../resources/peer-authentication.ts";
+import type { Pod } from "../resources/pod.ts";
+import type { WorkloadScope } from "../resources/workload-scope.ts";
+import type { ClusterState } from "./cluster-state.ts";
+import type { HeldAuthorization } from "./policy-store.ts";
+
+export interface PodPolicies {
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly meshed: boolean;
+  /** By the last report of its node. */
+  readonly captured: boolean;
+  /** In the order of evaluation: CUSTOM, DENY, ALLOW, then what never decides. */
+  readonly policies: readonly AppliedPolicy[];
+  /** The Services' ports of the pod and those that differ, ascending; last, with port 0, all others. */
+  readonly modes: readonly AppliedMode[];
+}
+
+export interface AppliedPolicy {
+  readonly policy: string;
+  readonly action: PolicyAction;
+  readonly dryRun: boolean;
+  readonly invalid: boolean;
+  readonly provider?: string;
+  /** Why it applies to this pod. */
+  readonly from: "mesh" | "namespace" | "selector" | "targetRefs";
+  /** The labels or Services that it names. */
+  readonly selects: readonly string[];
+  readonly rules: number;
+  /** What is not enforced as written on a port that is opaque. */
+  readonly ignored: readonly CompileNote[];
+}
+
+export interface AppliedMode {
+  readonly port: number;
+  readonly mode: MtlsMode;
+  /** `namespace/name` of the PeerAuthentication; "" where none says anything. */
+  readonly policy: string;
+  readonly from: "mesh" | "namespace" | "selector" | "port" | "default";
+}
+
+const ORDER: readonly PolicyAction[] = ["CUSTOM", "DENY", "ALLOW", "AUDIT"];
+
+/** `undefined` where there is no such pod. */
+export function podPolicies(state: ClusterState, name: string): PodPolicies | undefined {
+  const pod = state.pods.get(name);
+  if (!pod) return undefined;
+  const selectable = state.selectable(pod);
+  const held = state.policies.authorizations
+    .reaching(pod.namespace, state.rootNamespace)
+    .filter((each) => state.policies.isSelected(each, selectable));
+  return {
+    pod: name,
+    uid: pod.uid,
+    node: pod.node,
+    meshed: isMeshed(pod, state.namespaces.get(pod.namespace)),
+    captured: state.reports.isCapturedNow(pod.node, pod.uid),
+    policies: held.flatMap((each) => applied(each, state.rootNamespace)).toSorted(byEvaluation),
+    modes: appliedModes(state, pod),
+  };
+}
+
+function applied({ compiled }: HeldAuthorization, rootNamespace: string): readonly AppliedPolicy[] {
+  if (!compiled) return [];
+  const { policy, metadata, scope, notes } = compiled;
+  const { ref, action, dryRun, invalid, provider, rules } = policy;
+  const isRoot = metadata.namespace === rootNamespace;
+  return [
+    {
+      policy: ref,
+      action,
+      dryRun,
+      invalid,
+      ...(provider === undefined ? {} : { provider }),
+      ...placeOf(scope, isRoot),
+      rules: rules.length,
+      ignored: notes,
+    },
+  ];
+}
+
+function placeOf(scope: WorkloadScope, isRoot: boolean): Pick<AppliedPolicy, "from" | "selects"> {
+  switch (scope.kind) {
+    case "namespace":
+      return { from: isRoot ? "mesh" : "namespace", selects: [] };
+    case "labels": {
+      const selects = Object.entries(scope.labels).map(([key, value]) => `${key}=${value}`);
+      return { from: "selector", selects };
+    }
+    case "services":
+      return { from: "targetRefs", selects: scope.names };
+  }
+}
+
+function byEvaluation(a: AppliedPolicy, b: AppliedPolicy): number {
+  return rank(a) - rank(b) || (a.policy < b.policy ? -1 : 1);
+}
+
+function rank({ action, dryRun }: AppliedPolicy): number {
+  return (dryRun ? ORDER.length : 0) + ORDER.indexOf(action);
+}
+
+function appliedModes(state: ClusterState, pod: Pod): readonly AppliedMode[] {
+  const { namespace, labels } = pod;
+  const { rootNamespace } = state;
+  const policies = state.policies.peers
+    .reaching(namespace, rootNamespace)
+    .flatMap(({ policy }) => (policy ? [policy] : []));
+  const question = { policies, namespace, labels, rootNamespace };
+  const modes = compileModes(question);
+  const ruling = rulingPolicies(question);
+  const ports = new Set([...servedPorts(state, pod), ...modes.ports.map(({ port }) => port)]);
+  return [
+    ...[...ports]
+      .toSorted((a, b) => a - b)
+      .map((port) => ({ port, mode: modeOfPort(modes, port), ...modeSource(ruling, port) })),
+    { port: 0, mode: modes.default, ...modeSource(ruling, 0) },
+  ];
+}
+
+/** The pod's own ports that Services lead to. */
+function servedPorts({ services }: ClusterState, { namespace, labels }: Pod): readonly number[] {
+  return services
+    .inNamespace(namespace)
+    .filter(({ selector }) => selector && hasLabels(labels, selector))
+    .flatMap(({ targets }) => targets.map(({ targetPort }) => targetPort));
+}
+
+/** The narrowest that says anything else than UNSET. */
+function modeSource(
+  { mesh, namespace, workload }: ReturnType<typeof rulingPolicies>,
+  port: number,
+): Pick<AppliedMode, "policy" | "from"> {
+  const own = workload?.ports.find((entry) => entry.port === port);
+  if (workload && own && own.mode !== "UNSET") return { policy: refOf(workload), from: "port" };
+  const wider = [
+    ["selector", workload],
+    ["namespace", namespace],
+    ["mesh", mesh],
+  ] as const;
+  for (const [from, policy] of wider) {
+    if (policy && policy.mode !== "UNSET") return { policy: refOf(policy), from };
+  }
+  return { policy: "", from: "default" };
+}
+
+function refOf({ metadata: { namespace, name } }: PeerAuthentication): string {
+  return `${namespace}/${name}`;
+}
