@@ -7,6 +7,7 @@ import type { Denial } from "../authz/verdict.ts";
 import type { OpenConnection } from "../channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
 import { IdleWatch, type Watchable } from "./idle-watch.ts";
+import { ReadLanes } from "./read-lanes.ts";
 import { type Hearing, ResetWatch } from "./reset-watch.ts";
 import { Splice, type SpliceEnd, type SpliceEnds, type SpliceOwner } from "./splice.ts";
 
@@ -25,6 +26,7 @@ export class Connections {
   readonly #open = new Set<Flow>();
   readonly #waiting = new Set<Waiter>();
   readonly #idle = new IdleWatch();
+  readonly #lanes = new ReadLanes();
   readonly #resets = new ResetWatch(this.#open);
   #dialling = 0;
   #nextId = 1;
@@ -51,7 +53,7 @@ export class Connections {
     this.#open.add(flow);
     this.#resets.begin();
     this.#observer.onConnectionOpened(facts);
-    flow.start(permit, ends);
+    flow.start(permit, { ...ends, lane: this.#lanes.enter(facts.pod) });
     if (flow.idleTimeoutMs > 0) this.#idle.add(flow);
   }
 
@@ -120,6 +122,7 @@ export class Connections {
     this.#open.delete(flow);
     this.#changes += 1;
     if (flow.idleTimeoutMs > 0) this.#idle.delete(flow);
+    this.#lanes.leave(flow.facts.pod);
     flow.facts.lease?.end();
     this.#observer.onConnectionEnded(flow.facts, outcome);
     this.#wake();

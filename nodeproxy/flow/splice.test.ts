@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { permitOutbound } from "../authz/decide.ts";
 import { createRawServer } from "../tcp/accept.ts";
 import { findHandles, type KnownHandles, streamHandles } from "../tcp/handles.ts";
+import { ReadLane } from "./read-lane.ts";
 import type { TcpSide } from "./side.ts";
 import { Splice, type SpliceEnd } from "./splice.ts";
 
@@ -14,6 +15,16 @@ interface Spliced {
   readonly upstream: Socket;
   readonly splice: Splice;
   readonly ended: Promise<SpliceEnd>;
+}
+
+/** Of a pod that is so busy that every other read is late. */
+class BusyLane extends ReadLane {
+  #reads = 0;
+
+  override admit(octets: number): boolean {
+    this.#reads += 1;
+    return this.#reads % 2 === 0 && super.admit(octets);
+  }
 }
 
 /** The sockets that are spliced: without Node's streams, and with them where its handles are not known. */
@@ -53,7 +64,8 @@ async function spliced(): Promise<Spliced> {
   const [upstream, back] = await pair();
   for (const socket of [caller, upstream]) socket.on("error", () => undefined);
   const { promise: ended, resolve } = Promise.withResolvers<SpliceEnd>();
-  const splice = new Splice(permitOutbound(), { front, back }, { onSpliceEnd: resolve });
+  const lane = new BusyLane();
+  const splice = new Splice(permitOutbound(), { front, back, lane }, { onSpliceEnd: resolve });
   return { caller, upstream, splice, ended };
 }
 

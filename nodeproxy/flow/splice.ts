@@ -10,7 +10,9 @@ import { Socket } from "node:net";
 import type { Permit } from "../authz/decide.ts";
 import type { StreamReader } from "../hbone/stream-line.ts";
 import { RawSocket } from "../tcp/raw-socket.ts";
+import { givePiece, SlabQueue } from "../tcp/slab-queue.ts";
 import type { SocketReader } from "../tcp/socket-reader.ts";
+import type { LateReader, ReadLane } from "./read-lane.ts";
 import { endedBy, endedInOrder, isResetUnheard, passReset, resetSide, type Side } from "./side.ts";
 
 /** How it ended: `closed` both directions in order, `reset` abruptly by one of the peers, `cut` by us. */
@@ -33,23 +35,65 @@ interface Spliced {
 }
 
 /** One direction: what is read from `from` is written to `to`. Tunnel streams call it, sockets by their events. */
-class Half implements StreamReader, SocketReader {
+class Half implements StreamReader, SocketReader, LateReader {
   readonly from: Side;
   readonly to: Side;
   readonly #splice: Splice;
   readonly #isFromTunnel: boolean;
   bytes = 0;
+  /** Of what a socket reads; tunnels have turns of their own. */
+  readonly #lane: ReadLane | undefined;
+  /** Read in a turn that had no room for it: the socket is paused until it has gone on. */
+  #late: SlabQueue | undefined;
   #isClosed = false;
 
-  constructor(splice: Splice, from: Side, to: Side) {
+  constructor(splice: Splice, { from, to }: Way, lane: ReadLane | undefined) {
     this.#splice = splice;
     this.from = from;
     this.to = to;
     this.#isFromTunnel = !(from instanceof Socket) && !(from instanceof RawSocket);
+    this.#lane = this.#isFromTunnel ? undefined : lane;
   }
 
   onData(chunk: Buffer): boolean {
     this.bytes += chunk.length;
+    const lane = this.#lane;
+    if (!lane || lane.admit(chunk.length)) return this.#carry(chunk);
+    this.from.pause();
+    this.#late ??= new SlabQueue();
+    this.#late.push(chunk, true);
+    lane.defer(this);
+    return false;
+  }
+
+  get lateBytes(): number {
+    return this.#late?.bytes ?? 0;
+  }
+
+  /** No drain is waited for meanwhile: who waits for one reads nothing that could be late. */
+  deliverLate(): void {
+    if (this.#carryLate()) this.from.resume();
+  }
+
+  /** Nothing comes behind it. */
+  #hurryLate(): void {
+    if (!this.#late) return;
+    this.#lane?.forget(this);
+    this.#carryLate();
+  }
+
+  #carryLate(): boolean {
+    const late = this.#late;
+    this.#late = undefined;
+    let hasRoom = true;
+    for (let piece = late?.takePiece(); piece; piece = late?.takePiece()) {
+      if (!this.#carry(piece.memory.subarray(piece.from, piece.to))) hasRoom = false;
+      givePiece(piece);
+    }
+    return hasRoom;
+  }
+
+  #carry(chunk: Buffer): boolean {
     const isBulk = chunk.length >= BULK_BYTES;
     const { to } = this;
     if (!isBulk && isBehind(to)) return this.#writeBehind(to, chunk);
@@ -71,6 +115,8 @@ class Half implements StreamReader, SocketReader {
   }
 
   onEnd(): void {
+    // A `net.Socket` tells its end even while it is paused.
+    this.#hurryLate();
     this.to.end();
   }
 
@@ -82,14 +128,22 @@ class Half implements StreamReader, SocketReader {
   onClose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#hurryLate();
     this.#splice.sideClosed(this);
   }
+}
+
+interface Way {
+  readonly from: Side;
+  readonly to: Side;
 }
 
 export interface SpliceEnds {
   /** The caller's side. */
   readonly front: Side;
   readonly back: Side;
+  /** Of the pod whose connection it is. */
+  readonly lane?: ReadLane;
 }
 
 export class Splice {
@@ -101,9 +155,9 @@ export class Splice {
   #reason: string | undefined;
 
   /** Both ends are connected, paused and without readers; they belong to the splice from here on. */
-  constructor(_permit: Permit, { front, back }: SpliceEnds, owner: SpliceOwner) {
-    this.#forth = new Half(this, front, back);
-    this.#back = new Half(this, back, front);
+  constructor(_permit: Permit, { front, back, lane }: SpliceEnds, owner: SpliceOwner) {
+    this.#forth = new Half(this, { from: front, to: back }, lane);
+    this.#back = new Half(this, { from: back, to: front }, lane);
     this.#owner = owner;
     attach(this.#forth);
     attach(this.#back);

@@ -5,6 +5,7 @@
  * Knows what frames cost and not what they mean; how many are too many is the flood guard's.
  */
 import type { Socket } from "node:net";
+import { currentTurn } from "../tcp/loop-turn.ts";
 import { type Reading, readInPlace } from "../tcp/read-in-place.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { HboneError } from "./hbone-error.ts";
@@ -13,8 +14,6 @@ import { HboneError } from "./hbone-error.ts";
 const TURN_MS = 1;
 /** In the units of `FrameReader`: the clock is looked at so often. */
 const STEP_COST = 64;
-let turn = 0;
-let isTurnCounted = false;
 
 export interface TurnOwner {
   onError(error: HboneError): void;
@@ -107,18 +106,4 @@ export class TurnReader {
 
 function goOn(reader: TurnReader): void {
   reader.goOn();
-}
-
-/** One count for all connections of the process. */
-function currentTurn(): number {
-  if (!isTurnCounted) {
-    isTurnCounted = true;
-    setImmediate(endTurn);
-  }
-  return turn;
-}
-
-function endTurn(): void {
-  turn += 1;
-  isTurnCounted = false;
 }
