@@ -2,7 +2,7 @@
  * The traffic process, built by hand: takes what control says and turns it into listeners, tunnels and
  * rules. Knows every part of the data path; no part knows it.
  */
-import type { Changes, ResourceKind } from "../core/model/resource.ts";
+import { type Changes, policiesIn, type ResourceKind } from "../core/model/resource.ts";
 import { Balancers } from "./balance/balancers.ts";
 import type { ToTraffic } from "./channel/messages.ts";
 import { ConnectionReports } from "./connection-reports.ts";
@@ -254,10 +254,10 @@ class TrafficApp implements Traffic {
       this.#options.log.error({ errors: applied.errors }, "changes refused");
       return;
     }
-    this.#react(applied.touched);
+    this.#react(applied.touched, changes);
   }
 
-  #react(touched: ReadonlySet<ResourceKind>): void {
+  #react(touched: ReadonlySet<ResourceKind>, changes: Changes): void {
     this.#trust.react(touched);
     if (touched.has("service")) {
       for (const parts of [this.#balancers, this.#slots]) {
@@ -266,7 +266,7 @@ class TrafficApp implements Traffic {
     }
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;
-    this.#judge.refresh();
+    this.#judge.refresh(policiesIn(changes));
     const ended = this.#connections.recheck(({ pod, attempt }) => {
       const verdict = attempt && this.#judge.decide(pod, attempt).verdict;
       return verdict?.kind === "deny" ? verdict : undefined;

@@ -72,3 +72,10 @@ export function resourceName(body: ResourceBody): string {
       return body.value.node;
   }
 }
+
+/** Names of the policies that the changes put, replace or remove. */
+export function policiesIn({ upserts, removals }: Changes): ReadonlySet<string> {
+  const put = upserts.filter(({ body }) => body.kind === "policy");
+  const gone = removals.filter(({ kind }) => kind === "policy");
+  return new Set([...put, ...gone].map(({ name }) => name));
+}

@@ -31,10 +31,7 @@ export function addBlock<V>(tree: BlockTree<V>, block: Cidr, value: V): void {
 }
 
 /** The widest block that may hold the address: where a walk begins. */
-export function firstBlock<V>(
-  tree: BlockTree<V>,
-  address: readonly number[],
-): BlockNode<V> | undefined {
+function firstBlock<V>(tree: BlockTree<V>, address: readonly number[]): BlockNode<V> | undefined {
   return address.length === 4 ? tree.v4 : tree.v6;
 }
 
@@ -42,7 +39,7 @@ export function firstBlock<V>(
  * The next narrower node. Only the bit at which two nodes part is looked at: whether a block holds the
  * address is for `isInCidr()` to say, where there is a value; if it does not, no narrower one does.
  */
-export function nextBlock<V>(
+function nextBlock<V>(
   { length, zero, one }: BlockNode<V>,
   address: readonly number[],
 ): BlockNode<V> | undefined {

@@ -10,29 +10,22 @@ import type {
   ServiceAccountRef,
 } from "../../core/model/authorization-policy.ts";
 import type { Cidr } from "../../core/model/ip.ts";
-import { blockKey } from "./block-key.ts";
 import type { Clause } from "./clause.ts";
+import { blockHash, headHash, LONGEST, tailHash, textHash } from "./key-hash.ts";
 import { templateStart } from "./match-text.ts";
 
 export type Dimension = keyof typeof KEYS;
 
-/** Of one request. */
-export type RequestDimension = "method" | "path" | "host" | "requestIssuer" | "requestSubject";
+/** What of the attempt's value is compared, in the lowest three bits of a key's kind. */
+export const EXACT = 0;
+/** The kind's further bits: how many characters, or bits of an address. */
+export const PREFIX = 1;
+export const SUFFIX = 2;
+export const BLOCK4 = 3;
+export const BLOCK6 = 4;
 
-const OF_REQUEST: ReadonlySet<string> = new Set<RequestDimension>([
-  "method",
-  "path",
-  "host",
-  "requestIssuer",
-  "requestSubject",
-]);
-
-export function isRequestDimension(dimension: Dimension): dimension is RequestDimension {
-  return OF_REQUEST.has(dimension);
-}
-
-/** A star marks the open end of a text; values hold none themselves. */
-export type Key = string | number;
+/** Kind and hash by turns, one pair for each key. */
+export type Keys = readonly number[];
 
 /** The most selective first: of two equally crowded dimensions the first is taken. */
 export const DIMENSIONS: readonly Dimension[] = [
@@ -53,7 +46,7 @@ export const DIMENSIONS: readonly Dimension[] = [
 ];
 
 /** `undefined` where the clause may match whatever the attempt's value in this dimension is. */
-export function keysOf(clause: Clause, dimension: Dimension): readonly Key[] | undefined {
+export function keysOf(clause: Clause, dimension: Dimension): Keys | undefined {
   return KEYS[dimension](clause);
 }
 
@@ -72,7 +65,8 @@ const KEYS = {
     blocks(source?.layer7?.remoteIpBlocks) ?? blocks(wanted(rule, "remote.ip")),
   destinationIp: ({ rule }: Clause) => blocks(wanted(rule, "destination.ip")),
   port: ({ rule }: Clause) =>
-    ofEveryOperation(rule, ({ ports }) => some(ports)) ?? some(wanted(rule, "destination.port")),
+    ofEveryOperation(rule, ({ ports }) => numbers(ports)) ??
+    numbers(wanted(rule, "destination.port")),
   method: ({ rule }: Clause) => ofEveryOperation(rule, ({ layer7 }) => texts(layer7?.methods)),
   path: ({ rule }: Clause) => ofEveryOperation(rule, ({ layer7 }) => texts(layer7?.paths)),
   host: ({ rule }: Clause) => ofEveryOperation(rule, ({ layer7 }) => texts(layer7?.hosts)),
@@ -95,13 +89,13 @@ function requesters({ rule, source }: Clause): readonly RequestPrincipalMatch[] 
 }
 
 /** Only where every operation has some: one without may match by anything. */
-function ofEveryOperation<T extends Key>(
+function ofEveryOperation(
   { to }: Rule,
-  keys: (operation: Rule["to"][number]) => readonly T[] | undefined,
-): readonly T[] | undefined {
+  keys: (operation: Rule["to"][number]) => Keys | undefined,
+): Keys | undefined {
   const [first] = to;
   if (to.length === 1 && first) return keys(first);
-  const all: T[] = [];
+  const all: number[] = [];
   for (const operation of to) {
     const own = keys(operation);
     if (!own) return undefined;
@@ -110,33 +104,49 @@ function ofEveryOperation<T extends Key>(
   return some(all);
 }
 
-function texts(list: readonly PathMatch[] | undefined): readonly string[] | undefined {
+function texts(list: readonly PathMatch[] | undefined): Keys | undefined {
   if (!list || list.length === 0) return undefined;
-  const keys: string[] = [];
-  for (const match of list) {
-    const key = textKey(match);
-    if (key === undefined) return undefined;
-    keys.push(key);
-  }
+  const keys: number[] = [];
+  for (const match of list) if (!addTextKey(keys, match)) return undefined;
   return keys;
 }
 
-function textKey(match: PathMatch): string | undefined {
-  if (match.kind === "present") return undefined;
-  if (match.kind === "template") return `${templateStart(match.value)}*`;
-  const { kind, value } = match;
-  // A pattern of nothing, and a star that is no wildcard of ours, are left to the matcher.
-  if (value === "" || value.includes("*")) return undefined;
-  if (kind === "exact") return value;
-  return kind === "prefix" ? `${value}*` : `*${value}`;
+/** False where the form fits texts of any beginning and end. */
+function addTextKey(keys: number[], match: PathMatch): boolean {
+  switch (match.kind) {
+    case "present":
+      return false;
+    case "exact":
+      keys.push(EXACT, textHash(match.value));
+      return true;
+    case "suffix": {
+      const length = Math.min(match.value.length, LONGEST);
+      keys.push(SUFFIX | (length << 3), tailHash(match.value, length));
+      return length > 0;
+    }
+    case "prefix":
+    case "template": {
+      const start = match.kind === "prefix" ? match.value : templateStart(match.value);
+      const length = Math.min(start.length, LONGEST);
+      keys.push(PREFIX | (length << 3), headHash(start, length));
+      return length > 0;
+    }
+  }
 }
 
-function accounts(list: readonly ServiceAccountRef[] | undefined): readonly string[] | undefined {
-  return some(list)?.map(({ namespace, name }) => `${namespace}/${name}`);
+function accounts(list: readonly ServiceAccountRef[] | undefined): Keys | undefined {
+  return some(list)?.flatMap(({ namespace, name }) => [EXACT, textHash(`${namespace}/${name}`)]);
 }
 
-function blocks(list: readonly Cidr[] | undefined): readonly Key[] | undefined {
-  return some(list)?.map(blockKey);
+function blocks(list: readonly Cidr[] | undefined): Keys | undefined {
+  return some(list)?.flatMap((block) => [
+    (block.family === 4 ? BLOCK4 : BLOCK6) | (block.prefixLength << 3),
+    blockHash(block),
+  ]);
+}
+
+function numbers(list: readonly number[] | undefined): Keys | undefined {
+  return some(list)?.flatMap((number) => [EXACT, number]);
 }
 
 function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {

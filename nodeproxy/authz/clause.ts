@@ -10,7 +10,7 @@ import { readRules, type Seen } from "./read-rules.ts";
 import type { Subject } from "./subject.ts";
 
 export interface Clause {
-  /** Place among all rules of the set: policies by name, then rules as written. The lowest match is the one reported. */
+  /** Place of the rule among those it was read with: policies by name, then rules as written. */
   readonly order: number;
   readonly policy: CompiledPolicy;
   readonly rule: Rule;

@@ -8,10 +8,11 @@
 import type { Rule } from "../../core/model/authorization-policy.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Clause } from "./clause.ts";
-import type { ClauseIndex } from "./clause-index.ts";
-import { type Decider, type View, viewFor } from "./decider.ts";
-import { findAllMatches, findFirstMatch } from "./search-clauses.ts";
-import { borrowSubject, type Subject } from "./subject.ts";
+import type { Decider } from "./decider.ts";
+import { type PolicyLayer, viewOf } from "./policy-layer.ts";
+import { type Seen, seenIn } from "./read-rules.ts";
+import { findFirst, searchFor, takeGathered } from "./search-table.ts";
+import { borrowSubject } from "./subject.ts";
 import {
   customDenial,
   type Denial,
@@ -61,10 +62,9 @@ export function decide(decider: Decider | undefined, attempt: Attempt): Decision
   if (missing !== undefined) {
     return denied({ kind: "deny", reason: "policy_missing", policy: missing });
   }
-  const subject = borrowSubject(attempt, decider.meshDomains);
-  const view = viewFor(decider, attempt);
-  const decision = judge(decider, view, subject);
-  const observed = isEmpty(view.observed) ? NOTHING : observationsOf(view.observed, subject);
+  searchFor(borrowSubject(attempt, decider.meshDomains), decider.index.gone);
+  const decision = judge(decider, attempt);
+  const observed = observationsOf(takeGathered());
   if (observed.length === 0 && !decider.dryRun.isAny) return decision;
   return withObserved(decider, decision, observed);
 }
@@ -74,16 +74,39 @@ export function permitOutbound(): Permit {
   return PERMIT;
 }
 
-function judge(decider: Decider, view: View, subject: Subject): Decision {
-  const custom = findIn(view.custom, subject);
-  if (custom) return denied(customDenial(custom, decider.providers, subject.attempt));
-  const denying = findIn(view.deny, subject);
-  if (denying) return denied(denialOf("denied_by_policy", denying));
+function judge(decider: Decider, attempt: Attempt): Decision {
+  const first = findFirstIn(decider.index.layers, seenIn(attempt));
   // A workload without ALLOW policies is open: enrolling a namespace must not cut its traffic.
-  if (!decider.hasAllow) return OPEN;
-  const allowing = findIn(view.allow, subject);
-  if (!allowing) return NOT_ALLOWED;
-  return permits.get(allowing.rule) ?? permitBy(allowing);
+  if (!first) return decider.hasAllow ? NOT_ALLOWED : OPEN;
+  const { action } = first.policy;
+  if (action === "CUSTOM") return denied(customDenial(first, decider.providers, attempt));
+  if (action === "DENY") return denied(denialOf("denied_by_policy", first));
+  return permits.get(first.rule) ?? permitBy(first);
+}
+
+/** The clause that decides, if any: CUSTOM before DENY before ALLOW, of these the first by name. */
+function findFirstIn(layers: readonly PolicyLayer[], seen: Seen): Clause | undefined {
+  let first: Clause | undefined;
+  let rank = 3;
+  for (let i = 0; i < layers.length; i += 1) {
+    const layer = layers[i];
+    if (!layer) continue;
+    const { table, deny, allow, observed } = viewOf(layer, seen);
+    const id = findFirst(table, observed);
+    if (id === observed) continue;
+    const clause = table.clauses[id];
+    const own = (id >= deny ? 1 : 0) + (id >= allow ? 1 : 0);
+    if (clause && (own < rank || (own === rank && isBefore(clause, first)))) {
+      first = clause;
+      rank = own;
+    }
+  }
+  return first;
+}
+
+/** No policy is in force in two layers. */
+function isBefore({ policy }: Clause, other: Clause | undefined): boolean {
+  return other !== undefined && policy.ref < other.policy.ref;
 }
 
 function permitBy({ policy, rule }: Clause): Decision {
@@ -102,12 +125,13 @@ function withObserved(
   return { verdict, observed, dryRun: dryRunOutcome(decider, verdict, observed) };
 }
 
-function observationsOf(index: ClauseIndex, subject: Subject): readonly Observation[] {
-  const matches = findAllMatches(index, subject);
-  return matches.length === 0 ? NOTHING : firstOfEach(matches);
+/** The first match of each policy. */
+function observationsOf(matches: readonly Clause[]): readonly Observation[] {
+  if (matches.length === 0) return NOTHING;
+  return firstOfEach(matches);
 }
 
-/** The first match of each policy. */
+/** By itself: a function that holds closures makes room for them at every call. */
 function firstOfEach(matches: readonly Clause[]): readonly Observation[] {
   return matches
     .filter(({ policy }, i) => matches[i - 1]?.policy !== policy)
@@ -117,14 +141,6 @@ function firstOfEach(matches: readonly Clause[]): readonly Observation[] {
       action: policy.action,
       dryRun: policy.dryRun,
     }));
-}
-
-function findIn(index: ClauseIndex, subject: Subject): Clause | undefined {
-  return isEmpty(index) ? undefined : findFirstMatch(index, subject);
-}
-
-function isEmpty(index: ClauseIndex): boolean {
-  return Array.isArray(index) && index.length === 0;
 }
 
 function denied(verdict: Denial): Decision {

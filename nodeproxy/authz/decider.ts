@@ -1,16 +1,15 @@
 /**
  * The policies of one workload, indexed: made when the set arrives, asked by `decide()`.
  *
- * Made anew only where one of its policies changed; holds no state of its own.
+ * Never changed once made: a change makes another, which shares with the previous one whatever stayed.
  */
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { MeshSettings } from "../../core/model/mesh-settings.ts";
-import type { Attempt } from "./attempt.ts";
-import { clausesOf } from "./clause.ts";
-import { type ClauseIndex, createClauseIndex } from "./clause-index.ts";
-import { HTTP, neededBy, REMOTE, type Seen, seenIn } from "./read-rules.ts";
+import { changeLayers, type Layers, NO_LAYERS } from "./policy-layer.ts";
 
 export interface Decider {
+  /** As the enrolment names them. */
+  readonly refs: readonly string[];
   /** By name, which is the order of reports; order never decides. */
   readonly policies: readonly CompiledPolicy[];
   /** Named by the enrolment but not arrived, sorted. One is enough to deny everything. */
@@ -22,20 +21,18 @@ export interface Decider {
   /** True with an ALLOW policy in force, even one that can match nothing. */
   readonly hasAllow: boolean;
   readonly dryRun: DryRunPolicies;
-  /** What beyond layer 4 any rule asks for. */
-  readonly needed: Seen;
-  /** By what an attempt shows of what is needed; those that are rare are made when first asked for. */
-  readonly views: Map<Seen, View>;
+  readonly counts: PolicyCounts;
+  readonly index: Layers;
 }
 
-/** The rules as they read for attempts that show the same. */
-export interface View {
-  /** In force. */
-  readonly custom: ClauseIndex;
-  readonly deny: ClauseIndex;
-  readonly allow: ClauseIndex;
-  /** AUDIT, and whatever is in dry run. */
-  readonly observed: ClauseIndex;
+/** How many there are of the policies that matter by being there. */
+interface PolicyCounts {
+  /** ALLOW, in force. */
+  readonly allow: number;
+  /** In dry run, but for AUDIT. */
+  readonly dry: number;
+  /** ALLOW in dry run. */
+  readonly dryAllow: number;
 }
 
 export interface DryRunPolicies {
@@ -50,65 +47,149 @@ export interface DeciderInput {
   readonly settings: Pick<MeshSettings, "trustDomain" | "trustDomainAliases">;
   /** Names of the providers that the caller can ask; without, CUSTOM policies deny what they match. */
   readonly providers?: readonly string[];
+  /** Policies of which some may have changed since `previous` was made, and no others; without, all are compared. */
+  readonly changed?: ReadonlySet<string>;
 }
 
-/** `previous` is handed back as it is where nothing that it was made of has changed. */
+/** `previous` is handed back as it is where nothing that it was made of has changed, and is the cheaper the less changed. */
 export function createDecider(input: DeciderInput, previous?: Decider): Decider {
-  const { refs, policyOf, settings } = input;
-  const meshDomains = [...new Set([settings.trustDomain, ...settings.trustDomainAliases])];
+  const { policyOf, settings } = input;
+  const domains = [...new Set([settings.trustDomain, ...settings.trustDomainAliases])];
+  // Names of callers are kept by this list: as long as it is the same one, they are.
+  const meshDomains =
+    previous && isSame(previous.meshDomains, domains) ? previous.meshDomains : domains;
   const providers = [...new Set(input.providers)].toSorted();
-  const sorted = [...new Set(refs)].toSorted();
-  const found = sorted.map((ref) => policyOf(ref));
-  const policies = found.filter((policy) => policy !== undefined);
-  const missing = sorted.filter((_, i) => found[i] === undefined);
+  const quick = previous && replaceChanged({ ...input, meshDomains, providers }, previous);
+  if (quick) return quick;
+  const policies: CompiledPolicy[] = [];
+  const missing: string[] = [];
+  for (const ref of ascending(input.refs)) {
+    const policy = policyOf(ref);
+    if (policy) policies.push(policy);
+    else missing.push(ref);
+  }
   if (previous && isMadeOf(previous, { policies, missing, meshDomains, providers })) {
     return previous;
   }
-  const dry = policies.filter((policy) => policy.dryRun && policy.action !== "AUDIT");
-  const needed = neededByAny(policies);
+  const change = changeBetween(previous?.policies ?? [], policies);
+  const { refs } = input;
+  return changeDecider({ refs, policies, missing, meshDomains, providers }, change, previous);
+}
+
+interface Change {
+  readonly added: readonly CompiledPolicy[];
+  readonly removed: readonly CompiledPolicy[];
+}
+
+/** Where some policies were replaced and nothing else happened: costs what those cost. */
+function replaceChanged(
+  {
+    refs,
+    policyOf,
+    changed,
+    meshDomains,
+    providers,
+  }: DeciderInput & Pick<Decider, "meshDomains" | "providers">,
+  previous: Decider,
+): Decider | undefined {
+  const isElse =
+    refs !== previous.refs ||
+    meshDomains !== previous.meshDomains ||
+    previous.missing.length > 0 ||
+    !isSame(providers, previous.providers);
+  if (!changed || isElse) return undefined;
+  const policies = [...previous.policies];
+  const added: CompiledPolicy[] = [];
+  const removed: CompiledPolicy[] = [];
+  for (const ref of changed) {
+    const at = placeOf(policies, ref);
+    const old = policies[at];
+    if (old?.ref !== ref) continue;
+    const policy = policyOf(ref);
+    if (!policy) return undefined;
+    if (policy === old) continue;
+    policies[at] = policy;
+    added.push(policy);
+    removed.push(old);
+  }
+  if (added.length === 0) return previous;
+  return changeDecider({ ...previous, policies }, { added, removed }, previous);
+}
+
+/** By halves: where a policy of that name is, or would be. */
+function placeOf(policies: readonly CompiledPolicy[], ref: string): number {
+  let low = 0;
+  let high = policies.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((policies[middle]?.ref ?? "") < ref) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function changeDecider(
+  rest: Pick<Decider, "refs" | "policies" | "missing" | "meshDomains" | "providers">,
+  change: Change,
+  previous: Decider | undefined,
+): Decider {
+  const { refs, policies, missing, meshDomains, providers } = rest;
+  const more = countsOf(change.added);
+  const fewer = countsOf(change.removed);
+  const before = previous?.counts ?? countsOf([]);
+  const counts = {
+    allow: before.allow + more.allow - fewer.allow,
+    dry: before.dry + more.dry - fewer.dry,
+    dryAllow: before.dryAllow + more.dryAllow - fewer.dryAllow,
+  };
   return {
+    refs,
     policies,
     missing,
     meshDomains,
     providers,
-    hasAllow: policies.some(({ action, dryRun }) => action === "ALLOW" && !dryRun),
-    dryRun: { isAny: dry.length > 0, hasAllow: dry.some(({ action }) => action === "ALLOW") },
-    needed,
-    views: new Map(usualViews(needed).map((seen) => [seen, createView(policies, seen)])),
+    hasAllow: counts.allow > 0,
+    dryRun: { isAny: counts.dry > 0, hasAllow: counts.dryAllow > 0 },
+    counts,
+    index: changeLayers(previous?.index ?? NO_LAYERS, change),
   };
 }
 
-export function viewFor({ policies, needed, views }: Decider, attempt: Attempt): View {
-  const seen = seenIn(attempt) & needed;
-  const known = views.get(seen);
-  if (known) return known;
-  const made = createView(policies, seen);
-  views.set(seen, made);
-  return made;
-}
-
-/** Of opaque connections and of HTTP requests. */
-function usualViews(needed: Seen): readonly Seen[] {
-  return [...new Set([0, needed & (HTTP | REMOTE)])];
-}
-
-function createView(policies: readonly CompiledPolicy[], seen: Seen): View {
-  const live = policies.filter(({ dryRun }) => !dryRun);
-  function indexOf(of: readonly CompiledPolicy[]): ClauseIndex {
-    return createClauseIndex(clausesOf(of, seen));
-  }
+function countsOf(policies: readonly CompiledPolicy[]): PolicyCounts {
+  const dry = policies.filter((policy) => policy.dryRun && policy.action !== "AUDIT");
   return {
-    custom: indexOf(live.filter(({ action }) => action === "CUSTOM")),
-    deny: indexOf(live.filter(({ action }) => action === "DENY")),
-    allow: indexOf(live.filter(({ action }) => action === "ALLOW")),
-    observed: indexOf(policies.filter((policy) => policy.dryRun || policy.action === "AUDIT")),
+    allow: policies.filter(({ action, dryRun }) => action === "ALLOW" && !dryRun).length,
+    dry: dry.length,
+    dryAllow: dry.filter(({ action }) => action === "ALLOW").length,
   };
 }
 
-function neededByAny(policies: readonly CompiledPolicy[]): Seen {
-  let needed = 0;
-  for (const { rules } of policies) for (const rule of rules) needed |= neededBy(rule);
-  return needed;
+/** Both are sorted by name. */
+function changeBetween(
+  before: readonly CompiledPolicy[],
+  policies: readonly CompiledPolicy[],
+): Change {
+  const added: CompiledPolicy[] = [];
+  const removed: CompiledPolicy[] = [];
+  let at = 0;
+  for (const policy of policies) {
+    for (let old = before[at]; old && old.ref < policy.ref; old = before[at]) {
+      removed.push(old);
+      at += 1;
+    }
+    const old = before[at];
+    if (old?.ref === policy.ref) at += 1;
+    if (old === policy) continue;
+    added.push(policy);
+    if (old?.ref === policy.ref) removed.push(old);
+  }
+  for (const old of before.slice(at)) removed.push(old);
+  return { added, removed };
+}
+
+function ascending(refs: readonly string[]): readonly string[] {
+  const isAscending = refs.every((ref, i) => i === 0 || (refs[i - 1] ?? "") < ref);
+  return isAscending ? refs : [...new Set(refs)].toSorted();
 }
 
 function isMadeOf(

@@ -49,17 +49,13 @@ export function reversed(text: string): string {
 }
 
 /** The node below, if its label stands in `text` from `at` on. */
-export function nodeAfter<V>(node: TextNode<V>, text: string, at: number): TextNode<V> | undefined {
+function nodeAfter<V>(node: TextNode<V>, text: string, at: number): TextNode<V> | undefined {
   const child = at < text.length ? childFor(node, text.charCodeAt(at)) : undefined;
   return child && text.startsWith(child.label, at) ? child : undefined;
 }
 
 /** The node below, if its label stands in `text` before `end`, read backwards. */
-export function nodeBefore<V>(
-  node: TextNode<V>,
-  text: string,
-  end: number,
-): TextNode<V> | undefined {
+function nodeBefore<V>(node: TextNode<V>, text: string, end: number): TextNode<V> | undefined {
   const child = end > 0 ? childFor(node, text.charCodeAt(end - 1)) : undefined;
   if (!child || child.label.length > end) return undefined;
   for (let i = 0; i < child.label.length; i += 1) {

@@ -2,7 +2,7 @@
  * May this attempt reach the local pod? Mode first, then policies, always by what rules now.
  *
  * Asked before the pod is dialled and, for open connections, after every change. Deciders are made
- * again only where something that they were made of changed.
+ * again only where something that they were made of changed, and pods under the same policies share one.
  */
 import type { Attempt } from "../authz/attempt.ts";
 import { type Decision, decide } from "../authz/decide.ts";
@@ -24,31 +24,63 @@ export class Judge {
     return decide(this.#deciderOf(uid), attempt);
   }
 
-  /** To be called after every change of enrolments, policies or settings, before the next `decide`. */
-  refresh(): void {
+  /**
+   * To be called after every change of enrolments, policies or settings, before the next `decide`.
+   * `changed`: the policies that it named.
+   */
+  refresh(changed: ReadonlySet<string>): void {
+    const made = new Set<Decider>();
     for (const [uid, previous] of this.#deciders) {
-      const decider = this.#make(uid, previous);
-      if (decider) this.#deciders.set(uid, decider);
-      else this.#deciders.delete(uid);
+      const decider = this.#make(uid, { previous, changed, made });
+      if (!decider) {
+        this.#deciders.delete(uid);
+        continue;
+      }
+      this.#deciders.set(uid, decider);
+      made.add(decider);
     }
   }
 
   #deciderOf(uid: string): Decider | undefined {
     const known = this.#deciders.get(uid);
     if (known) return known;
-    const made = this.#make(uid);
+    const made = this.#make(uid, { made: new Set(this.#deciders.values()) });
     if (made) this.#deciders.set(uid, made);
     return made;
   }
 
-  #make(uid: string, previous?: Decider): Decider | undefined {
+  #make(uid: string, { previous, changed, made }: Remake): Decider | undefined {
     const enrolment = this.#current.enrolment(uid);
     const settings = this.#current.settings();
     if (!enrolment || !settings) return undefined;
     const { policies } = enrolment;
+    const shared = sharedBy(policies, made);
+    if (shared) return shared;
     return createDecider(
-      { refs: policies, policyOf: (ref) => this.#current.policy(ref), settings },
+      {
+        refs: policies,
+        policyOf: (ref) => this.#current.policy(ref),
+        settings,
+        ...(changed ? { changed } : {}),
+      },
       previous,
     );
   }
+}
+
+interface Remake {
+  readonly previous?: Decider;
+  readonly changed?: ReadonlySet<string>;
+  /** By what is known now. */
+  readonly made: ReadonlySet<Decider>;
+}
+
+/** The decider of another pod under the same policies. */
+function sharedBy(refs: readonly string[], made: ReadonlySet<Decider>): Decider | undefined {
+  for (const decider of made) {
+    const other = decider.refs;
+    if (other === refs) return decider;
+    if (other.length === refs.length && other.every((ref, i) => ref === refs[i])) return decider;
+  }
+  return undefined;
 }

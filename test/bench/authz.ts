@@ -4,6 +4,8 @@
  * Policies of ten rules each, all on one workload, of mixed shapes; attempts that match an ALLOW,
  * a DENY and nothing. The scan asks the same matchers in order, as a naive evaluator would.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { CompiledPolicy, Rule, Source } from "../../core/model/authorization-policy.ts";
 import type { Attempt } from "../../nodeproxy/authz/attempt.ts";
 import { decide } from "../../nodeproxy/authz/decide.ts";
@@ -22,6 +24,8 @@ export interface AuthzBench {
   readonly scanUs: Readonly<Record<string, number>>;
   /** From the policies to their index, when a set arrives. */
   readonly compileMs: Readonly<Record<string, number>>;
+  /** CPU milliseconds until a workload's set that has one policy changed rules. */
+  readonly changeMs: Readonly<Record<string, number>>;
   /** Heap of the policies and their index together. */
   readonly bytesPerPolicy: number;
   /** Of the index alone. */
@@ -37,8 +41,12 @@ const SCAN_SIZES: readonly number[] = [1_000, 10_000];
 const WEIGHED = 10_000;
 const RULES = 10;
 const ROUNDS = 15;
+const CHANGES = 100;
 const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: ["old.example"] };
 const NONE: readonly never[] = [];
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
 
 type Figures = { -readonly [K in keyof AuthzBench]: Writable<AuthzBench[K]> };
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -49,6 +57,7 @@ export async function runAuthzBench(): Promise<AuthzBench> {
     requestUs: {},
     scanUs: {},
     compileMs: {},
+    changeMs: {},
     bytesPerPolicy: 0,
     indexBytesPerPolicy: 0,
     bytesPerDecision: 0,
@@ -70,6 +79,7 @@ function measureConnections(size: number, figures: Figures): void {
   const start = process.threadCpuUsage();
   const decider = deciderOf(policies);
   figures.compileMs[size] = Math.round(microseconds(start) / 1000);
+  figures.changeMs[size] = meanChangeMs(policies, decider);
   const attempts = attemptsFor(size);
   if (size === WEIGHED) {
     const indexed = usedBytes();
@@ -84,6 +94,24 @@ function measureConnections(size: number, figures: Figures): void {
   figures.explainMs[size] = Math.round(
     medianUs(1, (i) => explain(decider, pick(attempts, i))) / 1000,
   );
+}
+
+/** Each changes another policy of the set that the one before left. The mean of many: the clock of a thread is coarse. */
+function meanChangeMs(policies: ReadonlyMap<string, CompiledPolicy>, first: Decider): number {
+  const current = new Map(policies);
+  const refs = [...policies.keys()].toSorted();
+  function policyOf(ref: string): CompiledPolicy | undefined {
+    return current.get(ref);
+  }
+  let decider = createDecider({ refs, policyOf, settings: SETTINGS }, first);
+  const start = process.threadCpuUsage();
+  for (let i = 0; i < CHANGES; i += 1) {
+    const ref = pick(refs, i * 7_919);
+    current.set(ref, { ...pick(first.policies, i), ref });
+    const changed = new Set([ref]);
+    decider = createDecider({ refs, policyOf, settings: SETTINGS, changed }, decider);
+  }
+  return Number((microseconds(start) / 1000 / CHANGES).toPrecision(3));
 }
 
 function measureRequests(size: number, figures: Figures): void {
@@ -257,6 +285,6 @@ function pick<T>(list: readonly T[], i: number): T {
 }
 
 function usedBytes(): number {
-  globalThis.gc?.();
+  collect();
   return process.memoryUsage().heapUsed;
 }
