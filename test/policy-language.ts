@@ -17,6 +17,8 @@ export interface Written {
 }
 
 export const ROOT = "weft-system";
+const CALLER = "10.77.0.2";
+const CALLED = "10.77.0.3";
 const POD = { namespace: "shop", labels: { app: "api", tier: "back" }, services: ["api"] };
 const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: ["old.example"] };
 
@@ -60,9 +62,27 @@ export function outcome(written: readonly Written[], attempt: Attempt): string {
   return verdict.kind === "deny" ? verdict.reason : "permit";
 }
 
+/** Who calls: by its identity, or in plaintext. Addresses and ports are those that real proxies show in network namespaces. */
+export interface Call {
+  readonly peer: string | undefined;
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Name, policies, who calls, and the code of the denial or `permit`. */
+export type PolicyCase = readonly [string, readonly Written[], Call, string];
+
+export function from(peer: string | undefined, { ip = CALLER, port = 8080 } = {}): Call {
+  return { peer, ip, port };
+}
+
+export function attemptOf({ peer, ip, port }: Call): Attempt {
+  return attempt(peer, { ip, port });
+}
+
 export function attempt(
   peer: string | undefined,
-  { ip = "10.0.0.7", port = 8080, to = "10.0.1.1" } = {},
+  { ip = CALLER, port = 8080, to = CALLED } = {},
 ): Attempt {
   const [trustDomain = "", , namespace = "", , serviceAccount = ""] = (peer ?? "").split("/");
   return {

@@ -199,7 +199,7 @@ for (const family of FAMILIES) {
     putBoth(({ a }) => [enrolment(a, "a", {})]);
   });
 
-  test(`paths: ${family}, one node and two give one verdict: a DENY`, async () => {
+  test(`paths: ${family}, one node and two, directly and by a Service, give one verdict: a DENY [C6] [C7]`, async () => {
     putBoth(({ b }) => [denyAll("shop/deny"), enrolment(b, "b", { policies: ["shop/deny"] })]);
     for (const to of [B[family], OF_B[family]]) {
       expect(await walkBoth({ from: "a", to, hops: 2 })).toBe(
