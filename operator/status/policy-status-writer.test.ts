@@ -1,4 +1,4 @@
-/** Ten thousand policies whose nodes come and go: how much of it reaches the API. */
+/** Thousands of policies whose nodes come and go: how much of it reaches the API. */
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import type { KubeApi } from "../../core/kube/kube-api.ts";
 import { createLog } from "../../core/process/log.ts";
@@ -6,7 +6,7 @@ import type { PolicyState } from "../index/policy-state.ts";
 import { MeshStatus } from "./mesh-status.ts";
 import { PolicyStatusWriter } from "./policy-status-writer.ts";
 
-const POLICIES = 10_000;
+const POLICIES = 3_000;
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -49,7 +49,7 @@ function nameOf(path: string): string {
   return path.split("/").at(-2) ?? "";
 }
 
-test("PolicyStatusWriter: nodes that come and go with 10,000 policies cost one write each, at the pace", async () => {
+test("PolicyStatusWriter: nodes that come and go with 3,000 policies cost one write each, at the pace", async () => {
   const written = new Map<string, unknown>();
   let writes = 0;
   const api: KubeApi = {
@@ -82,7 +82,7 @@ test("PolicyStatusWriter: nodes that come and go with 10,000 policies cost one w
   // Those that were written while the second node was away are written once more, and none else.
   expect(writes).toBeLessThanOrEqual(POLICIES + 1300);
   const settled = writes;
-  for (let i = 0; i < 20; i += 1) {
+  for (let i = 0; i < 5; i += 1) {
     status.recomputeSoon();
     await jest.advanceTimersByTimeAsync(5000);
   }
