@@ -1,7 +1,8 @@
 /**
  * Follows one direction of one TCP flow and says whether all of it is TLS records (RFC 8446 5.1).
  *
- * Retransmitted bytes are skipped; a gap or a header that is none makes the flow not TLS.
+ * Retransmitted bytes are skipped, and segments that overtook others wait for those; a gap that stays or a header that
+ * is none makes the flow not TLS.
  */
 const HEADER_BYTES = 5;
 // change_cipher_spec, alert, handshake, application_data
@@ -9,12 +10,19 @@ const CONTENT_TYPES: ReadonlySet<number> = new Set([20, 21, 22, 23]);
 // RFC 8446 5.2: 2^14 + 256.
 const MAX_RECORD_BYTES = 16_640;
 
+interface Segment {
+  readonly sequence: number;
+  readonly payload: Uint8Array;
+}
+
 export class TlsRecordReader {
   #next: number;
   #header: number[] = [];
   #bodyLeft = 0;
   #isTls = true;
   #bytes = 0;
+  /** Beyond a gap: the kernel shows packets of one flow out of order when two cores carry them. */
+  #ahead: Segment[] = [];
 
   /** `next` is the sequence number of the flow's first byte, modulo 2^32. */
   constructor(next: number) {
@@ -22,7 +30,7 @@ export class TlsRecordReader {
   }
 
   get isTls(): boolean {
-    return this.#isTls;
+    return this.#isTls && this.#ahead.length === 0;
   }
 
   get bytes(): number {
@@ -31,9 +39,32 @@ export class TlsRecordReader {
 
   take(sequence: number, payload: Uint8Array): void {
     if (payload.length === 0) return;
-    const known = (this.#next - sequence) | 0;
-    if (known < 0) this.#isTls = false;
-    const fresh = payload.subarray(Math.max(0, known));
+    if (this.#known(sequence) < 0) {
+      // The caller reads the next packet into the same memory.
+      this.#ahead.push({ sequence, payload: Uint8Array.from(payload) });
+      return;
+    }
+    this.#follow({ sequence, payload });
+    let next = this.#takeNext();
+    while (next) {
+      this.#follow(next);
+      next = this.#takeNext();
+    }
+  }
+
+  /** Bytes of a segment that begins there which were seen before; negative where some before it were not. */
+  #known(sequence: number): number {
+    return (this.#next - sequence) | 0;
+  }
+
+  #takeNext(): Segment | undefined {
+    const next = this.#ahead.find(({ sequence }) => this.#known(sequence) >= 0);
+    if (next) this.#ahead = this.#ahead.filter((segment) => segment !== next);
+    return next;
+  }
+
+  #follow({ sequence, payload }: Segment): void {
+    const fresh = payload.subarray(this.#known(sequence));
     this.#next = (this.#next + fresh.length) >>> 0;
     this.#bytes += fresh.length;
     if (this.#isTls) this.#read(fresh);
