@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- l4|authz|ca [--json] [--rounds N] [--seconds N]`: measures in one run, prints medians.
+ * `npm run bench -- l4|authz|ca|propagation [--json] [--rounds N] [--seconds N] [--samples N]`: measures in one run, prints medians.
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out. `l4 --workers N` gives weft so
  * many worker threads; `l4 --scaling` measures beside 1, 100 and 10,000 open connections instead, and weft with `--workers 1,2`.
+ * `propagation` needs root and the test cluster: one that runs, by `--cluster NAME`, or one of its own.
  */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -11,6 +12,7 @@ import { runCaBench } from "./ca.ts";
 import { envoyTarget } from "./envoy-target.ts";
 import { isolated } from "./isolated.ts";
 import { runL4 } from "./l4.ts";
+import { runPropagation } from "./propagation.ts";
 import { runScaling } from "./scaling.ts";
 import { weftTarget } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
@@ -24,9 +26,11 @@ const { values, positionals } = parseArgs({
     targets: { type: "string" },
     scaling: { type: "boolean" },
     workers: { type: "string" },
+    samples: { type: "string", default: "100" },
+    cluster: { type: "string", default: "prop" },
   },
 });
-const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca };
+const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca, propagation };
 const bench = BENCHES[positionals[0] ?? ""];
 if (bench === undefined || positionals.length !== 1) {
   console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json] [--rounds N]`);
@@ -41,6 +45,14 @@ async function authz(): Promise<number> {
 
 async function ca(): Promise<number> {
   print(await runCaBench());
+  return 0;
+}
+
+async function propagation(): Promise<number> {
+  const loadBefore = loadavg();
+  const samples = Number(values.samples);
+  const figures = await runPropagation({ samples, cluster: values.cluster });
+  print({ ...figures, cpus: cpus().length, loadBefore, loadAfter: loadavg() });
   return 0;
 }
 

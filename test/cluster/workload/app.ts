@@ -8,11 +8,13 @@
  *   load PORT URL [N] asks URL all the time, on new connections and on a kept one; the tally so far is what it
  *                     answers on PORT. With N so many times a second, on kept connections that are renewed
  *                     after 100 requests each, as those of a well-behaved client are
+ *   probe HOST:PORT... opens connections to each server-first all the time, and keeps one open while it may: prints
+ *                     {"target", "way": "new" | "kept", "isOpen", "atMs"} at each change
  * It knows nothing of the mesh.
  */
 import { Agent, createServer as createHttpServer, get } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { hostname } from "node:os";
 
 const [, , role = "", target = "", second = "", third = ""] = process.argv;
@@ -152,6 +154,47 @@ async function call(url: string): Promise<void> {
   }
 }
 
+/** Between two new connections of one target. */
+const PROBE_GAP_MS = 5;
+
+async function probe(place: string, target: number): Promise<never> {
+  const [host = "", port = ""] = place.split(":");
+  let kept: Socket | undefined;
+  let isOpen: boolean | undefined;
+  function keep(): void {
+    const socket = connect(Number(port), host);
+    kept = socket;
+    socket.once("data", () => print({ target, way: "kept", isOpen: true, atMs: Date.now() }));
+    socket.on("error", () => undefined);
+    socket.on("end", () => socket.destroy());
+    socket.once("close", () => {
+      kept = undefined;
+      print({ target, way: "kept", isOpen: false, atMs: Date.now() });
+    });
+  }
+  for (;;) {
+    const isCarried = await isGreeted(host, Number(port));
+    if (isCarried !== isOpen) print({ target, way: "new", isOpen: isCarried, atMs: Date.now() });
+    isOpen = isCarried;
+    if (isCarried && !kept) keep();
+    await new Promise((resolve) => setTimeout(resolve, PROBE_GAP_MS));
+  }
+}
+
+function isGreeted(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    socket.once("data", () => {
+      // Without a reset every one of them would keep its port for a minute.
+      socket.resetAndDestroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
+    socket.once("end", () => socket.destroy());
+  });
+}
+
 switch (role) {
   case "http":
     serveHttp(Number(target));
@@ -171,9 +214,12 @@ switch (role) {
   case "load":
     await load(Number(target), second, third === "" ? undefined : Number(third));
     break;
+  case "probe":
+    await Promise.all(process.argv.slice(3).map(probe));
+    break;
   default:
     process.stderr.write(
-      "http|server-first|grpc PORT, call URL, talk HOST PORT, load PORT URL [N]\n",
+      "http|server-first|grpc PORT, call URL, talk HOST PORT, load PORT URL [N], probe HOST:PORT...\n",
     );
     process.exitCode = 2;
 }
