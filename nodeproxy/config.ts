@@ -6,11 +6,11 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
-import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../core/process/log-level.ts";
 import { parseKeptEnds } from "./channel/kept-descriptors.ts";
 
 import { DEFAULT_POD_LIMITS, type PodLimits } from "./flow/pod-slots.ts";
-import { MAX_WORKERS } from "./workers/shared-table.ts";
+import { MAX_WORKERS } from "./workers/max-workers.ts";
 
 export interface NodeProxyConfig {
   readonly node: string;

@@ -8,7 +8,6 @@ import type { Changes } from "../core/model/resource.ts";
 import type { AdminServer } from "../core/process/admin.ts";
 import type { Running } from "../core/process/drain.ts";
 import type { Log } from "../core/process/log.ts";
-import { createMetrics } from "../core/process/metrics.ts";
 import { Readiness } from "../core/process/readiness.ts";
 import { AppliedByTraffic } from "./applied-by-traffic.ts";
 import { awaitServable } from "./await-servable.ts";
@@ -17,21 +16,18 @@ import { type ControlLine, createControlLine } from "./channel/control-line.ts";
 import { type KeptDescriptors, openKeptDescriptors } from "./channel/kept-descriptors.ts";
 import type { FromTraffic } from "./channel/messages.ts";
 import type { NodeProxyConfig } from "./config.ts";
-import { CertifyClient } from "./control/certify.ts";
-import { ConfigStream } from "./control/config-stream.ts";
 import { openSnapshot } from "./control/snapshot.ts";
-import { openControlServers } from "./control-admin.ts";
+import { FirstServed } from "./first-served.ts";
 import { type Certificates, createCertificates } from "./identity/certificates.ts";
 import { NodeConfiguration } from "./node-configuration.ts";
 import { NodeOwnership } from "./node-ownership.ts";
 import { OlderTunnelCounts } from "./older-tunnel-counts.ts";
 import { operatorLineOf } from "./operator-line-of.ts";
+import { OperatorLink } from "./operator-link.ts";
 import { ReportTurns } from "./report-turns.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
-import { exposeCaptures } from "./telemetry/capture-metrics.ts";
-import { exposeLeaves } from "./telemetry/leaf-metrics.ts";
 import { TrafficAnswers } from "./traffic-answers.ts";
-import { trafficLinePath } from "./traffic-line-path.ts";
+import { trafficLinePlace } from "./traffic-line-path.ts";
 import { VERSION } from "./version.ts";
 
 /** A traffic process that lives comes back within half a second. */
@@ -61,11 +57,11 @@ class ControlApp implements Running {
   readonly #serving = this.#readiness.require("pods of the node proxy before");
   readonly #configuration = new NodeConfiguration();
   readonly #certificates: Certificates;
-  readonly #certify: CertifyClient;
-  readonly #stream: ConfigStream;
-  #servers: readonly AdminServer[] = [];
+  readonly #operator: OperatorLink;
+  #servers: Promise<readonly AdminServer[]> | undefined;
   readonly #ownership: NodeOwnership;
   #line: ControlLine | undefined;
+  readonly #firstServed = new FirstServed();
   readonly #answers = new TrafficAnswers((message) => this.#line?.send(message));
   readonly #applied = new AppliedByTraffic((message) => this.#line?.send(message) ?? false);
   readonly #reports = new ReportTurns(() => this.#report(), this.#applied);
@@ -74,10 +70,8 @@ class ControlApp implements Running {
   constructor(config: NodeProxyConfig, log: Log) {
     this.#config = config;
     this.#log = log;
-    const line = operatorLineOf(config, () => this.#configuration.bundles());
-    this.#certify = new CertifyClient(line);
     this.#certificates = createCertificates({
-      certify: (workload, csr, signal) => this.#certify.certify({ workload, csr, signal }),
+      certify: (workload, csr, signal) => this.#operator.certify({ workload, csr, signal }),
       bundles: () => this.#configuration.bundles(),
       isRevoked: (serial) => this.#configuration.isRevoked(serial),
       now: Date.now,
@@ -94,8 +88,8 @@ class ControlApp implements Running {
       },
     });
     this.#ownership = this.#createOwnership();
-    this.#stream = new ConfigStream({
-      line,
+    this.#operator = new OperatorLink({
+      line: operatorLineOf(config, () => this.#configuration.bundles()),
       version: VERSION,
       held: () => this.#configuration.versions(),
       apply: async (changes) => {
@@ -108,16 +102,29 @@ class ControlApp implements Running {
     });
   }
 
-  /** The order is that of need: what is on disk first, then the traffic process, then the operator. */
+  /** The order is that of need: what is on disk, the traffic process, then the operator and whoever asks by HTTP. */
   async start(signal: AbortSignal): Promise<void> {
-    const { trafficUser } = this.#config;
-    await this.#listen();
     await this.#ownership.begin(signal);
     this.#owned.met();
     await this.#restore();
-    this.#line = await createControlLine({
-      path: trafficLinePath(this.#config),
-      ...(trafficUser ? { group: trafficUser.gid } : {}),
+    this.#line = await this.#openLine();
+    const { taken } = this.#ownership;
+    if (taken.length === 0) {
+      await this.#ownership.open();
+      await this.#firstServed.wait([...this.#configuration.enrolments().keys()]);
+    }
+    this.#servers ??= this.#openServers();
+    await this.#servers;
+    await this.#operator.start();
+    if (taken.length === 0) return;
+    const [configuration, certificates] = [this.#configuration, this.#certificates];
+    await awaitServable(taken, { configuration, stream: this.#operator, certificates, signal });
+    await this.#ownership.open();
+  }
+
+  #openLine(): Promise<ControlLine> {
+    return createControlLine({
+      ...trafficLinePlace(this.#config),
       log: this.#log,
       onMessage: (message) => this.#heard(message),
       onConnected: () => this.#tellTraffic(),
@@ -126,14 +133,6 @@ class ControlApp implements Running {
         this.#applied.gone();
       },
     });
-    this.#stream.start();
-    await awaitServable(this.#ownership.taken, {
-      configuration: this.#configuration,
-      stream: this.#stream,
-      certificates: this.#certificates,
-      signal,
-    });
-    await this.#ownership.open();
   }
 
   #createOwnership(): NodeOwnership {
@@ -152,11 +151,14 @@ class ControlApp implements Running {
           log: this.#log,
         }),
       openCapture: () => this.#openCapture(kept),
-      onWait: () => this.#owned.missing(`another node proxy still holds ${runDir}`),
+      onWait: () => {
+        this.#owned.missing(`another node proxy still holds ${runDir}`);
+        this.#servers ??= this.#openServers();
+      },
       onServed: () => this.#serving.met(),
       onGiven: () => {
         this.#reports.hold();
-        this.#stream.withdrawReport();
+        this.#operator.withdrawReport();
       },
       // Configuration still comes, for the connections that it serves until they end.
       onSuperseded: () => this.#line?.send({ kind: "drain" }),
@@ -200,36 +202,31 @@ class ControlApp implements Running {
     this.#readiness.stop();
     this.#ownership.resign();
     if (this.#config.keptEnds) await this.#line?.disconnected();
-    await this.#stream.close();
-    await this.#certify.close();
+    await this.#operator.close();
     await this.#ownership.close();
     this.#certificates.close();
     await this.#line?.close();
-    await Promise.all(this.#servers.map((server) => server.close()));
+    await Promise.all(((await this.#servers) ?? []).map((server) => server.close()));
   }
 
   async #restore(): Promise<void> {
     const { leaves, resources } = await restoreSnapshot(this.#config.runDir, this.#log);
     this.#certificates.restore(leaves);
-    if (!resources) return;
-    this.#apply({ upserts: resources, removals: [] });
-    this.#log.info({ resources: resources.length }, "snapshot restored");
+    if (resources) this.#apply({ upserts: resources, removals: [] });
   }
 
-  async #listen(): Promise<void> {
-    const registry = createMetrics({ name: "nodeproxy", version: VERSION, node: process.version });
-    registry.setDefaultLabels({ process: "control" });
-    exposeLeaves(registry, () => this.#certificates.report());
-    exposeCaptures(registry, () => this.#capture?.reports() ?? []);
-    this.#servers = await openControlServers(this.#config, {
+  async #openServers(): Promise<readonly AdminServer[]> {
+    const { serveControl } = await import("./serve-control.ts");
+    return serveControl(this.#config, {
       captures: () => this.#capture?.reports() ?? [],
       leaves: () => this.#certificates.leaves(),
+      leafReports: () => this.#certificates.report(),
       renewLeaves: () => this.#certificates.renewAll(),
       connections: () => this.#answers.connections(),
       resources: () => this.#configuration.all(),
       node: this.#config.node,
       denial: (id) => this.#answers.denial(id),
-      metrics: () => this.#answers.page(registry),
+      traffic: this.#answers,
       readiness: this.#readiness,
       log: this.#log,
     });
@@ -267,7 +264,10 @@ class ControlApp implements Running {
     if (this.#olderTunnels.received(message, this.#configuration.issuer())) this.#reports.soon();
     this.#answers.received(message);
     this.#applied.received(message);
-    if (message.kind === "listening") this.#ownership.settled(message.uid);
+    if (message.kind === "listening") {
+      this.#ownership.settled(message.uid);
+      this.#firstServed.settled(message.uid);
+    }
     this.#capture?.received(message);
   }
 
@@ -288,7 +288,7 @@ class ControlApp implements Running {
   }
 
   #report(): void {
-    this.#stream.report({
+    this.#operator.report({
       node: this.#config.node,
       version: VERSION,
       captures: this.#capture?.reports() ?? [],

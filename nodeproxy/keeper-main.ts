@@ -12,8 +12,8 @@ import { readConfig } from "./read-config.ts";
 /** What a socket with a mark, a transparent bind and setns(2) take; nothing else survives, root or not. */
 const CAPABILITIES = "-all,+net_admin,+net_raw,+sys_admin";
 
-/** Control is seldom busy: it compiles little, and needs neither a large young generation nor threads that collect it. */
-const CONTROL_FLAGS = ["--optimize-for-size", "--v8-pool-size=1"];
+/** Control is seldom busy: it needs neither a large young generation nor threads that collect it. As in the image, for what it compiled. */
+const CONTROL_FLAGS = ["--v8-pool-size=1", "--max-semi-space-size=1"];
 /** A larger young generation takes 40 MB more under load, and saves no time that could be measured (docs/decisions/0006). */
 const TRAFFIC_FLAGS = ["--max-semi-space-size=8"];
 /** Node's threads would each get an arena of glibc's, which keeps what it was given: a seventh of the memory. */

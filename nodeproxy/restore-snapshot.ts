@@ -18,6 +18,9 @@ export async function restoreSnapshot(runDir: string, log: Log): Promise<Restore
       log.warn({ reasons: restored.reasons.slice(0, 5) }, "snapshot not used");
     }
   }
+  if (resources.kind === "restored") {
+    log.info({ resources: resources.value.length }, "snapshot restored");
+  }
   return {
     leaves: leaves.kind === "restored" ? leaves.value : [],
     resources: resources.kind === "restored" ? resources.value : undefined,

@@ -9,3 +9,12 @@ import type { NodeProxyConfig } from "./config.ts";
 export function trafficLinePath({ lineDir }: Pick<NodeProxyConfig, "lineDir">): string {
   return join(lineDir, "traffic.sock");
 }
+
+/** For the end that waits there. */
+export function trafficLinePlace(config: Pick<NodeProxyConfig, "lineDir" | "trafficUser">): {
+  readonly path: string;
+  readonly group?: number;
+} {
+  const { trafficUser } = config;
+  return { path: trafficLinePath(config), ...(trafficUser ? { group: trafficUser.gid } : {}) };
+}

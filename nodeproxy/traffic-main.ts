@@ -17,7 +17,7 @@ process.exit(
     log,
     drainBudgetMs: config.drainMs,
     start: async () => {
-      const traffic = openTraffic({ config, log, send: (message) => line.send(message) });
+      const traffic = await openTraffic({ config, log, send: (message) => line.send(message) });
       const line = createTrafficLine({
         path: trafficLinePath(config),
         log,

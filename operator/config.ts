@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { type ListenAddress, parseListenAddress } from "../core/process/listen-address.ts";
-import { LOG_LEVELS, type LogLevel } from "../core/process/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../core/process/log-level.ts";
 
 /** What only one of the two sources needs. */
 export type SourceConfig =

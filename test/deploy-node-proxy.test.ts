@@ -1,6 +1,6 @@
 /** Holds the DaemonSet to what its programs need: what they may write, and what is said to Kubernetes and to them. */
-import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 
@@ -51,3 +51,21 @@ test.each(["deploy/node-proxy.yaml", "deploy/weft.yaml"])(
     expect(setting(pod, "WEFT_GRACE_SECONDS")).toBe(String(pod.terminationGracePeriodSeconds));
   },
 );
+
+test("deploy/Dockerfile compiles what a node proxy loads late, with the keeper's flags", () => {
+  const dockerfile = readFileSync("deploy/Dockerfile", "utf8");
+  const late = globSync("nodeproxy/**/*.ts", { exclude: ["**/*.test.ts"] }).flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/\bimport\("(\.[^"]+)"\)/g)].map(
+      ([, path = ""]) => `./${relative(".", join(dirname(file), path))}`,
+    ),
+  );
+  expect(late).toContain("./nodeproxy/serve-control.ts");
+  for (const file of late) expect(dockerfile).toContain(`--import ${file}`);
+  const keeper = readFileSync("nodeproxy/keeper-main.ts", "utf8");
+  for (const name of ["CONTROL", "TRAFFIC"]) {
+    const [, flags = ""] = new RegExp(`${name}_FLAGS = \\[([^\\]]+)\\]`).exec(keeper) ?? [];
+    expect(dockerfile.replaceAll(/\\\n +/g, "")).toContain(
+      `node ${flags.replaceAll(/[",]/g, "")} --import`,
+    );
+  }
+});

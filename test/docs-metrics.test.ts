@@ -1,7 +1,7 @@
 /** Holds docs/metrics.md, the node proxy's part, to what it exposes: names, types and labels. The operator's: test/mesh. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
-import { Registry } from "prom-client";
+import { Counter, Registry } from "prom-client";
 import { exposeCaptures } from "../nodeproxy/telemetry/capture-metrics.ts";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
 import { exposeLeaves } from "../nodeproxy/telemetry/leaf-metrics.ts";
@@ -20,7 +20,8 @@ interface Metric {
 /** One connection that leaves a sample in every metric. */
 async function exposed(): Promise<readonly string[]> {
   const registry = new Registry();
-  const metrics = new ConnectionMetrics(registry);
+  const metrics = new ConnectionMetrics();
+  metrics.expose(registry, { Counter });
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
   exposeCaptures(registry, () => []);

@@ -4,11 +4,9 @@
  * Messages are constant; facts go into fields. Never called with a key, a token or a whole request.
  */
 import { type Logger, pino } from "pino";
+import type { LogLevel } from "./log-level.ts";
 
 export type Log = Logger;
-
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogOptions {
   /** Name of the program, in every line. */

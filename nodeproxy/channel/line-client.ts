@@ -15,7 +15,7 @@ import { encodeFrame, type Frame, FrameReader } from "./frames.ts";
 import type { AliveRequest } from "./messages.ts";
 
 /** A look at a socket of this machine costs next to nothing, and connections may wait for the other's start. */
-const BACKOFF = { minMs: 20, maxMs: 100 };
+const BACKOFF = { minMs: 10, maxMs: 25 };
 const MAX_FRAME_BYTES = 0xffff_ffff;
 
 /** What its own side says by itself: that it is there, and that its event loop turns. */

@@ -2,15 +2,11 @@
  * Performs a declared gRPC probe: `grpc.health.v1.Health/Check` for a declared service, and nothing else.
  * The pod gets a request made here; of what the caller sent only the service's name is compared.
  */
-import {
-  connect,
-  type Http2Stream,
-  performServerHandshake,
-  type ServerHttp2Stream,
-} from "node:http2";
+import type { Http2Stream, ServerHttp2Stream } from "node:http2";
 import { Socket } from "node:net";
 import type { Probe } from "../../core/model/enrolment.ts";
 import { checkRequest, requestedService } from "./health-message.ts";
+import { nodeHttp2 } from "./node-http.ts";
 import type { ProbeCall } from "./perform-probe.ts";
 
 type GrpcProbe = Extract<Probe, { readonly kind: "grpc" }>;
@@ -26,7 +22,7 @@ const LIMITS = {
 
 /** Owns the socket from here on. */
 export function performGrpcProbe(call: ProbeCall): void {
-  const session = performServerHandshake(call.socket, LIMITS);
+  const session = nodeHttp2().performServerHandshake(call.socket, LIMITS);
   function refuse(): void {
     // First the session, which owns the socket's handle: a reset beneath it never reaches the caller.
     session.once("close", () => call.refuse());
@@ -65,7 +61,9 @@ function askHealth(call: ProbeCall, probe: GrpcProbe, stream: ServerHttp2Stream)
   app.on("error", ignore);
   app.connect({ host: address, port: probe.port });
   const authority = address.includes(":") ? `[${address}]` : address;
-  const session = connect(`http://${authority}:${probe.port}`, { createConnection: () => app });
+  const session = nodeHttp2().connect(`http://${authority}:${probe.port}`, {
+    createConnection: () => app,
+  });
   const timeout = setTimeout(() => session.destroy(), probe.timeoutMs);
   let isAnswered = false;
   session.on("error", ignore);

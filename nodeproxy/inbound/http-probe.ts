@@ -5,11 +5,10 @@
  * path that nobody declared.
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Probe } from "../../core/model/enrolment.ts";
-import { nodeHttp } from "./node-http.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 import type { ProbeCall } from "./perform-probe.ts";
 
 type HttpProbe = Extract<Probe, { readonly kind: "http" }>;
@@ -82,7 +81,7 @@ function ask(asking: Asking, target: string, redirects: number): void {
 }
 
 function start({ call, probe }: Asking, target: string): ClientRequest {
-  const begin = probe.scheme === "HTTPS" ? httpsRequest : nodeHttp.request;
+  const begin = probe.scheme === "HTTPS" ? nodeHttps().request : nodeHttp().request;
   return begin({
     method: "GET",
     path: target,

@@ -5,7 +5,7 @@
  * One request a connection, bounded in time, bytes and number: others come from that address too.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
+import type { Server as HttpsServer } from "node:https";
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Probe } from "../../core/model/enrolment.ts";
@@ -13,7 +13,7 @@ import { resetSide } from "../flow/side.ts";
 import { performGrpcProbe } from "./grpc-probe.ts";
 import { askHttp, isSamePath } from "./http-probe.ts";
 import type { InboundPod } from "./inbound-pod.ts";
-import { nodeHttp } from "./node-http.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 import { recogniseProbe, speaks } from "./recognise-probe.ts";
 import { createThrowawayCertificate } from "./throwaway-certificate.ts";
 
@@ -37,17 +37,10 @@ const MAX_OPEN = 64;
 const SERVER_LIMITS = { maxHeaderSize: 8192, insecureHTTPParser: false } as const;
 
 export class ProbePerformer {
-  readonly #http: Server;
+  #http: Server | undefined;
   #https: HttpsServer | undefined;
   readonly #calls = new WeakMap<object, ProbeCall>();
   readonly #open = new Map<string, Set<Socket>>();
-
-  constructor() {
-    this.#http = nodeHttp.createServer(SERVER_LIMITS, (request, response) => {
-      this.#answer(request, response);
-    });
-    this.#http.on("clientError", (_error, socket) => this.#takeBack(socket)?.refuse());
-  }
 
   /** Owns the socket from here on. Its errors end with its close. */
   perform(call: ProbeCall): void {
@@ -77,7 +70,7 @@ export class ProbePerformer {
   }
 
   close(): void {
-    this.#http.close();
+    this.#http?.close();
     this.#https?.close();
   }
 
@@ -106,17 +99,27 @@ export class ProbePerformer {
       return;
     }
     this.#calls.set(socket, call);
-    const server = protocol === "tls" ? this.#tls() : this.#http;
+    const server = protocol === "tls" ? this.#tls() : this.#plain();
     server.emit("connection", socket);
     // It was accepted paused; the servers expect it to flow.
     process.nextTick(() => socket.resume());
+  }
+
+  #plain(): Server {
+    if (this.#http) return this.#http;
+    const server = nodeHttp().createServer(SERVER_LIMITS, (request, response) => {
+      this.#answer(request, response);
+    });
+    server.on("clientError", (_error, socket) => this.#takeBack(socket)?.refuse());
+    this.#http = server;
+    return server;
   }
 
   #tls(): HttpsServer {
     if (this.#https) return this.#https;
     // Kubelet does not verify the certificate of a probed pod.
     const options = { ...SERVER_LIMITS, ...createThrowawayCertificate() };
-    const server = createHttpsServer(options, (request, response) => {
+    const server = nodeHttps().createServer(options, (request, response) => {
       this.#answer(request, response);
     });
     server.on("clientError", (_error, socket) => this.#takeBack(socket)?.refuse());

@@ -4,9 +4,10 @@
  * Counted in plain numbers and handed to prom-client when somebody scrapes: its labels cost more than
  * a connection. Label values are names of workload owners, and the number of pairs is bounded.
  */
-import { Counter, type Registry } from "prom-client";
+import type { Counter, Registry } from "prom-client";
 import type { ConnectionFacts, ConnectionOutcome } from "../flow/connection-facts.ts";
 import { PolicyMetrics } from "./policy-metrics.ts";
+import type { Prometheus } from "./prometheus.ts";
 
 /** Pairs of workloads beyond this are counted together under the name `other`. */
 const MAX_SERIES = 5000;
@@ -34,13 +35,14 @@ interface Series {
 
 export class ConnectionMetrics {
   readonly #series = new Map<string, Series>();
-  readonly #policies: PolicyMetrics;
+  readonly #policies = new PolicyMetrics();
   #dropped = 0;
 
-  constructor(registry: Registry) {
-    this.#policies = new PolicyMetrics(registry);
+  /** Once; what was counted before is told as well. */
+  expose(registry: Registry, prometheus: Prometheus): void {
+    this.#policies.expose(registry, prometheus);
     for (const [name, help, read] of TOTALS) {
-      const counter = new Counter({
+      const counter = new prometheus.Counter({
         name,
         help,
         labelNames: LABELS,
@@ -51,8 +53,8 @@ export class ConnectionMetrics {
         },
       });
     }
-    this.#registerFailed(registry);
-    const dropped: Counter = new Counter({
+    this.#registerFailed(registry, prometheus);
+    const dropped: Counter = new prometheus.Counter({
       name: "weft_access_log_dropped_total",
       help: "Access log lines lost because the file did not take them",
       registers: [registry],
@@ -86,8 +88,8 @@ export class ConnectionMetrics {
     this.#dropped += 1;
   }
 
-  #registerFailed(registry: Registry): void {
-    const counter = new Counter({
+  #registerFailed(registry: Registry, prometheus: Prometheus): void {
+    const counter = new prometheus.Counter({
       name: "weft_tcp_connections_failed_total",
       help: "Connections that were refused, could not be carried or did not end in order, by reason",
       labelNames: [...LABELS, "reason"],

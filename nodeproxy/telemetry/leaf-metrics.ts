@@ -14,7 +14,10 @@ interface Leaf {
   readonly notAfterMs: number;
 }
 
-export function exposeLeaves(registry: Registry, leaves: () => readonly Leaf[]): void {
+/** Asked at each scrape. */
+export type LeavesToExpose = () => readonly Leaf[];
+
+export function exposeLeaves(registry: Registry, leaves: LeavesToExpose): void {
   const registers = [registry];
   new Gauge({
     name: "weft_nodeproxy_leaves",

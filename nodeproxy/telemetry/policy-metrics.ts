@@ -3,8 +3,9 @@
  *
  * Pure bookkeeping; handed to prom-client when somebody scrapes. Policies come and go: the number of series is bounded.
  */
-import { Counter, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { ConnectionFacts, Watched } from "../flow/connection-facts.ts";
+import type { Prometheus } from "./prometheus.ts";
 
 /** Rules beyond this are counted together under the policy `other`. */
 const MAX_SERIES = 5000;
@@ -24,13 +25,14 @@ export class PolicyMetrics {
   readonly #rules = new Map<string, Series<RuleLabel>>();
   readonly #trials = new Map<string, Series<TrialLabel>>();
 
-  constructor(registry: Registry) {
-    register(registry, this.#rules, {
+  expose(registry: Registry, prometheus: Prometheus): void {
+    const into = { registry, prometheus };
+    register(into, this.#rules, {
       name: "weft_policy_matches_total",
       help: "Connections that a rule refused, that AUDIT noted or that matched in dry run",
       labelNames: ["policy", "rule", "effect"],
     });
-    register(registry, this.#trials, {
+    register(into, this.#trials, {
       name: "weft_policy_dry_run_total",
       help: "Connections by what was decided and what would be with the policies in dry run",
       labelNames: ["destination_namespace", "destination_workload", "verdict", "dry_run"],
@@ -89,11 +91,11 @@ function count<Label extends string>(
 }
 
 function register<Label extends string>(
-  registry: Registry,
+  { registry, prometheus }: { readonly registry: Registry; readonly prometheus: Prometheus },
   all: ReadonlyMap<string, Series<Label>>,
   of: { readonly name: string; readonly help: string; readonly labelNames: readonly Label[] },
 ): void {
-  const counter = new Counter({
+  const counter = new prometheus.Counter({
     ...of,
     labelNames: [...of.labelNames],
     registers: [registry],

@@ -5,7 +5,7 @@
  * Descriptors belong to the process: a number is enough. Those of a pod stay open until every worker has left it.
  */
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
-import type { LogLevel } from "../../core/process/log.ts";
+import type { LogLevel } from "../../core/process/log-level.ts";
 import type { FromTraffic, ToTraffic } from "../channel/messages.ts";
 import type { PodLimits } from "../flow/pod-slots.ts";
 import type { TableMemory } from "./shared-table.ts";

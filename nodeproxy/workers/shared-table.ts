@@ -33,8 +33,6 @@ const SPINS = 200;
 /** Between looks at a lock that stays shut: its holder lost its processor, or died. */
 const LOOK_MS = 1;
 
-export const MAX_WORKERS = 16;
-
 /** To hand to a worker. */
 export interface TableMemory {
   readonly buffer: SharedArrayBuffer;

@@ -1,7 +1,7 @@
 /** What workers report of their connections and tunnels, as one report of the process. */
 import type { OlderTunnels } from "../../core/model/node-report.ts";
 import type { OpenConnection } from "../channel/messages.ts";
-import { MAX_WORKERS } from "./shared-table.ts";
+import { MAX_WORKERS } from "./max-workers.ts";
 
 /** As one thread would list; see `traffic-app.ts`. */
 const MAX_LISTED = 10_000;

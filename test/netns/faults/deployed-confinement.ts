@@ -9,12 +9,6 @@ import { parseAllDocuments } from "yaml";
 import type { Confinement } from "../../world/mesh.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
-/** As the keeper starts each: with other flags Node compiles anew. */
-const PARTS = [
-  { part: "keeper", flags: [] },
-  { part: "control", flags: ["--optimize-for-size", "--v8-pool-size=1"] },
-  { part: "traffic", flags: ["--max-semi-space-size=8"] },
-] as const;
 
 /** `place`: a folder of the caller's own mount namespace, where any user may look. */
 export function deployedConfinement(place: string): Confinement {
@@ -51,14 +45,25 @@ function compile(
   mkdirSync(compiled);
   chmodSync(compiled, 0o1777);
   const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
-  for (const { part, flags } of PARTS) {
+  for (const part of ["keeper", "control", "traffic"]) {
     const user = part === "traffic" ? { uid: Number(uid), gid: Number(gid) } : {};
-    const program = join(root, `nodeproxy/${part}-main.ts`);
-    const done = spawnSync(node, [...flags, program, "--help"], { env, encoding: "utf8", ...user });
-    if (done.status !== 0) throw new Error(`${program} --help: ${done.stderr}`);
+    const args = imageArguments(part);
+    const done = spawnSync(node, args, { cwd: root, env, encoding: "utf8", ...user });
+    if (done.status !== 0) throw new Error(`node ${args.join(" ")}: ${done.stderr}`);
   }
   chmodSync(compiled, 0o755);
   return compiled;
+}
+
+/** What `deploy/Dockerfile` gives Node to compile that program, with the flags and all that it loads late. */
+function imageArguments(part: string): readonly string[] {
+  const text = readFileSync(join(ROOT, "deploy/Dockerfile"), "utf8").replaceAll("\\\n", " ");
+  const command = new RegExp(
+    `&& (?:setpriv .*?)?\\bnode ([^&]*nodeproxy/${part}-main\\.ts --help)`,
+  );
+  const [, args] = command.exec(text) ?? [];
+  if (args === undefined) throw new Error(`deploy/Dockerfile does not compile ${part}-main.ts`);
+  return args.trim().split(/\s+/);
 }
 
 interface Container {
