@@ -21,7 +21,7 @@ const WINDOW_MS = sized(700, 5_000);
 /** With and without the attack, in turns. */
 const WINDOWS = sized(3, 7);
 /** A machine that does something else meanwhile says nothing about small factors. */
-const MAX_FACTOR = sized(50, 2);
+const MAX_FACTOR = sized(20, 2);
 /** Shorter ones are taken for as long: a scheduler's. */
 const LEAST_P99_MS = sized(10, 1);
 const HALF_OPEN = sized(2_500, 10_000);

@@ -18,6 +18,8 @@ const WISH: LoadWish = {
 const STALLED_KB = 260;
 /** Resident, of a traffic process with a thousand of them. */
 const RESIDENT_KB = 300_000;
+/** Shorter ones are taken for as long: kernel threads that carry packets are not among what goes before all else. */
+const LEAST_MS = sized(10, 2);
 let outcome: LoadOutcome;
 
 beforeAll(() => {
@@ -49,16 +51,26 @@ test(`a connection whose reader stalls holds at most ${STALLED_KB} KB in either 
   for (const kilobytes of grown) expect(kilobytes / (connections / 2)).toBeLessThan(STALLED_KB);
 });
 
-// Beside another pod's transfer the machine is as busy, and the tunnel is not shared.
 test("a bulk transfer in the same tunnel delays small requests at most twice as much as one in another tunnel", () => {
   const { besideOwnBulk, besideOthersBulk, bulkMB } = outcome.latencies;
   expect(bulkMB).toBeGreaterThan(0);
-  expect(besideOwnBulk).toBeLessThan(2 * besideOthersBulk);
+  expect(besideOwnBulk).toBeLessThan(2 * Math.max(besideOthersBulk, LEAST_MS));
 });
 
-// A flood is of more processes than a transfer, which all want the machine's cores; a loop that is held shows as far more.
+test("a bulk transfer, of the own tunnel or another pod's, keeps small requests waiting little longer than alone", () => {
+  const { alone, besideOwnBulk, besideOthersBulk } = outcome.latencies;
+  const most = sized(4, 2) * Math.max(alone, LEAST_MS);
+  expect(besideOwnBulk).toBeLessThan(most);
+  expect(besideOthersBulk).toBeLessThan(most);
+});
+
+test("a pod that transfers on many connections at once does not hold up another's requests", () => {
+  const { alone, besideOthersMany } = outcome.latencies;
+  expect(besideOthersMany).toBeLessThan(10 * Math.max(alone, LEAST_MS));
+});
+
 test("a pod that opens connections without end does not hold up another's requests", () => {
-  const { besideFlood, besideOthersBulk, floodCalls } = outcome.latencies;
+  const { alone, besideFlood, floodCalls } = outcome.latencies;
   expect(floodCalls).toBeGreaterThan(0);
-  expect(besideFlood).toBeLessThan(4 * besideOthersBulk);
+  expect(besideFlood).toBeLessThan(sized(8, 3) * Math.max(alone, LEAST_MS));
 });

@@ -1,5 +1,5 @@
 /**
- * An application of the load stage, in a pod's namespace: `serve PORT`, `bulk HOST PORT` or `flood HOST PORT`.
+ * An application of the load stage, in a pod's namespace: `serve PORT`, `bulk HOST PORT CONNECTIONS` or `flood HOST PORT`.
  * Says `ready` once it is at work, and tells what it has moved or done so far to whoever sends it anything.
  */
 import { connect, createServer, type Socket } from "node:net";
@@ -10,6 +10,7 @@ const CHUNK = Buffer.alloc(256 << 10, "weft");
 const FLOOD_AT_ONCE = 64;
 const [role = "", ...rest] = process.argv.slice(2);
 let done = 0;
+let open = 0;
 
 process.on("message", () => process.send?.({ done }));
 process.on("disconnect", () => process.exit(0));
@@ -19,7 +20,7 @@ switch (role) {
     createServer({ noDelay: true }, serve).listen(Number(rest[0]), () => process.send?.("ready"));
     break;
   case "bulk":
-    bulk(rest[0] ?? "", Number(rest[1]));
+    for (let i = 0; i < Number(rest[2]); i += 1) bulk(rest[0] ?? "", Number(rest[1]));
     break;
   case "flood":
     for (let i = 0; i < FLOOD_AT_ONCE; i += 1) flood(rest[0] ?? "", Number(rest[1]));
@@ -37,7 +38,8 @@ function serve(socket: Socket): void {
 
 function bulk(host: string, port: number): void {
   const socket = connect(port, host, () => {
-    process.send?.("ready");
+    open += 1;
+    if (open === Number(rest[2])) process.send?.("ready");
     push();
   });
   function push(): void {

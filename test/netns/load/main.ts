@@ -7,13 +7,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openNamespace } from "../../../nodeproxy/sys/namespace.ts";
+import { descendants } from "../../bench/process-cost.ts";
 import { isIsolated, prepareIsolated, runIsolated } from "../../world/isolate.ts";
 import { startMesh } from "../../world/mesh.ts";
 import { startProgram } from "../../world/program.ts";
 import { createWorld } from "../../world/world.ts";
 import { latencies } from "./latency.ts";
 import type { LoadOutcome, LoadWish } from "./outcome.ts";
-import { stall } from "./stalled.ts";
+import { isTraffic, stall } from "./stalled.ts";
 
 const POD = { namespace: "shop", labels: {} };
 const PODS = [
@@ -38,15 +39,17 @@ async function inside(): Promise<number> {
       return { ...pod, namespace: openNamespace(pod.netns) };
     });
     if (!caller || !other || !server) throw new Error("the world lacks pods");
-    for (const port of Object.values(SERVE_PORTS)) {
-      const serving = startProgram({
+    const serving: number[] = [];
+    for (const port of [SERVE_PORTS.requests, SERVE_PORTS.load]) {
+      const program = startProgram({
         name: "server",
         netns: server.netns,
         channel: true,
         logFile: join(folder, "logs/server.log"),
         command: [process.execPath, join(import.meta.dirname, "driver.ts"), "serve", `${port}`],
       });
-      await once(serving.child, "message");
+      await once(program.child, "message");
+      serving.push(program.child.pid ?? 0);
     }
     const { rounds, requests, connections, megabytes } = wish;
     const to = { host: server.address, ports: SERVE_PORTS };
@@ -56,7 +59,9 @@ async function inside(): Promise<number> {
     const upload = await stall({ ...stalling, writer: "client" });
     const download = await stall({ ...stalling, port: STALL_PORT + 1, writer: "server" });
     // Last: what a heap has grown to stays its own for a while.
-    const measured = await latencies({ caller, other, ...to, rounds, requests, folder });
+    const [answering = 0] = serving;
+    const chain = [process.pid, ...proxies.map(trafficOf), answering];
+    const measured = await latencies({ caller, other, ...to, rounds, requests, folder, chain });
     const outcome: LoadOutcome = { upload, download, latencies: measured };
     process.stdout.write(JSON.stringify(outcome));
     return 0;
@@ -64,4 +69,10 @@ async function inside(): Promise<number> {
     await mesh.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function trafficOf(nodeProxy: number): number {
+  const traffic = descendants([nodeProxy]).find(isTraffic);
+  if (traffic === undefined) throw new Error("a node proxy without its traffic process");
+  return traffic;
 }

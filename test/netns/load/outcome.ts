@@ -17,10 +17,14 @@ export interface Resident {
 
 /** 99th percentile of one request after the other, milliseconds; medians of the rounds. */
 export interface Latencies {
+  /** Who asks, both node proxies and who answers went before all else on the machine. */
+  readonly isUrgent: boolean;
   readonly alone: number;
   /** Beside a bulk transfer in the same tunnel, and in that of another pod. */
   readonly besideOwnBulk: number;
   readonly besideOthersBulk: number;
+  /** Beside another pod's transfers on `MANY` connections at once. */
+  readonly besideOthersMany: number;
   /** Beside another pod that opens connections as fast as it can. */
   readonly besideFlood: number;
   /** Calls of the flood that were answered, so that there was one. */

@@ -98,7 +98,7 @@ async function fillAll(writers: readonly RawSocket[], limit: number): Promise<nu
 
 function residentOf(pid: number): Resident {
   const processes = descendants([pid]);
-  const traffic = processes.filter((each) => commandOf(each).includes("traffic-main.ts"));
+  const traffic = processes.filter(isTraffic);
   return {
     trafficKB: sum(traffic.map((each) => kilobytes(each, "Rss"))),
     // Pages that processes share are divided among them: all run one program.
@@ -111,8 +111,11 @@ function kilobytes(pid: number, field: "Rss" | "Pss"): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
 
-function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+/** Not the keeper, whose command names both of its programs. */
+export function isTraffic(pid: number): boolean {
+  const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  const program = words.find((word) => !word.startsWith("-"));
+  return program?.endsWith("/traffic-main.ts") ?? false;
 }
 
 function sum(values: readonly number[]): number {
