@@ -1,0 +1,61 @@
+/** What random sets do not ask: nothing known, a policy that is missing, and sets in several layers. True where every answer is right. */
+import type { CompiledPolicy, PolicyAction } from "../../core/model/authorization-policy.ts";
+import { decide } from "../../nodeproxy/authz/decide.ts";
+import { createDecider, type Decider } from "../../nodeproxy/authz/decider.ts";
+
+const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: [] };
+const ATTEMPT = { sourceIp: [10, 0, 0, 1], destinationIp: [10, 0, 0, 2], destinationPort: 80 };
+
+function policy(ref: string, action: PolicyAction, port = 80): CompiledPolicy {
+  const rules = [{ index: 0, from: [], to: [{ ports: [port], notPorts: [] }], when: [] }];
+  return { ref, action, dryRun: false, invalid: false, rules };
+}
+
+/** So many that what comes later is a layer of its own. */
+const MANY: readonly CompiledPolicy[] = Array.from({ length: 40 }, (_, i) =>
+  policy(`many/p${i}`, i % 2 === 0 ? "ALLOW" : "DENY", 1_000 + i),
+);
+
+function deciderOf(policies: readonly CompiledPolicy[], previous?: Decider): Decider {
+  const byRef = new Map(policies.map((each) => [each.ref, each]));
+  const input = { refs: [...byRef.keys()], policyOf: (ref: string) => byRef.get(ref) };
+  return createDecider({ ...input, settings: SETTINGS }, previous);
+}
+
+function said(decider: Decider | undefined): string {
+  const { verdict } = decide(decider, ATTEMPT);
+  if (verdict.kind === "permit") return `permit ${verdict.by?.policy}`;
+  return `${verdict.reason} ${verdict.policy}`;
+}
+
+/** Of a large layer with the first and a small one with the second. */
+function layered(first: CompiledPolicy, second: CompiledPolicy): string {
+  return said(deciderOf([...MANY, first, second], deciderOf([...MANY, first])));
+}
+
+export function knowsAnswers(): boolean {
+  const [a, b] = [policy("ns/a", "ALLOW"), policy("ns/b", "ALLOW")];
+  const [deny, later] = [policy("ns/deny", "DENY"), policy("ns/later", "DENY")];
+  const custom = policy("ns/zzz", "CUSTOM");
+  const missing = { refs: ["ns/a", "ns/none"], settings: SETTINGS };
+  const answers: readonly (readonly [string, string])[] = [
+    [said(undefined), "policy_unknown undefined"],
+    [
+      said(createDecider({ ...missing, policyOf: (ref) => (ref === "ns/a" ? a : undefined) })),
+      "policy_missing ns/none",
+    ],
+    [said(deciderOf([])), "permit undefined"],
+    [said(deciderOf(MANY)), "not_allowed undefined"],
+    [layered(a, b), "permit ns/a"],
+    [layered(b, a), "permit ns/a"],
+    [layered(deny, a), "denied_by_policy ns/deny"],
+    [layered(a, deny), "denied_by_policy ns/deny"],
+    [layered(later, deny), "denied_by_policy ns/deny"],
+    [layered(deny, later), "denied_by_policy ns/deny"],
+    [layered(custom, deny), "denied_by_provider ns/zzz"],
+    [layered(deny, custom), "denied_by_provider ns/zzz"],
+    [layered(custom, a), "denied_by_provider ns/zzz"],
+    [layered(a, custom), "denied_by_provider ns/zzz"],
+  ];
+  return answers.every(([answer, right]) => answer === right);
+}
