@@ -6,6 +6,7 @@ import type { Server } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
 import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
+import { Authorizers } from "./ext-authz/authorizers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
 import { type CountOf, type PodLimits, PodSlots } from "./flow/pod-slots.ts";
@@ -19,6 +20,7 @@ import type { ProbePerformer } from "./inbound/perform-probe.ts";
 import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
+import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
 import type { Slots } from "./outbound/service-slots.ts";
 import type { Parties } from "./parties.ts";
@@ -75,6 +77,7 @@ export class TrafficPod {
   readonly #parts: TrafficParts;
   readonly #servers: Server[] = [];
   readonly #tunnels: TunnelListener[] = [];
+  readonly #authorizers: Authorizers;
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
@@ -94,6 +97,7 @@ export class TrafficPod {
     this.uid = uid;
     this.namespace = source.namespace;
     this.#parts = parts;
+    this.#authorizers = this.#createAuthorizers();
     for (const listeners of source.listeners) this.#listen(listeners);
   }
 
@@ -156,6 +160,7 @@ export class TrafficPod {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#authorizers.close();
     void this.stopListening();
     this.#parts.leaveNamespace(this.namespace.fd);
   }
@@ -207,6 +212,7 @@ export class TrafficPod {
       uid: this.uid,
       connections,
       judge,
+      authorizers: this.#authorizers,
       slots: this.#called,
       tunnelSlots: this.#calledByTunnels,
       enrolment: () => this.#enrolment(),
@@ -218,6 +224,19 @@ export class TrafficPod {
       openSocket: (family, source) =>
         openTransparentSocket({ namespace: this.namespace, family }, source),
     };
+  }
+
+  #createAuthorizers(): Authorizers {
+    const { current } = this.#parts;
+    return new Authorizers({
+      providerOf: (name) =>
+        current.settings()?.authorizationProviders?.find((provider) => provider.name === name),
+      open: async ({ service: ref, port, timeoutMs }) => {
+        const service = current.service(ref);
+        if (!service) throw new Error(`there is no Service ${ref}`);
+        return openToService(this.#outbound(), { service, port, timeoutMs });
+      },
+    });
   }
 
   #outbound(): OutboundPod {

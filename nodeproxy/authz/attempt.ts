@@ -19,7 +19,7 @@ export interface Attempt {
   /** Absent on an opaque port. */
   readonly http?: HttpFacts;
   /** What providers of CUSTOM policies have said about this attempt so far, by their names. */
-  readonly answers?: ReadonlyMap<string, ProviderAnswer>;
+  readonly answers?: ProviderAnswers;
 }
 
 export interface Peer {
@@ -46,6 +46,12 @@ export interface HeaderLines {
 }
 
 export type Claims = Readonly<Record<string, unknown>>;
+
+/** A `Map` is one. */
+export interface ProviderAnswers {
+  get(provider: string): ProviderAnswer | undefined;
+  has(provider: string): boolean;
+}
 
 /** `deny` also where the provider could not be asked and is not set to let such requests pass. */
 export type ProviderAnswer = "permit" | "deny";

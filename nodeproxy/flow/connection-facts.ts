@@ -37,6 +37,14 @@ export interface ConnectionFacts {
   readonly attempt?: Attempt;
   /** Inbound only, and only where policies watched: what they made of it as it began. */
   readonly watched?: Watched;
+  /** Inbound only, and only where policies had to ask: whom, in that order, before it was decided. */
+  readonly asked?: readonly AskedProvider[];
+}
+
+/** `answer`: `permitted`, `denied`, or why it could not be asked. */
+export interface AskedProvider {
+  readonly provider: string;
+  readonly answer: string;
 }
 
 export interface Lease {

@@ -6,13 +6,15 @@
  */
 import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
-import type { Permit } from "../authz/decide.ts";
+import type { Decision, Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
+import type { Question } from "../ext-authz/check-message.ts";
 import type { ConnectionFacts, Lease, Party, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
 import { type Side, type TcpSide, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import { dial } from "../tcp/dial.ts";
+import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -38,22 +40,72 @@ export interface InboundCall {
 /** Decides and carries. Never throws. */
 export function carryIn(call: InboundCall): void {
   const { pod } = call;
-  const asked = factsOf(call);
-  const { verdict, observed: matches, dryRun } = pod.judge.decide(pod.uid, asked.attempt);
-  const isWatched = matches.length > 0 || dryRun !== undefined;
-  const facts = isWatched ? { ...asked, watched: watchedBy(matches, dryRun) } : asked;
-  if (verdict.kind === "deny") {
-    pod.connections.report(facts, refusalOf(verdict));
-    call.refuse("denied");
+  const facts = factsOf(call);
+  const decision = pod.judge.decide(pod.uid, facts.attempt);
+  const isOpen = openQuestion(decision.verdict) !== undefined;
+  if (decision.verdict.kind === "deny" && !isOpen) {
+    refuse(call, facts, decision);
     return;
   }
   const slot = pod.slots.take();
   if (!slot) {
-    pod.connections.report(facts, { code: "pod_connections_exhausted" });
+    pod.connections.report(watchedFacts(facts, decision), { code: "pod_connections_exhausted" });
     call.refuse("unreachable");
     return;
   }
-  dialPod(call, verdict.permit, { ...facts, lease: slot });
+  if (isOpen) void carryAsked(call, { ...facts, lease: slot });
+  else carryDecided(call, decision, { ...facts, lease: slot });
+}
+
+function carryDecided(call: InboundCall, decision: Decision, facts: Leased): void {
+  if (decision.verdict.kind === "permit") {
+    dialPod(call, decision.verdict.permit, watchedFacts(facts, decision));
+    return;
+  }
+  facts.lease.end();
+  refuse(call, facts, decision);
+}
+
+/** After those were asked whom CUSTOM policies ask. Stopping waits for them as for a dial. */
+async function carryAsked(call: InboundCall, facts: Leased & Attempted): Promise<void> {
+  const { pod, front } = call;
+  const { connections } = pod;
+  connections.dialBegun();
+  const { decision, attempt, asked } = await askFirst(pod, facts.attempt, questionOf(call, facts));
+  const told = { ...facts, attempt, asked };
+  if (front.destroyed) {
+    facts.lease.end();
+    connections.report(watchedFacts(told, decision), { code: "caller_gone" });
+  } else carryDecided(call, decision, told);
+  connections.dialEnded();
+}
+
+function questionOf(call: InboundCall, facts: ConnectionFacts): Question {
+  const source = { address: call.sourceAddress, port: call.sourcePort };
+  const destination = { address: call.address, port: call.port };
+  return {
+    source: { ...source, principal: facts.source.identity },
+    destination: { ...destination, principal: facts.destination.identity },
+    atMs: facts.sinceMs,
+  };
+}
+
+function refuse(call: InboundCall, facts: ConnectionFacts, decision: Decision): void {
+  const { verdict } = decision;
+  const { connections, judge } = call.pod;
+  const refusal = verdict.kind === "deny" ? refusalOf(verdict) : { code: "" };
+  const asked = withUnknown(facts.asked, verdict, judge);
+  const told = asked ? { ...facts, asked } : facts;
+  connections.report(watchedFacts(told, decision), refusal);
+  call.refuse("denied");
+}
+
+function watchedFacts<Facts extends ConnectionFacts>(
+  facts: Facts,
+  { observed, dryRun }: Decision,
+): Facts {
+  const isWatched = observed.length > 0 || dryRun !== undefined;
+  return isWatched ? { ...facts, watched: watchedBy(observed, dryRun) } : facts;
 }
 
 function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watched {
@@ -62,6 +114,10 @@ function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watc
 
 interface Leased extends ConnectionFacts {
   readonly lease: Lease;
+}
+
+interface Attempted extends ConnectionFacts {
+  readonly attempt: Attempt;
 }
 
 /** A denial in the words of the log. */
@@ -74,7 +130,7 @@ export function refusalOf({ reason: code, policy, rule }: Denial): Refusal {
 }
 
 /** The facts and the attempt of a call, for the decision, the recheck and the log. */
-export function factsOf(call: InboundCall): ConnectionFacts & { readonly attempt: Attempt } {
+export function factsOf(call: InboundCall): Attempted {
   const { pod, peer, sourceAddress, address, port } = call;
   const to = endpointText(address, port);
   const source = pod.partyAt(sourceAddress);

@@ -1,5 +1,6 @@
 /** What the inbound listeners of one captured pod need to know and to do, narrowly: `traffic-app.ts` hands it in. */
 import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { Authorizers } from "../ext-authz/authorizers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
@@ -9,6 +10,8 @@ export interface InboundPod {
   readonly uid: string;
   readonly connections: Connections;
   readonly judge: Judge;
+  /** Asked in the pod's name. */
+  readonly authorizers: Pick<Authorizers, "ask" | "termsOf">;
   /** Connections that it may be called by at once. */
   readonly slots: PodSlots;
   /** Tunnels to it, from the first byte of their handshakes on. */

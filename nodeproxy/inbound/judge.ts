@@ -24,6 +24,11 @@ export class Judge {
     return decide(this.#deciderOf(uid), attempt);
   }
 
+  /** Whom that policy asks; "" where it asks nobody. */
+  providerOf(policy: string): string {
+    return this.#current.policy(policy)?.provider ?? "";
+  }
+
   /**
    * To be called after every change of enrolments, policies or settings, before the next `decide`.
    * `changed`: the policies that it named.
@@ -61,6 +66,7 @@ export class Judge {
         refs: policies,
         policyOf: (ref) => this.#current.policy(ref),
         settings,
+        providers: settings.authorizationProviders?.map(({ name }) => name) ?? [],
         ...(changed ? { changed } : {}),
       },
       previous,

@@ -82,7 +82,7 @@ export function formatAccessLine(
   const { source, destination } = facts;
   const { policy, rule, denial } = outcome;
   const decided = `${policy === undefined ? "" : `,"policy":${quoted(policy)}`}${rule === undefined ? "" : `,"rule":${rule}`}${denial === undefined ? "" : `,"denial":"${denial}"`}`;
-  return `{"level":"info","time":"${timeText(now)}","direction":"${facts.direction}","source":${quoted(facts.sourceAddress)},"sourceWorkload":${quoted(nameOf(source))},"sourceIdentity":${quoted(source.identity)},"destination":${quoted(facts.destinationAddress)},"destinationWorkload":${quoted(nameOf(destination))},"destinationIdentity":${quoted(destination.identity)},"service":${quoted(facts.service)},"upstream":${quoted(facts.upstreamAddress)},"tunnelled":${facts.tunnelled},"code":${quoted(outcome.code)}${decided}${watchedText(facts.watched)},"bytesSent":${outcome.bytesSent},"bytesReceived":${outcome.bytesReceived},"durationMs":${now - facts.sinceMs},"msg":"connection"}\n`;
+  return `{"level":"info","time":"${timeText(now)}","direction":"${facts.direction}","source":${quoted(facts.sourceAddress)},"sourceWorkload":${quoted(nameOf(source))},"sourceIdentity":${quoted(source.identity)},"destination":${quoted(facts.destinationAddress)},"destinationWorkload":${quoted(nameOf(destination))},"destinationIdentity":${quoted(destination.identity)},"service":${quoted(facts.service)},"upstream":${quoted(facts.upstreamAddress)},"tunnelled":${facts.tunnelled},"code":${quoted(outcome.code)}${decided}${watchedText(facts.watched)}${askedText(facts.asked)},"bytesSent":${outcome.bytesSent},"bytesReceived":${outcome.bytesReceived},"durationMs":${now - facts.sinceMs},"msg":"connection"}\n`;
 }
 
 /** What needs no escape in JSON: printable ASCII but the quote and the backslash. */
@@ -108,6 +108,10 @@ function timeText(now: number): string {
 function watchedText(watched: Watched | undefined): string {
   const fields = watched ? JSON.stringify(watchedFields(watched)).slice(1, -1) : "";
   return fields === "" ? "" : `,${fields}`;
+}
+
+function askedText(asked: ConnectionFacts["asked"]): string {
+  return asked && asked.length > 0 ? `,"asked":${JSON.stringify(asked)}` : "";
 }
 
 /** AUDIT policies that match, and apart from them what the dry run would have decided, and by which rules. */

@@ -7,6 +7,7 @@
  * actions it is erased. An unreadable policy becomes an invalid one.
  */
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
 import { isLayer7Condition } from "../../core/model/layer7-condition.ts";
 import type {
   AuthorizationPolicy,
@@ -27,7 +28,7 @@ export interface CompiledAuthorization {
 /** What happened to a field that is not enforced as written, for the status condition Accepted. */
 export interface CompileNote {
   readonly field: string;
-  readonly effect: "rule_dropped" | "attribute_erased" | "provider_unknown";
+  readonly effect: "rule_dropped" | "attribute_erased" | "provider_unknown" | "provider_http_only";
 }
 
 /** `undefined` only for an object of which not even the name can be read. */
@@ -53,11 +54,20 @@ function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
     ...(action === "CUSTOM" ? { provider } : {}),
     rules: value.rules.map((rule, index) => ({ index, ...rule })),
   };
-  // No provider can be configured yet, so every CUSTOM policy denies what it matches.
-  const notes: CompileNote[] =
-    action === "CUSTOM" ? [{ field: "spec.provider", effect: "provider_unknown" }] : [];
-  notes.push(...unseen.map((field) => ({ field, effect }) as const));
+  const notes = unseen.map((field) => ({ field, effect }) as const);
   return { policy, metadata, scope, notes };
+}
+
+/** What there is to know of a CUSTOM policy as long as MeshConfig names these providers. */
+export function providerNotes(
+  { action, provider: wanted, invalid }: CompiledPolicy,
+  providers: readonly AuthorizationProvider[],
+): readonly CompileNote[] {
+  if (action !== "CUSTOM" || invalid) return [];
+  const field = "spec.provider";
+  const provider = providers.find(({ name }) => name === wanted);
+  if (!provider) return [{ field, effect: "provider_unknown" }];
+  return provider.protocol.kind === "http" ? [{ field, effect: "provider_http_only" }] : [];
 }
 
 function refOf({ namespace, name }: PolicyMetadata): string {

@@ -16,5 +16,10 @@ export function describeNote({ field, effect }: CompileNote): Reason {
       };
     case "provider_unknown":
       return { field, message: "no such provider is configured: what the rules match is denied" };
+    case "provider_http_only":
+      return {
+        field,
+        message: "is asked over HTTP, so what the rules match on an opaque port is denied",
+      };
   }
 }

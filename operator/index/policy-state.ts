@@ -1,6 +1,10 @@
 /** What the status of a policy object is written from: how it was read, and what proves it enforced. */
 import { type Resource, type ResourceRef, resourceKey } from "../../core/model/resource.ts";
-import type { CompileNote } from "../compile/authorization.ts";
+import {
+  type CompiledAuthorization,
+  type CompileNote,
+  providerNotes,
+} from "../compile/authorization.ts";
 import { selectsWorkload } from "../compile/selects-workload.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { KubeObject } from "../resources/kube-object.ts";
@@ -71,7 +75,7 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
       held.compiled ? standingWarnings(state, held.compiled) : [],
     ),
     effect: held.compiled?.policy.dryRun ? "dry_run" : "full",
-    notes: held.compiled?.notes ?? [],
+    notes: held.compiled ? notesOf(state, held.compiled) : [],
     // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
     proofs: places.flatMap(({ node, enrolments }) => [
       { node, key, version },
@@ -82,6 +86,14 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
       places.flatMap(({ node, enrolments }) => enrolments.map(({ name }) => ({ node, uid: name }))),
     ),
   };
+}
+
+/** MeshConfig may name another provider at any time, so what is to be said of it is not kept. */
+function notesOf(
+  { policies }: ClusterState,
+  { policy, notes }: CompiledAuthorization,
+): readonly CompileNote[] {
+  return [...providerNotes(policy, policies.settings.authorizationProviders ?? []), ...notes];
 }
 
 /** Its modes are part of the enrolments of the pods that it selects. */

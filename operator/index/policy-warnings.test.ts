@@ -7,7 +7,7 @@ import { ClusterIndex } from "./cluster-index.ts";
 const ROOT = "weft-system";
 
 function object(kind: string, metadata: object, rest: object = {}): KubeObject {
-  const isOurs = /Policy|PeerAuth/.test(kind);
+  const isOurs = /Policy|PeerAuth|MeshConfig/.test(kind);
   const apiVersion = isOurs ? "weft.dev/v1" : "v1";
   const parsed = parseKubeObject({
     apiVersion,
@@ -28,6 +28,12 @@ function pod(
   const status = { phase: "Running", podIP: "10.0.0.1" };
   return object("Pod", { namespace, name, uid: name, labels }, { spec, status });
 }
+
+const AUTHORIZER = { service: "opa.shop.svc.cluster.local", port: 9191 };
+const PROVIDERS = [
+  { name: "known", envoyExtAuthzGrpc: AUTHORIZER },
+  { name: "web", envoyExtAuthzHttp: AUTHORIZER },
+];
 
 /** Namespace shop is in the mesh with a pod `api` behind a Service on port 80 → 8080; `plain` is not. */
 function shop(): ClusterIndex {
@@ -50,6 +56,7 @@ function shop(): ClusterIndex {
       { namespace: "shop", name: "idle" },
       { spec: { selector: { app: "none" }, ports } },
     ),
+    object("MeshConfig", { name: "default" }, { spec: { extensionProviders: PROVIDERS } }),
   ]) {
     index.apply({ kind: "upsert", object: each });
   }
@@ -168,6 +175,16 @@ const cases: [string, Written, readonly string[]][] = [
     ["spec.provider: no such provider is configured: what the rules match is denied"],
   ],
   [
+    "a provider that MeshConfig names",
+    { spec: { action: "CUSTOM", provider: { name: "known" }, rules: [{}] } },
+    [],
+  ],
+  [
+    "a provider that is asked over HTTP",
+    { spec: { action: "CUSTOM", provider: { name: "web" }, rules: [{}] } },
+    ["spec.provider: is asked over HTTP, so what the rules match on an opaque port is denied"],
+  ],
+  [
     "[F11] a Service's port in portLevelMtls",
     {
       kind: "PeerAuthentication",
@@ -216,4 +233,27 @@ test("policies(): the status goes on telling what stays wrong, until it is put r
   const labels = { "weft.dev/mesh": "enabled" };
   index.apply({ kind: "upsert", object: object("Namespace", { name: "plain", labels }) });
   expect(warnings()).toEqual([]);
+});
+
+test("policies(): what the status says of a provider follows MeshConfig", () => {
+  const index = shop();
+  const spec = { action: "CUSTOM", provider: { name: "known" }, rules: [{}] };
+  index.apply({
+    kind: "upsert",
+    object: object("AuthorizationPolicy", { namespace: "shop", name: "p" }, { spec }),
+  });
+  function effects(): readonly string[] {
+    return index.policies().flatMap((state) => state.notes.map(({ effect }) => effect));
+  }
+  function configure(extensionProviders: readonly object[]): void {
+    const config = object("MeshConfig", { name: "default" }, { spec: { extensionProviders } });
+    index.apply({ kind: "upsert", object: config });
+  }
+  expect(effects()).toEqual([]);
+  configure([{ name: "known", envoyExtAuthzHttp: AUTHORIZER }]);
+  expect(effects()).toEqual(["provider_http_only"]);
+  configure([{ name: "other", envoyExtAuthzGrpc: AUTHORIZER }]);
+  expect(effects()).toEqual(["provider_unknown"]);
+  configure(PROVIDERS);
+  expect(effects()).toEqual([]);
 });

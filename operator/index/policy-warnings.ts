@@ -6,7 +6,7 @@
  * `standingWarnings` are cheap and go into the status at every change; `applyWarnings` are what
  * whoever applies the policy is told at that moment.
  */
-import { compileAuthorization } from "../compile/authorization.ts";
+import { compileAuthorization, providerNotes } from "../compile/authorization.ts";
 import { describeNote } from "../compile/describe-note.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { mistakenPorts } from "../compile/peer-authentication.ts";
@@ -50,12 +50,14 @@ export function authorizationApplyWarnings(
   policy: AuthorizationPolicy,
 ): readonly Reason[] {
   const pods = podsOf(state, policy);
-  const notes = compileAuthorization({ kind: "accepted", value: policy, warnings: [] })?.notes;
+  const compiled = compileAuthorization({ kind: "accepted", value: policy, warnings: [] });
+  const providers = state.policies.settings.authorizationProviders ?? [];
+  const notes = compiled ? [...providerNotes(compiled.policy, providers), ...compiled.notes] : [];
   return [
     ...standingWarnings(state, policy),
     ...selectionWarnings(state, policy, pods),
     ...portWarnings(state, policy, pods),
-    ...(notes ?? []).map(describeNote),
+    ...notes.map(describeNote),
   ];
 }
 

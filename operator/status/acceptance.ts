@@ -9,6 +9,7 @@ const IGNORED: Readonly<Record<CompileNote["effect"], IgnoredField["reason"]>> =
   rule_dropped: "RuleDropped",
   attribute_erased: "AttributeErased",
   provider_unknown: "ProviderUnknown",
+  provider_http_only: "ProviderHttpOnly",
 };
 
 export function acceptedCondition(state: PolicyState): Condition {

@@ -26,7 +26,7 @@ export interface Stamp {
 /** A field that is not enforced as written. */
 export interface IgnoredField {
   readonly field: string;
-  readonly reason: "RuleDropped" | "AttributeErased" | "ProviderUnknown";
+  readonly reason: "RuleDropped" | "AttributeErased" | "ProviderUnknown" | "ProviderHttpOnly";
 }
 
 export interface WantedStatus {

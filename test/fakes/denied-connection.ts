@@ -25,6 +25,7 @@ export const DENIED_CONNECTION: ConnectionFacts = {
     ],
     dryRun: "deny",
   },
+  asked: [{ provider: "opa", answer: "denied" }],
 };
 
 export const DENIED_OUTCOME: ConnectionOutcome = {

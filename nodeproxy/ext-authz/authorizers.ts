@@ -1,0 +1,93 @@
+/**
+ * The external authorizers that the policies of one pod ask, by name; in the pod's own name, from its namespace.
+ *
+ * Answers at the latest when the provider's timeout ends, and never with an error: what cannot be asked is denied,
+ * unless the provider is set to fail open. What is said no to stays denied.
+ */
+import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
+import type { ProviderAnswer } from "../authz/attempt.ts";
+import type { Side } from "../flow/side.ts";
+import { AuthorizerError, type CannotAsk } from "./authorizer-error.ts";
+import type { Question } from "./check-message.ts";
+import type { GrpcCaller } from "./grpc-caller.ts";
+
+export interface AuthorizersParts {
+  /** As MeshConfig says now. */
+  providerOf(name: string): AuthorizationProvider | undefined;
+  /** Connects to one of its endpoints within its timeout; rejects where none can be reached. */
+  open(provider: AuthorizationProvider): Promise<Side>;
+}
+
+export interface Told {
+  readonly answer: ProviderAnswer;
+  /** For the log. */
+  readonly said: "permitted" | "denied" | CannotAsk;
+  readonly terms: string;
+}
+
+interface Known {
+  readonly terms: string;
+  readonly caller: GrpcCaller;
+}
+
+export class Authorizers {
+  readonly #parts: AuthorizersParts;
+  readonly #known = new Map<string, Known>();
+  #isClosed = false;
+
+  constructor(parts: AuthorizersParts) {
+    this.#parts = parts;
+  }
+
+  /** What an answer depends on besides the question; "" where nobody has the name. */
+  termsOf(name: string): string {
+    const provider = this.#parts.providerOf(name);
+    return provider ? termsOf(provider) : "";
+  }
+
+  async ask(name: string, question: Question): Promise<Told> {
+    const provider = this.#parts.providerOf(name);
+    if (!provider) return { answer: "deny", said: "unknown", terms: "" };
+    const terms = termsOf(provider);
+    // No outage: it could never be asked, so it does not fail open either.
+    if (provider.protocol.kind === "http") return { answer: "deny", said: "http_only", terms };
+    const signal = AbortSignal.timeout(provider.timeoutMs);
+    try {
+      const caller = await this.#callerOf(provider, terms);
+      const answer = await caller.check(question, signal);
+      return { answer, said: answer === "permit" ? "permitted" : "denied", terms };
+    } catch (error) {
+      const said = error instanceof AuthorizerError ? error.reason : "failed";
+      return { answer: provider.failOpen ? "permit" : "deny", said, terms };
+    }
+  }
+
+  /** Ends what is asked now. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { caller } of this.#known.values()) caller.close();
+    this.#known.clear();
+  }
+
+  async #callerOf(provider: AuthorizationProvider, terms: string): Promise<GrpcCaller> {
+    // gRPC takes memory, which few nodes need.
+    const { GrpcCaller } = await import("./grpc-caller.ts");
+    if (this.#isClosed) throw new AuthorizerError("unreachable");
+    const { name, service, port } = provider;
+    const known = this.#known.get(name);
+    if (known?.terms === terms) return known.caller;
+    known?.caller.close();
+    const [namespace = "", host = ""] = service.split("/");
+    const caller = new GrpcCaller(`${host}.${namespace}.svc:${port}`, async () => {
+      const now = this.#parts.providerOf(name);
+      if (!now) throw new AuthorizerError("unreachable");
+      return this.#parts.open(now);
+    });
+    this.#known.set(name, { terms, caller });
+    return caller;
+  }
+}
+
+function termsOf({ service, port, failOpen, protocol }: AuthorizationProvider): string {
+  return `${protocol.kind} ${service} ${port} ${failOpen}`;
+}

@@ -1,0 +1,116 @@
+/**
+ * Asks one authorizer over gRPC: many questions at once over one connection, which is opened when it is needed
+ * and left for a new one, and with it maybe another endpoint, as soon as a question over it gets no answer.
+ */
+import { type ClientHttp2Session, connect } from "node:http2";
+import type { ProviderAnswer } from "../authz/attempt.ts";
+import type { Side } from "../flow/side.ts";
+import { AuthorizerError } from "./authorizer-error.ts";
+import { callUnary } from "./call-unary.ts";
+import { answerIn, checkBytes, type Question } from "./check-message.ts";
+import { streamOf } from "./side-stream.ts";
+
+const PATH = "/envoy.service.auth.v3.Authorization/Check";
+const IDLE_MS = 60_000;
+
+export class GrpcCaller {
+  readonly #url: string;
+  readonly #open: () => Promise<Side>;
+  #session: Promise<ClientHttp2Session> | undefined;
+  #isClosed = false;
+
+  /** `open` connects to one of its endpoints; rejects where none can be reached. */
+  constructor(authority: string, open: () => Promise<Side>) {
+    this.#url = `http://${authority}`;
+    this.#open = open;
+  }
+
+  /** Rejects with `AuthorizerError`. */
+  async check(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
+    const message = checkBytes(question);
+    const known = this.#session;
+    try {
+      return await this.#ask(message, signal);
+    } catch (error) {
+      // An authorizer that restarts ends connections in the middle of questions.
+      if (!known || !isLost(error) || signal.aborted) throw error;
+    }
+    return this.#ask(message, signal);
+  }
+
+  /** Ends what is asked now. */
+  close(): void {
+    this.#isClosed = true;
+    void this.#session?.then((session) => session.destroy(), ignore);
+    this.#session = undefined;
+  }
+
+  async #ask(message: Uint8Array, signal: AbortSignal): Promise<ProviderAnswer> {
+    const opening = this.#current();
+    const session = await unlessAborted(opening, signal);
+    try {
+      return answerIn(await callUnary(session, { path: PATH, message }, signal));
+    } catch (error) {
+      if (!(error instanceof AuthorizerError) || error.reason !== "failed") {
+        this.#forget(opening);
+        // In order: other questions over it may still be answered.
+        session.close();
+      }
+      throw error;
+    }
+  }
+
+  #current(): Promise<ClientHttp2Session> {
+    if (this.#isClosed) return Promise.reject(new AuthorizerError("unreachable"));
+    if (this.#session) return this.#session;
+    const opening = this.#begin(() => this.#forget(opening));
+    this.#session = opening;
+    opening.catch(() => this.#forget(opening));
+    return opening;
+  }
+
+  async #begin(onEnd: () => void): Promise<ClientHttp2Session> {
+    const stream = await this.#connection();
+    const session = connect(this.#url, { createConnection: () => stream });
+    // The reason is told to each question; without listeners an error would end the process.
+    session.on("error", ignore);
+    session.on("close", onEnd);
+    session.on("goaway", onEnd);
+    session.setTimeout(IDLE_MS, () => session.close());
+    return session;
+  }
+
+  async #connection(): Promise<ReturnType<typeof streamOf>> {
+    try {
+      const stream = streamOf(await this.#open());
+      stream.on("error", ignore);
+      if (!this.#isClosed) return stream;
+      stream.destroy();
+    } catch (error) {
+      throw new AuthorizerError("unreachable", { cause: error });
+    }
+    throw new AuthorizerError("unreachable");
+  }
+
+  #forget(opening: Promise<ClientHttp2Session>): void {
+    if (this.#session === opening) this.#session = undefined;
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof AuthorizerError && error.reason === "unreachable";
+}
+
+/** Rejects as soon as the signal is aborted, whatever becomes of the promise. */
+function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    function giveUp(): void {
+      reject(new AuthorizerError("timeout"));
+    }
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp, { once: true });
+    promise.then(resolve, reject);
+  });
+}
+
+function ignore(): void {}
