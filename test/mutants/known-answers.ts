@@ -1,5 +1,9 @@
 /** What random sets do not ask: nothing known, a policy that is missing, and sets in several layers. True where every answer is right. */
-import type { CompiledPolicy, PolicyAction } from "../../core/model/authorization-policy.ts";
+import type {
+  CompiledPolicy,
+  PolicyAction,
+  StringMatch,
+} from "../../core/model/authorization-policy.ts";
 import { decide } from "../../nodeproxy/authz/decide.ts";
 import { createDecider, type Decider } from "../../nodeproxy/authz/decider.ts";
 
@@ -33,6 +37,55 @@ function layered(first: CompiledPolicy, second: CompiledPolicy): string {
   return said(deciderOf([...MANY, first, second], deciderOf([...MANY, first])));
 }
 
+const ADMIN = { kind: "exact", value: "admin" } as const;
+const JOINED = { kind: "exact", value: "admin,user" } as const;
+
+/** Of a policy that asks for `admin` in a header (or for anything but), where the request has these lines. */
+function header(action: PolicyAction, lines: readonly string[], lists: Partial<Lists>): string {
+  const { values = [], notValues = [] } = lists;
+  const when = [{ key: "request.headers" as const, name: "x-role", values, notValues }];
+  const rules = [{ index: 0, from: [], to: [], when }];
+  const decider = deciderOf([{ ...policy("ns/h", action), rules }]);
+  const headers = new Map([["x-role", lines]]);
+  const http = { method: "GET", path: "/", host: "api", headers };
+  return decide(decider, { ...ATTEMPT, http }).verdict.kind;
+}
+
+interface Lists {
+  readonly values: readonly StringMatch[];
+  readonly notValues: readonly StringMatch[];
+}
+
+/** RFC 9110 5.3: an ALLOW must hold for every line, a DENY for any reading of them. */
+function knowsHeaders(): boolean {
+  const is = { values: [ADMIN] };
+  const isNot = { notValues: [ADMIN] };
+  const answers: readonly (readonly [string, string])[] = [
+    [header("ALLOW", ["admin"], is), "permit"],
+    [header("ALLOW", ["user"], is), "deny"],
+    [header("ALLOW", [], is), "deny"],
+    [header("ALLOW", [], isNot), "permit"],
+    [header("ALLOW", ["admin", "user"], is), "deny"],
+    [header("ALLOW", ["admin", "admin"], is), "permit"],
+    [header("ALLOW", ["user, admin"], is), "deny"],
+    [header("ALLOW", ["admin"], isNot), "deny"],
+    [header("ALLOW", ["user", "guest"], isNot), "permit"],
+    [header("ALLOW", [""], { values: [{ kind: "present" }] }), "deny"],
+    [header("ALLOW", [""], { notValues: [{ kind: "present" }] }), "deny"],
+    [header("DENY", ["admin"], is), "deny"],
+    [header("DENY", ["user"], is), "permit"],
+    [header("DENY", ["user", "admin"], is), "deny"],
+    [header("DENY", ["user, admin"], is), "deny"],
+    [header("DENY", ["admin", "user"], { values: [JOINED] }), "deny"],
+    [header("DENY", ["admin"], { values: [JOINED] }), "permit"],
+    [header("DENY", [""], { values: [{ kind: "present" }] }), "deny"],
+    [header("DENY", [""], { notValues: [{ kind: "present" }] }), "deny"],
+    [header("DENY", ["admin"], isNot), "permit"],
+    [header("DENY", ["user"], isNot), "deny"],
+  ];
+  return answers.every(([answer, right]) => answer === right);
+}
+
 export function knowsAnswers(): boolean {
   const [a, b] = [policy("ns/a", "ALLOW"), policy("ns/b", "ALLOW")];
   const [deny, later] = [policy("ns/deny", "DENY"), policy("ns/later", "DENY")];
@@ -57,5 +110,5 @@ export function knowsAnswers(): boolean {
     [layered(custom, a), "denied_by_provider ns/zzz"],
     [layered(a, custom), "denied_by_provider ns/zzz"],
   ];
-  return answers.every(([answer, right]) => answer === right);
+  return knowsHeaders() && answers.every(([answer, right]) => answer === right);
 }
