@@ -23,6 +23,7 @@ test("describeExplanation(): the deciding policy first, then what matches, then 
     trace("a/custom", { action: "CUSTOM", provider: "opa" }),
     trace("a/trial", { action: "DENY", dryRun: true }),
     trace("a/decides", { matched: true }),
+    trace("a/untold", { untold: 3 }),
   ];
   expect(lines(policies, "a/decides")).toEqual([
     "ALLOW a/decides matches, decides, no rule, so it matches nothing",
@@ -30,6 +31,7 @@ test("describeExplanation(): the deciding policy first, then what matches, then 
     "CUSTOM a/custom does not match, asks opa, no rule, so it matches nothing",
     "DENY a/deny does not match, no rule, so it matches nothing",
     "ALLOW a/allow does not match, no rule, so it matches nothing",
+    "ALLOW a/untold does not match, rules that are not shown: 3",
     "DENY a/trial does not match, dry run: never decides, no rule, so it matches nothing",
   ]);
 });

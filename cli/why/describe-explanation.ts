@@ -41,14 +41,15 @@ function rank({ policy, action, dryRun, matched }: PolicyTrace, deciding: string
 }
 
 function policyLines(trace: PolicyTrace, isDeciding: boolean, paint: Paint): readonly string[] {
-  const { policy, action, dryRun, invalid, provider, matched, rules } = trace;
+  const { policy, action, dryRun, invalid, provider, matched, rules, untold } = trace;
   const facts = [
     ...(isDeciding ? ["decides"] : []),
     ...(dryRun ? ["dry run: never decides"] : []),
     ...(action === "AUDIT" ? ["audit: never decides"] : []),
     ...(invalid ? ["cannot be evaluated"] : []),
     ...(provider === undefined ? [] : [`asks ${provider}`]),
-    ...(rules.length === 0 ? ["no rule, so it matches nothing"] : []),
+    ...(untold === undefined ? [] : [`rules that are not shown: ${untold}`]),
+    ...(rules.length + (untold ?? 0) === 0 ? ["no rule, so it matches nothing"] : []),
   ];
   const head = `${action} ${policy} ${matchText(matched)}${facts.map((fact) => `, ${fact}`).join("")}`;
   return [toned(paint, matched, head), ...rules.flatMap((rule) => ruleLines(rule, paint))];

@@ -15,7 +15,7 @@ import type {
 import type { Cidr } from "../../core/model/ip.ts";
 import type { Attempt } from "./attempt.ts";
 import { decide } from "./decide.ts";
-import { createDecider } from "./decider.ts";
+import { createDecider, listPolicies } from "./decider.ts";
 import { explain } from "./explain.ts";
 
 const DOMAINS = ["td", "old"];
@@ -240,9 +240,13 @@ function said(verdict: ReturnType<typeof decide>["verdict"]): string {
 }
 
 function deciderOf(all: readonly CompiledPolicy[]) {
+  return createDecider(inputOf(all));
+}
+
+function inputOf(all: readonly CompiledPolicy[]) {
   const byRef = new Map(all.map((policy) => [policy.ref, policy]));
   const refs = [...byRef.keys()];
-  return createDecider({ refs, policyOf: (name) => byRef.get(name), settings: SETTINGS });
+  return { refs, policyOf: (name: string) => byRef.get(name), settings: SETTINGS };
 }
 
 const RUNS = { numRuns: 400 };
@@ -269,6 +273,23 @@ test("decide() and explain() are equal: outcome, rule and observations", () => {
       expect(traced).toEqual(observed);
     }),
     RUNS,
+  );
+});
+
+test("explain(): says the same where it has room for no rule, or for some", () => {
+  fc.assert(
+    fc.property(policies, attempts, fc.nat(3), (all, attempt, room) => {
+      const set = listPolicies(inputOf(all));
+      const { policies: whole, ...rest } = explain(set, attempt);
+      const { policies: short, ...same } = explain(set, attempt, room);
+      expect(same).toEqual(rest);
+      const expected = whole.map((trace, i) => {
+        const untold = short[i]?.untold;
+        return untold === undefined ? trace : { ...trace, rules: [], untold };
+      });
+      expect(short).toEqual(expected);
+    }),
+    { numRuns: 500 },
   );
 });
 

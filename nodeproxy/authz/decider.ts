@@ -40,6 +40,9 @@ export interface DryRunPolicies {
   readonly hasAllow: boolean;
 }
 
+/** All of it but the index, which takes long to make of many policies. */
+export type PolicySet = Omit<Decider, "refs" | "counts" | "index">;
+
 export interface DeciderInput {
   /** `Enrolment.policies`. */
   readonly refs: readonly string[];
@@ -51,29 +54,54 @@ export interface DeciderInput {
   readonly changed?: ReadonlySet<string>;
 }
 
+/** For `explain()` of one attempt. */
+export function listPolicies(input: DeciderInput): PolicySet {
+  const { settings, providers } = input;
+  const listed = readPolicies(input);
+  const counts = countsOf(listed.policies);
+  return {
+    ...listed,
+    meshDomains: domainsOf(settings),
+    providers: [...new Set(providers)].toSorted(),
+    ...presenceOf(counts),
+  };
+}
+
 /** `previous` is handed back as it is where nothing that it was made of has changed, and is the cheaper the less changed. */
 export function createDecider(input: DeciderInput, previous?: Decider): Decider {
-  const { policyOf, settings } = input;
-  const domains = [...new Set([settings.trustDomain, ...settings.trustDomainAliases])];
+  const domains = domainsOf(input.settings);
   // Names of callers are kept by this list: as long as it is the same one, they are.
   const meshDomains =
     previous && isSame(previous.meshDomains, domains) ? previous.meshDomains : domains;
   const providers = [...new Set(input.providers)].toSorted();
   const quick = previous && replaceChanged({ ...input, meshDomains, providers }, previous);
   if (quick) return quick;
-  const policies: CompiledPolicy[] = [];
-  const missing: string[] = [];
-  for (const ref of ascending(input.refs)) {
-    const policy = policyOf(ref);
-    if (policy) policies.push(policy);
-    else missing.push(ref);
-  }
+  const { policies, missing } = readPolicies(input);
   if (previous && isMadeOf(previous, { policies, missing, meshDomains, providers })) {
     return previous;
   }
   const change = changeBetween(previous?.policies ?? [], policies);
   const { refs } = input;
   return changeDecider({ refs, policies, missing, meshDomains, providers }, change, previous);
+}
+
+function readPolicies({ refs, policyOf }: DeciderInput): Pick<Decider, "policies" | "missing"> {
+  const policies: CompiledPolicy[] = [];
+  const missing: string[] = [];
+  for (const ref of ascending(refs)) {
+    const policy = policyOf(ref);
+    if (policy) policies.push(policy);
+    else missing.push(ref);
+  }
+  return { policies, missing };
+}
+
+function domainsOf({ trustDomain, trustDomainAliases }: DeciderInput["settings"]) {
+  return [...new Set([trustDomain, ...trustDomainAliases])];
+}
+
+function presenceOf({ allow, dry, dryAllow }: PolicyCounts): Pick<Decider, "hasAllow" | "dryRun"> {
+  return { hasAllow: allow > 0, dryRun: { isAny: dry > 0, hasAllow: dryAllow > 0 } };
 }
 
 interface Change {
@@ -148,8 +176,7 @@ function changeDecider(
     missing,
     meshDomains,
     providers,
-    hasAllow: counts.allow > 0,
-    dryRun: { isAny: counts.dry > 0, hasAllow: counts.dryAllow > 0 },
+    ...presenceOf(counts),
     counts,
     index: changeLayers(previous?.index ?? NO_LAYERS, change),
   };

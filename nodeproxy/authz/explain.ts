@@ -2,13 +2,14 @@
  * Why does `decide()` say what it says? The whole tree: every policy, rule and clause, what was
  * wanted, what was seen, and what came of it.
  *
- * For `weftctl why` and people. Walks all policies in order, without the index and without
- * `read-rules.ts`; tests hold its outcome equal to `decide()`'s. Never makes a Permit.
+ * For `weftctl why` and people. Walks all policies in order, without the index; the tree is made without
+ * `readRules()`. Tests hold its outcome equal to `decide()`'s. Never makes a Permit.
  */
 import type { CompiledPolicy, PolicyAction, Rule } from "../../core/model/authorization-policy.ts";
 import type { Attempt } from "./attempt.ts";
-import type { Decider } from "./decider.ts";
-import { effectiveRules, seenIn } from "./read-rules.ts";
+import type { PolicySet } from "./decider.ts";
+import { matchesFrom, matchesTo, matchesWhen } from "./match.ts";
+import { effectiveRules, readRules, seenIn } from "./read-rules.ts";
 import { subjectOf } from "./subject.ts";
 import {
   type ClauseTrace,
@@ -44,6 +45,8 @@ export interface PolicyTrace {
   /** At least one rule matches (an invalid DENY or CUSTOM counts as matching). */
   readonly matched: boolean;
   readonly rules: readonly RuleTrace[];
+  /** So many rules, of which none matches, and more is not told of them. */
+  readonly untold?: number;
 }
 
 export interface RuleTrace {
@@ -65,16 +68,27 @@ export interface AlternativeTrace {
   readonly clauses: readonly ClauseTrace[];
 }
 
-export function explain(decider: Decider | undefined, attempt: Attempt): Explanation {
+/** `room`: for so many rules of an action the tree is made, whether they match or not; else only of policies that match. */
+export function explain(
+  decider: PolicySet | undefined,
+  attempt: Attempt,
+  room = Number.POSITIVE_INFINITY,
+): Explanation {
   if (!decider) return refused({ kind: "deny", reason: "policy_unknown" });
   const missing = decider.missing[0];
   if (missing !== undefined) {
     return refused({ kind: "deny", reason: "policy_missing", policy: missing });
   }
   const subject = subjectOf(attempt, decider.meshDomains);
-  const policies = decider.policies.map((policy) =>
-    tracePolicy(policy, { subject, seen: seenIn(attempt), isAllow: policy.action === "ALLOW" }),
-  );
+  const told = new Map<PolicyAction, number>();
+  const policies = decider.policies.map((policy) => {
+    const { action, rules } = policy;
+    const look = { subject, seen: seenIn(attempt), isAllow: action === "ALLOW" };
+    const before = told.get(action) ?? 0;
+    told.set(action, before + rules.length);
+    const isTold = before < room || isMatched(policy, look);
+    return isTold ? tracePolicy(policy, look) : untoldPolicy(policy);
+  });
   const outcome = outcomeOf(policies, decider, attempt);
   const observed = observationsOf(policies, attempt);
   if (!decider.dryRun.isAny) return { outcome, observed, policies };
@@ -83,16 +97,23 @@ export function explain(decider: Decider | undefined, attempt: Attempt): Explana
 
 function tracePolicy(policy: CompiledPolicy, look: Look): PolicyTrace {
   const rules = effectiveRules(policy).map((rule) => traceRule(rule, look));
-  const { ref, action, dryRun, invalid, provider } = policy;
-  return {
-    policy: ref,
-    action,
-    dryRun,
-    invalid,
-    ...(provider === undefined ? {} : { provider }),
-    matched: rules.some((rule) => rule.matched),
-    rules,
-  };
+  return { ...headOf(policy), matched: rules.some((rule) => rule.matched), rules };
+}
+
+function untoldPolicy(policy: CompiledPolicy): PolicyTrace {
+  return { ...headOf(policy), matched: false, rules: [], untold: policy.rules.length };
+}
+
+function headOf({ ref, action, dryRun, invalid, provider }: CompiledPolicy) {
+  const asks = provider === undefined ? {} : { provider };
+  return { policy: ref, action, dryRun, invalid, ...asks };
+}
+
+function isMatched(policy: CompiledPolicy, { subject, seen, isAllow }: Look): boolean {
+  return readRules(policy, seen).some(
+    ({ from, to, when }) =>
+      matchesFrom(from, subject) && matchesTo(to, subject) && matchesWhen(when, subject, isAllow),
+  );
 }
 
 function traceRule(rule: Rule, look: Look): RuleTrace {
@@ -123,7 +144,11 @@ function areMatched(clauses: readonly ClauseTrace[]): boolean {
   return clauses.every(({ outcome }) => outcome !== "no_match");
 }
 
-function outcomeOf(policies: readonly PolicyTrace[], decider: Decider, attempt: Attempt): Outcome {
+function outcomeOf(
+  policies: readonly PolicyTrace[],
+  decider: PolicySet,
+  attempt: Attempt,
+): Outcome {
   const live = policies.filter((policy) => !policy.dryRun);
   const custom = matchOf(
     live.filter((policy) => !isAnsweredYes(policy, attempt)),

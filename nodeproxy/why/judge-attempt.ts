@@ -6,13 +6,16 @@ import type { Enrolment } from "../../core/model/enrolment.ts";
 import { modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { Attempt, ProviderAnswer } from "../authz/attempt.ts";
 import { decideMode } from "../authz/decide-mode.ts";
-import { createDecider, type Decider } from "../authz/decider.ts";
+import { listPolicies, type PolicySet } from "../authz/decider.ts";
 import { type Explanation, explain, type PolicyTrace, type RuleTrace } from "../authz/explain.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { IgnoredAttribute, JudgedOutcome, Judgement } from "./why-answer.ts";
 
 /** Ports of a pod that are the mesh's. */
 const OWN_PORTS = { from: 15_000, to: 15_090 };
+
+/** Rules of an action that do not match. An answer of 100,000 rules has 60 MB, and control has that much in all. */
+const MAX_TOLD = 1_000;
 
 export type Arrival = Pick<Judgement, "arrives" | "arrivesBecause">;
 
@@ -24,11 +27,11 @@ export interface JudgedAttempt {
 
 export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
   const { enrolment, attempt, arrival } = judged;
-  const decider = deciderOf(view, enrolment);
-  const explanation = explain(decider, attempt);
+  const rulings = policiesOf(view, enrolment);
+  const explanation = explain(rulings, attempt, MAX_TOLD);
   const before = decidedBefore(enrolment, attempt);
   const outcome = before ?? explanation.outcome;
-  const providers = before || !decider ? undefined : askProviders(decider, attempt, explanation);
+  const providers = before || !rulings ? undefined : askProviders(rulings, attempt, explanation);
   return {
     enforced: enforcementOf(view, judged),
     ...arrival,
@@ -47,10 +50,10 @@ export function judgeOutside(arrival: Arrival): Judgement {
   return { enforced: "not_in_mesh", ...arrival, readAs: "opaque", outcome, ignored: [] };
 }
 
-function deciderOf(view: MeshView, { policies }: Enrolment): Decider | undefined {
+function policiesOf(view: MeshView, { policies }: Enrolment): PolicySet | undefined {
   const { settings } = view;
   if (!settings) return undefined;
-  return createDecider({ refs: policies, policyOf: (ref) => view.policies.get(ref), settings });
+  return listPolicies({ refs: policies, policyOf: (ref) => view.policies.get(ref), settings });
 }
 
 function decidedBefore({ modes }: Enrolment, attempt: Attempt): JudgedOutcome | undefined {
@@ -76,7 +79,7 @@ function enforcementOf(
 
 /** What it would come to if each provider that is asked said yes. */
 function askProviders(
-  decider: Decider,
+  rulings: PolicySet,
   attempt: Attempt,
   { outcome: first, policies }: Explanation,
 ): Judgement["ifProvidersPermit"] {
@@ -88,7 +91,7 @@ function askProviders(
     if (provider === undefined || answers.has(provider)) break;
     asked.push(provider);
     answers.set(provider, "permit");
-    outcome = explain(decider, { ...attempt, answers }).outcome;
+    outcome = explain(rulings, { ...attempt, answers }, 0).outcome;
   }
   return asked.length === 0 ? undefined : { asked, outcome };
 }

@@ -70,7 +70,7 @@ export interface Judgement {
   readonly readAs: "opaque" | "http";
   /** What became of it, everything considered. */
   readonly outcome: JudgedOutcome;
-  /** Attributes of policies that nobody can look at on this port. */
+  /** Attributes of policies that nobody can look at on this port; not of policies whose rules are `untold`. */
   readonly ignored: readonly IgnoredAttribute[];
   /** By policies alone, also where the port's mode has decided before; absent for a pod that is not in the mesh. */
   readonly explanation?: Explanation;
