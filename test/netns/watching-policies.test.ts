@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { CompiledPolicy, Source } from "../../core/model/authorization-policy.ts";
+import type { DeniedAttempt } from "../../core/model/denied-attempt.ts";
 import { createAccessLog } from "../../nodeproxy/telemetry/access-log.ts";
 import { listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import {
@@ -170,3 +171,31 @@ test("a DENY in force is told and counted with its rule, beside the AUDIT that m
     'weft_policy_matches_total{policy="shop/deny",rule="1",effect="denied"} 1',
   ]);
 });
+
+test("the id of a denial in the access line is answered by the node that wrote it, with what was seen", async () => {
+  const { line } = await callUnder(policy({ action: "DENY", dryRun: false }, "a"));
+  const { denial } = line;
+  if (typeof denial !== "string") throw new Error(`no id in ${JSON.stringify(line)}`);
+  expect(askedOf(mesh.b, denial)).toMatchObject({
+    id: denial,
+    code: "denied_by_policy",
+    decided: { policy: "shop/deny", rule: 1 },
+    wasOpen: false,
+    pod: "uid-b",
+    sourceWorkload: "shop/a",
+    facts: {
+      peer: { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "a" },
+      sourceIp: mesh.network.a.v4,
+      destinationIp: mesh.network.b.v4,
+      destinationPort: PORT,
+    },
+  });
+  expect(askedOf(mesh.a, denial)).toBeUndefined();
+});
+
+function askedOf({ traffic, told }: TrafficMesh["a"], denial: string): DeniedAttempt | undefined {
+  traffic.onMessage({ kind: "denial_request", id: 7, denial }, []);
+  const answer = told.findLast((message) => message.kind === "denial" && message.id === 7);
+  if (answer?.kind !== "denial") throw new Error("not answered");
+  return answer.attempt;
+}

@@ -23,6 +23,8 @@ export interface AccessLine {
   readonly direction: string;
   readonly code: string;
   readonly tunnelled: boolean;
+  /** Of a call that policy refused: its id. */
+  readonly denial?: string;
 }
 
 export function createWorkerNode(node: string, count: number): WorkerNode {

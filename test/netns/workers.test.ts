@@ -180,8 +180,22 @@ test("workers: a DENY ends connections in every worker, and counts as applied on
     return codes.length >= sockets.length + 20 ? codes.length : undefined;
   });
   expect(denied).toBe(sockets.length + 20);
+  // Each is kept by the worker that refused it; both did.
+  const kept = mesh.b.lines.flatMap(({ code, denial = "" }) =>
+    code === "denied_by_policy" ? [denial] : [],
+  );
+  const answers = await Promise.all(kept.map((denial, i) => keptDenial(denial, 100 + i)));
+  expect(answers).toEqual(kept);
+  expect(await keptDenial("000000-000000000000", 99)).toBeUndefined();
   setTunnelled(true);
 }, 30_000);
+
+/** The id of what node b answers when it is asked for that id. */
+async function keptDenial(denial: string, id: number): Promise<string | undefined> {
+  mesh.b.traffic.onMessage({ kind: "denial_request", id, denial }, []);
+  const answer = await mesh.b.heard((message) => message.kind === "denial" && message.id === id);
+  return answer.kind === "denial" ? answer.attempt?.id : undefined;
+}
 
 function endFromOutside(thread: Worker): void {
   void thread.terminate();
