@@ -74,14 +74,14 @@ function outcomeText(outcome: JudgedOutcome, judgement: Judgement): string {
 
 function denialText(
   outcome: Extract<JudgedOutcome, { readonly kind: "deny" }>,
-  { explanation }: Judgement,
+  { explanation, ifProvidersPermit }: Judgement,
 ): string {
   const place = placeText(outcome);
   switch (outcome.reason) {
     case "denied_by_policy":
       return `DENY ${place} matches`;
     case "denied_by_provider":
-      return `CUSTOM ${place} matches, and its provider has not said yes here`;
+      return customText(`CUSTOM ${place} matches`, outcome.ask, ifProvidersPermit);
     case "not_allowed":
       return noneMatches(explanation?.policies.filter(isAllowing).length ?? 0);
     case "policy_invalid":
@@ -95,6 +95,17 @@ function denialText(
     case "own_port":
       return "ports 15000 to 15090 of a pod are the mesh's";
   }
+}
+
+/** Denied is what it comes to without an answer: `why` asks nobody. */
+function customText(
+  matches: string,
+  ask: string | undefined,
+  permitted: Judgement["ifProvidersPermit"],
+): string {
+  if (ask === undefined) return `${matches}, and its provider cannot be asked`;
+  const yes = permitted?.outcome.kind ?? "deny";
+  return `${matches} and would ask provider ${ask}: ${yes} if it says yes, deny if it says no`;
 }
 
 function placeText({ policy = "", rule }: Partial<PolicyRuleRef>): string {
@@ -119,7 +130,10 @@ function modeText({ mode, outcome }: Judgement): string {
 function providerLines({ ifProvidersPermit }: Judgement): readonly string[] {
   if (!ifProvidersPermit) return [];
   const { asked, outcome } = ifProvidersPermit;
-  return [`  should ${asked.join(", ")} say yes: ${outcome.kind}`];
+  const whom = `provider${asked.length === 1 ? "" : "s"} ${asked.join(", ")}`;
+  return [
+    `  would ask ${whom} (not asked by why): ${outcome.kind} if all say yes, deny if one says no`,
+  ];
 }
 
 function callerText({ kind, name, identity, tunnels }: Caller): string {

@@ -315,6 +315,45 @@ test("answerWhy(): a policy that has not arrived, and settings that have not, de
   });
 });
 
+test.each([
+  ["grpc", "", { asked: ["opa"], outcome: expect.objectContaining({ kind: "permit" }) }],
+  ["grpc", "no-web", { asked: ["opa"], outcome: expect.objectContaining({ kind: "deny" }) }],
+  ["http", "", undefined],
+  ["unknown", "", undefined],
+] as const)(
+  "answerWhy(): a %s provider that CUSTOM would ask, beside DENY %j",
+  (kind, more, ifProvidersPermit) => {
+    const custom = { ...policy("ask", "CUSTOM", [from("web")]), provider: "opa" };
+    const rest = more === "" ? [] : [policy(more, "DENY", [from("web")])];
+    const mesh = view({ policies: [custom, ...rest] });
+    const http = {
+      kind: "http",
+      pathPrefix: "",
+      requestHeaders: [],
+      additionalHeaders: [],
+      upstreamHeadersOnAllow: [],
+      downstreamHeadersOnAllow: [],
+      downstreamHeadersOnDeny: [],
+    } as const;
+    const provider = {
+      name: kind === "unknown" ? "other" : "opa",
+      service: "shop/opa",
+      port: 9191,
+      timeoutMs: 1000,
+      failOpen: false,
+      statusOnError: 403,
+      protocol: kind === "http" ? http : ({ kind: "grpc" } as const),
+    };
+    if (!mesh.settings) throw new Error("no settings");
+    const settings = { ...mesh.settings, authorizationProviders: [provider] };
+    const judgement = judged({ ...mesh, settings });
+    const { kind: outcome, ...why } = judgement.outcome;
+    expect([outcome, judgement.ifProvidersPermit]).toEqual(["deny", ifProvidersPermit]);
+    const place = { reason: "denied_by_provider", policy: "shop/ask", rule: 0 };
+    expect(why).toEqual({ ...place, ...(ifProvidersPermit ? { ask: "opa" } : {}) });
+  },
+);
+
 test("answerWhy(): headers and claims of a request are what HTTP policies see", () => {
   const rule: Rule = {
     ...GET,

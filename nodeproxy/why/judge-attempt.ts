@@ -27,7 +27,7 @@ export interface JudgedAttempt {
 
 export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
   const { enrolment, attempt, arrival } = judged;
-  const rulings = policiesOf(view, enrolment);
+  const rulings = policiesOf(view, enrolment, attempt);
   const explanation = explain(rulings, attempt, MAX_TOLD);
   const before = decidedBefore(enrolment, attempt);
   const outcome = before ?? explanation.outcome;
@@ -50,10 +50,23 @@ export function judgeOutside(arrival: Arrival): Judgement {
   return { enforced: "not_in_mesh", ...arrival, readAs: "opaque", outcome, ignored: [] };
 }
 
-function policiesOf(view: MeshView, { policies }: Enrolment): PolicySet | undefined {
+function policiesOf(
+  view: MeshView,
+  { policies: refs }: Enrolment,
+  attempt: Attempt,
+): PolicySet | undefined {
   const { settings } = view;
   if (!settings) return undefined;
-  return listPolicies({ refs: policies, policyOf: (ref) => view.policies.get(ref), settings });
+  const providers = askable(view, attempt);
+  return listPolicies({ refs, policyOf: (ref) => view.policies.get(ref), settings, providers });
+}
+
+/** One that speaks HTTP cannot be asked of a connection in which nobody reads any: it denies. */
+function askable({ settings }: MeshView, { http }: Attempt): readonly string[] {
+  const providers = settings?.authorizationProviders ?? [];
+  return providers
+    .filter(({ protocol }) => http || protocol.kind === "grpc")
+    .map(({ name }) => name);
 }
 
 function decidedBefore({ modes }: Enrolment, attempt: Attempt): JudgedOutcome | undefined {
@@ -77,33 +90,23 @@ function enforcementOf(
   return isPast ? "port_excluded" : "yes";
 }
 
-/** What it would come to if each provider that is asked said yes. */
+/** What it would come to if each provider that is asked said yes. Nobody is asked. */
 function askProviders(
   rulings: PolicySet,
   attempt: Attempt,
-  { outcome: first, policies }: Explanation,
+  { outcome: first }: Explanation,
 ): Judgement["ifProvidersPermit"] {
   const answers = new Map<string, ProviderAnswer>();
-  const asked: string[] = [];
   let outcome = first;
-  for (let i = 0; i < policies.length && isProviders(outcome); i += 1) {
-    const provider = providerOf(policies, outcome.policy);
-    if (provider === undefined || answers.has(provider)) break;
-    asked.push(provider);
-    answers.set(provider, "permit");
+  for (let ask = askIn(outcome); ask !== undefined; ask = askIn(outcome)) {
+    answers.set(ask, "permit");
     outcome = explain(rulings, { ...attempt, answers }, 0).outcome;
   }
-  return asked.length === 0 ? undefined : { asked, outcome };
+  return answers.size === 0 ? undefined : { asked: [...answers.keys()], outcome };
 }
 
-function isProviders(
-  outcome: Explanation["outcome"],
-): outcome is Extract<Explanation["outcome"], { readonly kind: "deny" }> {
-  return outcome.kind === "deny" && outcome.reason === "denied_by_provider";
-}
-
-function providerOf(policies: readonly PolicyTrace[], ref: string | undefined): string | undefined {
-  return policies.find(({ policy }) => policy === ref)?.provider;
+function askIn(outcome: Explanation["outcome"]): string | undefined {
+  return outcome.kind === "deny" ? outcome.ask : undefined;
 }
 
 /** Of policies in force or in dry run alike. */
