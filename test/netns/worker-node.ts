@@ -21,6 +21,8 @@ export interface WorkerNode extends TrafficNode {
 
 export interface AccessLine {
   readonly direction: string;
+  /** Address and port of the caller. */
+  readonly source: string;
   readonly code: string;
   readonly tunnelled: boolean;
   /** Of a call that policy refused: its id. */

@@ -65,18 +65,20 @@ async function call(): Promise<Socket> {
     port = socket.localPort;
     expect(await nextText(socket)).toBe("hello");
   } catch (cause) {
-    throw new Error(`call from port ${port}: ${await saidOfFailures()}`, { cause });
+    throw new Error(`call from port ${port}: ${await saidOf(port)}`, { cause });
   }
   return socket;
 }
 
-/** The last lines of connections that came to nothing; the workers write them a moment later. */
-async function saidOfFailures(): Promise<string> {
-  return until("a line of the access log", () => {
-    const lines = [mesh.a, mesh.b].flatMap((node) => node.lines.slice(-100));
-    const failed = lines.filter(({ code }) => code !== "");
-    return failed.length > 0 ? JSON.stringify(failed.slice(-8)) : undefined;
-  }).catch(String);
+/** What the caller's node says of the call, which its workers write a moment later, and what the other said last. */
+async function saidOf(port: number | undefined): Promise<string> {
+  const line = await until(
+    "a line of the call",
+    () => mesh.a.lines.find(({ source }) => source.endsWith(`:${port}`)),
+    5_000,
+  ).catch(String);
+  const other = mesh.b.lines.filter(({ code }) => code !== "").slice(-4);
+  return JSON.stringify({ line, other });
 }
 
 /** What came of a connection: "answered", "ended", or the kernel's name of the error. */
