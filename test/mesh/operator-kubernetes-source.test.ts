@@ -51,6 +51,7 @@ const LISTS: Readonly<Record<string, readonly object[]>> = {
   "/apis/discovery.k8s.io/v1/endpointslices": [],
   "/apis/weft.dev/v1/authorizationpolicies": [{ metadata, spec: { action: "DENY", rules } }],
   "/apis/weft.dev/v1/peerauthentications": [],
+  "/apis/weft.dev/v1/requestauthentications": [],
   "/apis/weft.dev/v1/trafficpolicies": [],
   "/apis/weft.dev/v1/meshconfigs": [],
   "/apis/weft.dev/v1/carotations": [],
