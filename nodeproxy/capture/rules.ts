@@ -42,9 +42,11 @@ function chains(
     {
       table: "raw",
       builtIn: "OUTPUT",
-      // The connection to the application has the caller's address and a port that a connection of the
-      // caller itself may have too: in one zone they would be one conntrack entry, and the older is reset.
-      rules: [`-o lo ${PROXY} -j CT --zone-orig 1`],
+      // Where two sockets may have the same addresses and ports one after the other or at once, one zone would make them
+      // one conntrack entry. The connection to the application has the caller's address and maybe a port of the caller's
+      // own. And what is left of a connection that the proxy dialled and the far side reset (10 s) would let the
+      // pod's next connection from that port pass without a look at the nat table: in plaintext, past the proxy.
+      rules: [`${PROXY} -j CT --zone-orig 1`],
     },
     {
       table: "mangle",

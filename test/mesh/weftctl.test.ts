@@ -336,7 +336,7 @@ test("weftctl uninstall: pods that only have open connections hold it up for the
   expect(
     cluster.steps.filter((step) => step === "reports: releasing draining").length,
   ).toBeGreaterThan(1);
-  expect(cluster.leftOver()).toHaveLength(7);
+  expect(cluster.leftOver()).toHaveLength(8);
   expect(cluster.leftOver().every((path) => path.includes("/customresourcedefinitions/"))).toBe(
     true,
   );
