@@ -306,6 +306,7 @@ test("weftctl uninstall: webhooks, gates, labels, then waits until no node holds
     "DELETE customresourcedefinitions/meshconfigs.weft.dev",
     "DELETE customresourcedefinitions/nodereports.weft.dev",
     "DELETE customresourcedefinitions/peerauthentications.weft.dev",
+    "DELETE customresourcedefinitions/requestauthentications.weft.dev",
     "DELETE customresourcedefinitions/trafficpolicies.weft.dev",
     "DELETE customresourcedefinitions/trustbundles.weft.dev",
   ]);

@@ -23,7 +23,8 @@ beforeAll(async () => {
     servers.push(await listenInPod(mesh.network.b, { port: PORT, family }, answer));
   }
   const range = ["sysctl", "-qw", `net.ipv4.ip_local_port_range=${PORTS}`];
-  expect((await runInNamespace(mesh.network.a.namespace, range)).code).toBe(0);
+  const done = await runInNamespace(mesh.network.a.namespace, range);
+  if (done.code !== 0) throw new Error(range.join(" "));
 });
 
 afterAll(async () => {
