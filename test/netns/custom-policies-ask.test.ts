@@ -10,7 +10,7 @@ import type { AuthorizationProvider } from "../../core/model/authorization-provi
 import type { ResourceBody } from "../../core/model/resource.ts";
 import { ExternalAuthorizer } from "../fakes/external-authorizer.ts";
 import { until } from "../world/until.ts";
-import { connectFromPod, listenInPod, nextText, startFromPod } from "./pod-network.ts";
+import { connectFromPod, isAnswered, listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import {
   createTrafficMesh,
   denyAll,
@@ -146,12 +146,7 @@ async function call(port = APP): Promise<{ isCarried: boolean; told: LoggedConne
   const seen = accepted.length;
   const ended = calledEnded();
   const socket = startFromPod(mesh.network.a, mesh.network.b.v4, port);
-  const isCarried = await Promise.race([
-    nextText(socket).then(() => true),
-    once(socket, "error").then(() => false),
-  ]).catch(() => false);
-  if (isCarried) socket.end();
-  else socket.destroy();
+  const isCarried = await isAnswered(socket);
   const told = await ended;
   if (accepted.length !== seen + (isCarried ? 1 : 0)) throw new Error("the application saw it");
   return { isCarried, told };

@@ -91,6 +91,17 @@ export async function nextText(socket: Socket): Promise<string> {
   return chunk.toString();
 }
 
+/** Whether the far side says something, or the connection fails before; it is ended then. */
+export async function isAnswered(socket: Socket): Promise<boolean> {
+  const isIt = await Promise.race([
+    nextText(socket).then(() => true),
+    once(socket, "error").then(() => false),
+  ]).catch(() => false);
+  if (isIt) socket.end();
+  else socket.destroy();
+  return isIt;
+}
+
 export function descriptorOf(socket: Socket): number {
   return (socket as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
 }

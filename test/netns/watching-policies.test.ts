@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { CompiledPolicy, Source } from "../../core/model/authorization-policy.ts";
 import type { DeniedAttempt } from "../../core/model/denied-attempt.ts";
 import { createAccessLog } from "../../nodeproxy/telemetry/access-log.ts";
-import { listenInPod, nextText, startFromPod } from "./pod-network.ts";
+import { isAnswered, listenInPod, startFromPod } from "./pod-network.ts";
 import {
   createTrafficMesh,
   enrolment,
@@ -71,12 +71,7 @@ async function callUnder(...policies: readonly CompiledPolicy[]): Promise<{
   );
   const ended = mesh.b.nextEnded();
   const socket = startFromPod(mesh.network.a, mesh.network.b.v4, PORT);
-  const isCarried = await Promise.race([
-    nextText(socket).then(() => true),
-    once(socket, "error").then(() => false),
-  ]).catch(() => false);
-  if (isCarried) socket.end();
-  else socket.destroy();
+  const isCarried = await isAnswered(socket);
   const told = await ended;
   const counted = (await policyMetrics()).filter((line) => !before.includes(line));
   return { isCarried, told, line: await lineOf(told), counted };
