@@ -1,4 +1,4 @@
-/** What random sets do not ask: nothing known, a policy that is missing, and sets in several layers. True where every answer is right. */
+/** What random sets do not ask: nothing known, a policy that is missing, and sets in several layers. */
 import type {
   CompiledPolicy,
   PolicyAction,
@@ -6,6 +6,9 @@ import type {
 } from "../../core/model/authorization-policy.ts";
 import { decide } from "../../nodeproxy/authz/decide.ts";
 import { createDecider, type Decider } from "../../nodeproxy/authz/decider.ts";
+import { knownCosts, type TakeSteps } from "./known-costs.ts";
+import { type KnownAnswer, knownFacts } from "./known-facts.ts";
+import { knownTrees } from "./known-trees.ts";
 
 const SETTINGS = { trustDomain: "cluster.local", trustDomainAliases: [] };
 const ATTEMPT = { sourceIp: [10, 0, 0, 1], destinationIp: [10, 0, 0, 2], destinationPort: 80 };
@@ -38,6 +41,8 @@ function layered(first: CompiledPolicy, second: CompiledPolicy): string {
 }
 
 const ADMIN = { kind: "exact", value: "admin" } as const;
+const PRESENT = { kind: "present" } as const;
+const COMMA = { kind: "exact", value: "," } as const;
 const JOINED = { kind: "exact", value: "admin,user" } as const;
 
 /** Of a policy that asks for `admin` in a header (or for anything but), where the request has these lines. */
@@ -57,10 +62,10 @@ interface Lists {
 }
 
 /** RFC 9110 5.3: an ALLOW must hold for every line, a DENY for any reading of them. */
-function knowsHeaders(): boolean {
+function answersOfHeaders(): readonly KnownAnswer[] {
   const is = { values: [ADMIN] };
   const isNot = { notValues: [ADMIN] };
-  const answers: readonly (readonly [string, string])[] = [
+  return [
     [header("ALLOW", ["admin"], is), "permit"],
     [header("ALLOW", ["user"], is), "deny"],
     [header("ALLOW", [], is), "deny"],
@@ -70,28 +75,48 @@ function knowsHeaders(): boolean {
     [header("ALLOW", ["user, admin"], is), "deny"],
     [header("ALLOW", ["admin"], isNot), "deny"],
     [header("ALLOW", ["user", "guest"], isNot), "permit"],
-    [header("ALLOW", [""], { values: [{ kind: "present" }] }), "deny"],
-    [header("ALLOW", [""], { notValues: [{ kind: "present" }] }), "deny"],
+    [header("ALLOW", [""], { values: [PRESENT] }), "deny"],
+    [header("ALLOW", [""], { notValues: [PRESENT] }), "deny"],
     [header("DENY", ["admin"], is), "deny"],
     [header("DENY", ["user"], is), "permit"],
     [header("DENY", ["user", "admin"], is), "deny"],
     [header("DENY", ["user, admin"], is), "deny"],
     [header("DENY", ["admin", "user"], { values: [JOINED] }), "deny"],
     [header("DENY", ["admin"], { values: [JOINED] }), "permit"],
-    [header("DENY", [""], { values: [{ kind: "present" }] }), "deny"],
-    [header("DENY", [""], { notValues: [{ kind: "present" }] }), "deny"],
+    [header("DENY", [""], { values: [PRESENT] }), "deny"],
+    [header("DENY", [""], { notValues: [PRESENT] }), "deny"],
     [header("DENY", ["admin"], isNot), "permit"],
     [header("DENY", ["user"], isNot), "deny"],
+    [header("DENY", [","], { values: [PRESENT], notValues: [COMMA] }), "deny"],
+    [header("DENY", [","], { notValues: [PRESENT] }), "deny"],
+    [header("DENY", [""], { values: [PRESENT, ADMIN] }), "deny"],
   ];
-  return answers.every(([answer, right]) => answer === right);
 }
 
-export function knowsAnswers(): boolean {
+/** Those that are wrong: the place in the list, what was said, and what is right. */
+export function wrongAnswers(takeSteps: TakeSteps): readonly string[] {
+  return wrongOf(answersOfHeaders, answersOfLayers, knownFacts, () => knownCosts(takeSteps));
+}
+
+/** Of long lists: asked last, since there are many. */
+export function wrongTrees(): readonly string[] {
+  return wrongOf(knownTrees);
+}
+
+function wrongOf(...lists: readonly (() => readonly KnownAnswer[])[]): readonly string[] {
+  return lists.flatMap((list) =>
+    list().flatMap(([answer, right], i) =>
+      answer === right ? [] : [`${list.name} ${i}: ${answer}, not ${right}`],
+    ),
+  );
+}
+
+function answersOfLayers(): readonly KnownAnswer[] {
   const [a, b] = [policy("ns/a", "ALLOW"), policy("ns/b", "ALLOW")];
   const [deny, later] = [policy("ns/deny", "DENY"), policy("ns/later", "DENY")];
   const custom = policy("ns/zzz", "CUSTOM");
   const missing = { refs: ["ns/a", "ns/none"], settings: SETTINGS };
-  const answers: readonly (readonly [string, string])[] = [
+  return [
     [said(undefined), "policy_unknown undefined"],
     [
       said(createDecider({ ...missing, policyOf: (ref) => (ref === "ns/a" ? a : undefined) })),
@@ -110,5 +135,4 @@ export function knowsAnswers(): boolean {
     [layered(custom, a), "denied_by_provider ns/zzz"],
     [layered(a, custom), "denied_by_provider ns/zzz"],
   ];
-  return knowsHeaders() && answers.every(([answer, right]) => answer === right);
 }

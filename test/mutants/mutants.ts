@@ -40,6 +40,9 @@ const METHODS: Readonly<Record<string, string>> = {
   endsWith: "startsWith",
 };
 
+/** Members of nodes that hold types alone. */
+const TYPES = new Set(["typeAnnotation", "returnType", "typeParams", "typeArguments"]);
+
 /** Spans are counted in octets, from this. */
 const FIRST = 1;
 
@@ -67,8 +70,7 @@ function walk(value: unknown, visit: (node: Node) => void): void {
   visit(node);
   for (const [name, child] of Object.entries(node)) {
     const isHead = node.type === "ForStatement" && name !== "body";
-    const isType = name === "typeAnnotation" || name === "returnType" || name === "typeParams";
-    if (!isHead && !isType) walk(child, visit);
+    if (!isHead && !TYPES.has(name)) walk(child, visit);
   }
 }
 
