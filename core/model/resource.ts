@@ -79,3 +79,6 @@ export function policiesIn({ upserts, removals }: Changes): ReadonlySet<string> 
   const gone = removals.filter(({ kind }) => kind === "policy");
   return new Set([...put, ...gone].map(({ name }) => name));
 }
+
+/** At the end of a version: held in part only, so whoever can read the rest must be told it again. */
+export const UNREAD = "?";

@@ -12,6 +12,7 @@ import {
   type ResourceBody,
   type ResourceRef,
   resourceName,
+  UNREAD,
 } from "../model/resource.ts";
 import type { Revocation } from "../model/revocation.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
@@ -33,9 +34,6 @@ export type Decoded<T> =
 
 /** A root certificate is a kilobyte or two. */
 const MAX_ROOT_BYTES = 65_536;
-
-/** At the end of a version: held in part only, so whoever can read the rest must be told it again. */
-const UNREAD = "?";
 
 export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const findings = new Findings();

@@ -18,7 +18,7 @@ import {
   type OperatorLineOptions,
   openOperatorLine,
 } from "./operator-line.ts";
-import { Upward } from "./upward.ts";
+import { type BatchAnswer, Upward } from "./upward.ts";
 
 const DEFAULT_BACKOFF: Backoff = { minMs: 100, maxMs: 5_000 };
 /** Parts of one batch, a mebibyte each: more than any mesh has. */
@@ -139,24 +139,25 @@ export class ConfigStream {
   }
 
   async #applyBatch(parts: readonly ConfigureResponse[]): Promise<void> {
-    const errors = await this.#errorsOf(parts);
-    const { log } = this.#options;
-    if (errors.length > 0) log.warn({ errors: errors.slice(0, 10) }, "configuration refused");
-    this.#upward?.acknowledge(parts[0]?.nonce ?? 0n, errors);
+    const answer = await this.#answerTo(parts);
+    const errors = answer.errors.slice(0, 10);
+    if (errors.length > 0) this.#options.log.warn({ errors }, "configuration refused");
+    this.#upward?.acknowledge(parts[0]?.nonce ?? 0n, answer);
     this.#lastFailure = "";
     this.#setState("synced");
   }
 
-  async #errorsOf(parts: readonly ConfigureResponse[]): Promise<readonly RefusedResource[]> {
+  async #answerTo(parts: readonly ConfigureResponse[]): Promise<BatchAnswer> {
     const decoded = decodeChanges(parts);
-    if (decoded.kind === "refused") return decoded.errors;
+    if (decoded.kind === "refused") return { errors: decoded.errors, unread: [] };
     const { unread } = decoded;
     if (unread.length > 0) {
       const policies = unread.slice(0, 10);
       this.#options.log.warn({ policies }, "policies that this version cannot read fail closed");
     }
     const applied = await this.#options.apply(decoded.value);
-    return applied.kind === "applied" ? [] : applied.errors;
+    if (applied.kind === "rejected") return { errors: applied.errors, unread: [] };
+    return { errors: [], unread };
   }
 
   #logFailure(error: unknown): void {

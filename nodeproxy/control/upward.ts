@@ -20,6 +20,14 @@ const HELD_A_HELLO = 10_000;
 const MAX_ERRORS = 100;
 const MAX_REASON_LENGTH = 500;
 
+/** What became of a batch. */
+export interface BatchAnswer {
+  /** Empty: applied. Otherwise nothing of it was. */
+  readonly errors: readonly RefusedResource[];
+  /** Of an applied one: what this version cannot read whole. */
+  readonly unread: readonly RefusedResource[];
+}
+
 export class Upward {
   readonly messages: PulledStream<ConfigureRequest>;
   readonly #queue: ConfigureRequest[];
@@ -30,15 +38,8 @@ export class Upward {
     this.messages = new PulledStream(() => this.#queue.shift() ?? this.#takeReport());
   }
 
-  acknowledge(nonce: bigint, errors: readonly RefusedResource[]): void {
-    const value = {
-      nonce,
-      errors: errors.slice(0, MAX_ERRORS).map(({ kind, name, reason }) => ({
-        kind: kind === undefined ? ResourceKind.UNSPECIFIED : RESOURCE_KINDS[kind],
-        name,
-        reason: reason.slice(0, MAX_REASON_LENGTH),
-      })),
-    };
+  acknowledge(nonce: bigint, { errors, unread }: BatchAnswer): void {
+    const value = { nonce, errors: resourceErrors(errors), unread: resourceErrors(unread) };
     this.#queue.push(
       create(ConfigureRequestSchema, { message: { case: "acknowledgement", value } }),
     );
@@ -58,6 +59,14 @@ export class Upward {
     const value = encodeReport(report);
     return create(ConfigureRequestSchema, { message: { case: "report", value } });
   }
+}
+
+function resourceErrors(errors: readonly RefusedResource[]) {
+  return errors.slice(0, MAX_ERRORS).map(({ kind, name, reason }) => ({
+    kind: kind === undefined ? ResourceKind.UNSPECIFIED : RESOURCE_KINDS[kind],
+    name,
+    reason: reason.slice(0, MAX_REASON_LENGTH),
+  }));
 }
 
 function hellos(version: string, held: readonly HeldVersion[]): ConfigureRequest[] {

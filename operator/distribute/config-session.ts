@@ -7,6 +7,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import type { Changes, ResourceKind } from "../../core/model/resource.ts";
+import type { RefusedResource } from "../../core/wire/decode-changes.ts";
 import { decodeReport } from "../../core/wire/decode-report.ts";
 import { enumKeyOf, enumKeys, RESOURCE_KINDS } from "../../core/wire/enum-table.ts";
 import type * as wire from "../../core/wire/gen/weft/v1/node_pb.ts";
@@ -23,7 +24,7 @@ const MAX_NAME_LENGTH = 512;
 /** What a node now holds: whole, replaces what was told before. `held` is a live view by `resourceKey`. */
 export interface Applied {
   readonly held: ReadonlyMap<string, Held>;
-  /** What it would not take. */
+  /** What it would not take, and what it holds and could not read whole: of that, `held` has a version with `UNREAD`. */
   readonly refused: readonly Refusal[];
   /** Reasons of a batch that was refused without naming a resource of it; [] after the next applied one. */
   readonly errors: readonly string[];
@@ -135,7 +136,7 @@ export class ConfigSession {
     this.responses.wake();
   }
 
-  #acknowledgement({ nonce, errors }: wire.Acknowledgement): void {
+  #acknowledgement({ nonce, errors, unread }: wire.Acknowledgement): void {
     if (!this.#isUnderWay || this.#parts.length > 0 || nonce !== this.#nonce) {
       throw broken("an answer to no batch");
     }
@@ -143,16 +144,10 @@ export class ConfigSession {
     this.#isUnderWay = false;
     this.#options.onBatch(errors.length === 0 ? "applied" : "rejected");
     if (errors.length === 0) {
-      this.#pending.applied();
+      this.#pending.applied(unread.map(refusedResource));
       this.#errors = [];
     } else {
-      const isNamed = this.#pending.rejected(
-        errors.map(({ kind, name, reason }) => ({
-          kind: enumKeyOf(RESOURCE_KINDS, kind),
-          name,
-          reason,
-        })),
-      );
+      const isNamed = this.#pending.rejected(errors.map(refusedResource));
       this.#errors = isNamed ? [] : errors.slice(0, 10).map(({ reason }) => reason.slice(0, 500));
     }
     this.#tellApplied();
@@ -205,6 +200,10 @@ export class ConfigSession {
       this.close(new ConnectError(message, Code.DeadlineExceeded));
     }, ANSWER_TIMEOUT_MS);
   }
+}
+
+function refusedResource({ kind, name, reason }: wire.ResourceError): RefusedResource {
+  return { kind: enumKeyOf(RESOURCE_KINDS, kind), name, reason };
 }
 
 function broken(message: string): ConnectError {

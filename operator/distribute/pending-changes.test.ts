@@ -69,3 +69,31 @@ test("PendingChanges: a refused version is never sent again, its successor is", 
   expect(pending.next()).toEqual({ upserts: [bundle("a", "2")], removals: [] });
   expect(pending.refused).toEqual([]);
 });
+
+test("PendingChanges: what the node took unread is held and told until it can be read or is gone", () => {
+  const pending = new PendingChanges();
+  pending.subscribeAll("bundle");
+  pending.change({ upserts: [bundle("a", "1"), bundle("b", "1")], removals: [] });
+  pending.next();
+  pending.applied([
+    { ...ref, reason: "newer" },
+    { kind: "bundle", name: "other", reason: "?" },
+  ]);
+  const unread = { ...ref, version: "1?", reason: "newer" };
+  expect(pending.refused).toEqual([unread]);
+  expect([...pending.held.values()].map(({ version }) => version)).toEqual(["1?", "1"]);
+  expect(pending.next()).toEqual(NOTHING);
+  pending.applied();
+  expect(pending.refused).toEqual([unread]);
+  pending.change({ upserts: [bundle("a", "2")], removals: [] });
+  expect(pending.next().upserts).toEqual([bundle("a", "2")]);
+  pending.applied();
+  expect(pending.refused).toEqual([]);
+  pending.change({ upserts: [bundle("a", "3")], removals: [] });
+  pending.next();
+  pending.applied([{ ...ref, reason: "newer" }]);
+  pending.change({ upserts: [], removals: [ref] });
+  pending.next();
+  pending.applied();
+  expect([pending.refused, pending.held.size]).toEqual([[], 1]);
+});

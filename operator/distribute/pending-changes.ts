@@ -11,6 +11,7 @@ import {
   type ResourceKind,
   type ResourceRef,
   resourceKey,
+  UNREAD,
 } from "../../core/model/resource.ts";
 import { type RefusedResource, refOf } from "../../core/wire/decode-changes.ts";
 
@@ -33,6 +34,7 @@ export class PendingChanges {
   readonly #wanted = new Map<string, Resource>();
   readonly #held = new Map<string, Held>();
   readonly #refused = new Map<string, Refusal>();
+  readonly #unread = new Map<string, Refusal>();
   readonly #subscribed = new Map<ResourceKind, Subscribed>();
   readonly #dirty = new Map<string, ResourceRef>();
   #blocked: readonly ResourceRef[] = [];
@@ -43,8 +45,9 @@ export class PendingChanges {
     return this.#held;
   }
 
+  /** And what it holds without having read it whole. */
   get refused(): readonly Refusal[] {
-    return [...this.#refused.values()];
+    return [...this.#refused.values(), ...this.#unread.values()];
   }
 
   /** What the node brought along from its snapshot or the stream before. */
@@ -110,13 +113,23 @@ export class PendingChanges {
     return this.#batch;
   }
 
-  applied(): void {
+  /** `unread`: what of it the node took without being able to read it whole. */
+  applied(unread: readonly RefusedResource[] = []): void {
     const batch = this.#answered();
     for (const resource of batch.upserts) {
       const ref = refOf(resource);
-      this.#held.set(resourceKey(ref), { ...ref, version: resource.version });
+      const key = resourceKey(ref);
+      const told = unread.find(({ kind, name }) => kind === ref.kind && name === ref.name);
+      // As the node itself tells it with its next Hello.
+      const version = told ? resource.version + UNREAD : resource.version;
+      this.#held.set(key, { ...ref, version });
+      if (told) this.#unread.set(key, { ...ref, version, reason: told.reason });
+      else this.#unread.delete(key);
     }
-    for (const ref of batch.removals) this.#held.delete(resourceKey(ref));
+    for (const ref of batch.removals) {
+      this.#held.delete(resourceKey(ref));
+      this.#unread.delete(resourceKey(ref));
+    }
   }
 
   /** True where an error names a resource of the batch: the rest is then worth another try. */

@@ -40,6 +40,20 @@ const CASES: readonly (readonly [string, Readonly<Record<string, AppliedByNode>>
       message: "1 of 2 nodes; refused by b (too_many_rules)",
     },
   ],
+  [
+    "one node holds it and cannot read it whole",
+    { a: holding("v2"), b: holding("v2?", [REFUSAL]) },
+    {
+      status: "False",
+      reason: "UnreadByNode",
+      message: "1 of 2 nodes; fails closed on b (too_many_rules)",
+    },
+  ],
+  [
+    "one node held the version before and could not read that",
+    { a: holding("v2"), b: holding("v1?") },
+    { status: "False", reason: "Progressing", message: "1 of 2 nodes; waiting for b (behind)" },
+  ],
 ];
 
 test.each(CASES)("enforcementOf(): %s", (_name, applied, expected) => {

@@ -2,11 +2,14 @@
  * Condition Enforced, "n of m nodes": of the nodes with workloads that an object is about, how many
  * hold what it was compiled to, in its current version, and have all these workloads captured. Pure.
  */
-import { type ResourceRef, resourceKey } from "../../core/model/resource.ts";
+import { type ResourceRef, resourceKey, UNREAD } from "../../core/model/resource.ts";
 import type { PolicyState, Proof } from "../index/policy-state.ts";
 import type { Condition } from "./conditions.ts";
 
-/** What one node said it holds, by `resourceKey`, and what it would not take. May be a live view. */
+/**
+ * What one node said it holds, by `resourceKey`, and what it would not take, or not read whole: the latter
+ * it holds, in a version with `UNREAD` at its end. May be a live view.
+ */
 export interface AppliedByNode {
   readonly held: ReadonlyMap<string, { readonly version: string }>;
   readonly refused: readonly (ResourceRef & { readonly reason: string })[];
@@ -15,7 +18,7 @@ export interface AppliedByNode {
 /** Where one node stands with one object; `why` is for people, "" where it is applied. */
 interface Standing {
   readonly node: string;
-  readonly kind: "applied" | "missing" | "refused" | "uncaptured";
+  readonly kind: "applied" | "missing" | "refused" | "unread" | "uncaptured";
   readonly why: string;
 }
 
@@ -55,6 +58,11 @@ function conditionOf(
   const refused = standings.filter(({ kind }) => kind === "refused");
   if (refused.length > 0) {
     return enforced("False", "RefusedByNode", `${count}; refused by ${named(refused)}`);
+  }
+  const unread = standings.filter(({ kind }) => kind === "unread");
+  if (unread.length > 0) {
+    const message = `${count}; fails closed on ${named(unread)}`;
+    return enforced("False", "UnreadByNode", message);
   }
   const missing = standings.filter(({ kind }) => kind === "missing");
   if (missing.length > 0) {
@@ -114,8 +122,10 @@ function standingsOf(
 
 function standingOf({ node, key, version }: Proof, applied: AppliedByNode | undefined): Standing {
   if (!applied) return { node, kind: "missing", why: "not connected" };
-  if (applied.held.get(key)?.version === version) return { node, kind: "applied", why: "" };
+  const held = applied.held.get(key)?.version;
+  if (held === version) return { node, kind: "applied", why: "" };
   const refusal = applied.refused.find((entry) => resourceKey(entry) === key);
+  if (held === version + UNREAD) return { node, kind: "unread", why: refusal?.reason ?? "" };
   if (refusal) return { node, kind: "refused", why: refusal.reason };
   return { node, kind: "missing", why: "behind" };
 }

@@ -4,6 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import type { Rule } from "../../core/model/authorization-policy.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { type Changes, type Resource, resourceKey } from "../../core/model/resource.ts";
 import { refOf } from "../../core/wire/decode-changes.ts";
@@ -113,13 +114,19 @@ function applied(): AppliedChanges {
   return { kind: "applied" };
 }
 
-function policy(name: string, version: string): Resource {
+/** As an operator may send it that knows more than this version. */
+function unreadable(name: string, version: string): Resource {
+  const rules = [{ index: 0, from: [], to: [{ ports: [70_000], notPorts: [] }], when: [] }];
+  return policy(name, version, rules);
+}
+
+function policy(name: string, version: string, rules: readonly Rule[] = []): Resource {
   return {
     name: `shop/${name}`,
     version,
     body: {
       kind: "policy",
-      value: { ref: `shop/${name}`, action: "DENY", dryRun: false, invalid: false, rules: [] },
+      value: { ref: `shop/${name}`, action: "DENY", dryRun: false, invalid: false, rules },
     },
   };
 }
@@ -208,6 +215,28 @@ test("a resource that the node refuses is reported, and the rest is applied with
   config.change([policy("bad", "2")]);
   await node.until(() => node.held.size === 2);
   expect(node.batches.at(-1)?.upserts).toEqual([policy("bad", "2")]);
+});
+
+test("a policy that the node cannot read whole is told with the reason, and hurts only itself", async () => {
+  const told = Promise.withResolvers<Applied>();
+  const { operator, config } = await operatorWith({
+    onApplied: (_, { held, ...rest }) => {
+      if (held.size === 2) told.resolve({ ...rest, held: new Map(held) });
+    },
+  });
+  config.change([unreadable("newer", "1"), policy("good", "1")]);
+  const node = new Node(lineTo(operator.port));
+  const { held, refused, errors } = await told.promise;
+  const newer = { kind: "policy", name: "shop/newer", version: "1?" };
+  expect([errors, refused]).toEqual([[], [{ ...newer, reason: expect.stringMatching(/port/) }]]);
+  expect(held.get("policy shop/newer")).toEqual(newer);
+  expect(held.get("policy shop/good")).toMatchObject({ version: "1" });
+  const invalid = node.held
+    .all()
+    .filter(({ body }) => "invalid" in body.value && body.value.invalid);
+  expect(invalid.map(({ name }) => name)).toEqual(["shop/newer"]);
+  config.change([policy("newer", "2")]);
+  await node.until(() => node.held.get({ kind: "policy", name: "shop/newer" })?.version === "2");
 });
 
 test("a batch refused without a name is not repeated before something changes", async () => {
