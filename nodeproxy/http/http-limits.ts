@@ -1,0 +1,9 @@
+/** What one request may cost before it is judged. Bodies have no limit: they are never held. */
+export interface HttpLimits {
+  /** Of a whole head, its line and its line ends too; of trailers as well. */
+  readonly headBytes: number;
+  /** Lines of one head. */
+  readonly fields: number;
+  /** From a connection's beginning, or from the first octet of a later request, to the end of its head. */
+  readonly headTimeoutMs: number;
+}

@@ -1,0 +1,166 @@
+/**
+ * One connection to the pod, for one request after another. It belongs to one connection of a client, so that no
+ * answer can reach another client.
+ */
+import type { ReadLane } from "../flow/read-lane.ts";
+import type { Side } from "../flow/side.ts";
+import { Line, type LineOwner } from "./http1-line.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Before the pod ends a connection that idles, as it has said: a request may be on its way as long. */
+const MARGIN_MS = 1_000;
+/** For the pod to end its half, once we have ended ours. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Opens a connection. Tells once, later, that it is there or with a code why not. */
+export type DialPod = (onDone: (code?: string) => void) => Side;
+
+export interface BackUser extends LineOwner {
+  onReady(): void;
+  onUnreachable(code: string): void;
+}
+
+export class Back implements LineOwner {
+  readonly #line: Line | undefined;
+  #user: BackUser | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #state: "dialling" | "open" | "over" = "dialling";
+  #usableUntilMs = Number.POSITIVE_INFINITY;
+
+  constructor(dial: DialPod, user: BackUser, lane: ReadLane | undefined) {
+    this.#user = user;
+    this.#timer = setTimeout(() => this.#settle("connect_timeout"), CONNECT_TIMEOUT_MS);
+    try {
+      const side = dial((code) => this.#settle(code));
+      this.#line = new Line(side, this, lane);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      process.nextTick(() => this.#settle(code ?? ""));
+    }
+  }
+
+  /** A request may be sent now. */
+  get isFree(): boolean {
+    return (
+      this.#state === "open" &&
+      this.#user === undefined &&
+      this.#line?.isGone === false &&
+      performance.now() < this.#usableUntilMs
+    );
+  }
+
+  /** Once it is open. */
+  get line(): Line | undefined {
+    return this.#state === "open" ? this.#line : undefined;
+  }
+
+  get bytes(): number {
+    return this.#line?.bytes ?? 0;
+  }
+
+  /** Where it is free. */
+  use(user: BackUser): void {
+    this.#user = user;
+    user.onReady();
+  }
+
+  /** The exchange is over, and all that belongs to it was read. `keptSeconds`: for so long the pod keeps it. */
+  free(keptSeconds: number | undefined): void {
+    this.#user = undefined;
+    if (keptSeconds !== undefined) {
+      this.#usableUntilMs = performance.now() + keptSeconds * 1_000 - MARGIN_MS;
+    }
+    this.#line?.resume();
+  }
+
+  /** Ends it in order, where no exchange needs it any more. */
+  close(): void {
+    if (this.#state !== "open") {
+      this.drop();
+      return;
+    }
+    this.#state = "over";
+    this.#user = undefined;
+    const line = this.#line;
+    if (!line || line.isGone) return;
+    this.#timer = setTimeout(() => line.reset(), CLOSE_TIMEOUT_MS).unref();
+    line.end();
+    line.resume();
+  }
+
+  /** Its user's other side was reset. */
+  passReset(): void {
+    this.#user = undefined;
+    this.#line?.passReset();
+  }
+
+  /** Ends it now, and its user hears nothing more. */
+  drop(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    clearTimeout(this.#timer);
+    this.#user = undefined;
+    this.#line?.reset();
+  }
+
+  hearReset(): void {
+    this.#line?.hearReset();
+  }
+
+  onBytes(chunk: Buffer): number {
+    if (this.#user) return this.#user.onBytes(chunk);
+    // An answer that nobody asked for: what comes next could be taken for an answer to somebody's request.
+    this.drop();
+    return chunk.length;
+  }
+
+  onTurnEnd(): void {
+    this.#user?.onTurnEnd();
+  }
+
+  onFarEnd(): void {
+    if (this.#user) this.#user.onFarEnd();
+    else this.close();
+  }
+
+  onRoom(): void {
+    this.#user?.onRoom();
+  }
+
+  onGone(isInOrder: boolean): void {
+    const user = this.#user;
+    this.#user = undefined;
+    this.#state = "over";
+    clearTimeout(this.#timer);
+    user?.onGone(isInOrder);
+  }
+
+  #settle(code: string | undefined): void {
+    if (this.#state !== "dialling") return;
+    clearTimeout(this.#timer);
+    const user = this.#user;
+    if (code === undefined && this.#line) {
+      this.#state = "open";
+      this.#line.start();
+      user?.onReady();
+      return;
+    }
+    this.drop();
+    user?.onUnreachable(codeOf(code ?? ""));
+  }
+}
+
+/** Kernel's word for a failed connect, as a code of ours; codes of ours stay. */
+function codeOf(code: string): string {
+  switch (code) {
+    case "ECONNREFUSED":
+      return "connect_refused";
+    case "ETIMEDOUT":
+      return "connect_timeout";
+    case "EMFILE":
+    case "ENFILE":
+      return "too_many_descriptors";
+    default:
+      return /^[a-z_]+$/.test(code) ? code : "connect_failed";
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What an HTTP exchange is to whoever judges it, whatever version carries it: the heads, and what a gate says to them.
+ *
+ * No body ever comes by here.
+ */
+
+/** Names in lower case, in order of arrival; values trimmed; duplicates kept: [name, value, name, value, ...]. Hop-by-hop fields are gone. */
+export type FieldLines = readonly string[];
+
+export interface RequestHead {
+  readonly method: string;
+  readonly scheme: string;
+  readonly authority: string;
+  /** origin-form path, as sent */
+  readonly path: string;
+  /** with its "?" or "" */
+  readonly query: string;
+  readonly fields: FieldLines;
+  /** "" or the protocol asked by Upgrade ("websocket") or Extended CONNECT */
+  readonly upgrade: string;
+  readonly version: "1.0" | "1.1" | "2";
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: FieldLines;
+}
+
+/** What a gate says about one request before a byte of it goes on. Never rejects. */
+export type GateAnswer =
+  | {
+      readonly kind: "pass";
+      readonly head: RequestHead;
+      /** closes this exchange when a later policy change forbids it: called by the engine at once with the closer; returns release */
+      readonly hold: (end: () => void) => () => void;
+      readonly done: (outcome: ExchangeOutcome) => void;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly status: number;
+      /** stable code */
+      readonly reason: string;
+      readonly body: string;
+      readonly fields: FieldLines;
+    };
+
+export type Gate = (head: RequestHead) => GateAnswer | Promise<GateAnswer>;
+
+export interface ExchangeOutcome {
+  readonly code: string;
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly durationMs: number;
+}
