@@ -34,11 +34,11 @@ beforeAll(async () => {
   shop = served;
   await untilCaptured(cluster, [...guest.pods, ...web.pods, ...shop.pods]);
   await enforce(cluster, DENY);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("a real denial is told of by its id, also once its policy is gone", async () => {
   const from = { namespace: NAMESPACE, pod: "deployment/guest" };
@@ -69,7 +69,7 @@ test("a real denial is told of by its id, also once its policy is gone", async (
   });
   expect(since).toMatchObject({ decided: "gone", now: { outcome: { kind: "permit" } } });
   await enforce(cluster, DENY);
-}, 120_000);
+});
 
 test("an imagined call is judged by the node of the pod called, as the real one is", async () => {
   const to = `${NAMESPACE}/shop:8080`;
@@ -81,7 +81,7 @@ test("an imagined call is judged by the node of the pod called, as the real one 
     code: 0,
     answer: { verdict: "permit", targets: [{ node: "node2", judgement: { enforced: "yes" } }] },
   });
-}, 60_000);
+});
 
 test("authz list names the policy that applies to the pod, and why it does", async () => {
   const name = `${NAMESPACE}/${shop.pods[0]?.name ?? ""}`;
@@ -96,7 +96,7 @@ test("authz list names the policy that applies to the pod, and why it does", asy
       policies: [{ policy: `${NAMESPACE}/no-guest`, from: "selector", selects: ["app=shop"] }],
     },
   });
-}, 60_000);
+});
 
 /** Of the latest denial by our policy, in the logs of the node proxies. */
 async function deniedId(): Promise<string | undefined> {

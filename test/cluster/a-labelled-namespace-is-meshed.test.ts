@@ -28,11 +28,11 @@ beforeAll(async () => {
       role: ["server-first", "8080"],
     }),
   ]);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("a label meshes running pods without a restart, and what was open lives on", async () => {
   const to = { host: store.serviceAddress, port: store.port };
@@ -48,7 +48,7 @@ test("a label meshes running pods without a restart, and what was open lives on"
   for (const [name, echo] of Object.entries({ web, api, store })) {
     expect((await readEcho(cluster, { namespace: NAMESPACE, name })).pods).toEqual(echo.pods);
   }
-}, 60_000);
+});
 
 test("between the nodes the pods' calls are TLS to 15008 and nothing else", async () => {
   const ends = `host ${web.pods[0]?.address}`;
@@ -62,7 +62,7 @@ test("between the nodes the pods' calls are TLS to 15008 and nothing else", asyn
   expect(headers.length).toBeGreaterThan(4);
   expect(headers.filter((line) => !/\.15008[ :]/.test(line))).toEqual([]);
   expect(packets).not.toContain("secret-on-the-wire");
-}, 60_000);
+});
 
 test("a new pod's init container speaks mTLS already", async () => {
   await enforce(cluster, {
@@ -88,7 +88,7 @@ test("a new pod's init container speaks mTLS already", async () => {
     "error",
   );
   await cluster.kubectl(["-n", NAMESPACE, "delete", "authorizationpolicy", "late-only"]);
-}, 90_000);
+});
 
 test("without the label the pods are let go, and go on", async () => {
   const pods = [...web.pods, ...api.pods, ...store.pods];
@@ -99,7 +99,7 @@ test("without the label the pods are let go, and go on", async () => {
   expect(seen).toMatchObject({ status: 200, body: { from: web.pods[0]?.address } });
   expect(await wire.stop()).toContain("GET /plain-again");
   expect((await readEcho(cluster, { namespace: NAMESPACE, name: "web" })).pods).toEqual(web.pods);
-}, 60_000);
+});
 
 function secondNode(): ClusterNode {
   const [, node] = cluster.nodes;

@@ -21,11 +21,11 @@ beforeAll(async () => {
   const api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" });
   load = await startLoad(cluster, { namespace: NAMESPACE, api, perSecond: PER_SECOND });
   await permitLoadOnly(cluster, NAMESPACE);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 async function nodeProxyPods(): Promise<readonly string[]> {
   const names = ["get", "pods", "-l", "app=weft-node-proxy", "-o", "name"];
@@ -37,7 +37,7 @@ test("rolling restarts of the node proxies under load fail no request", async ()
   const before = await load.tally();
   for (let restart = 0; restart < RESTARTS; restart += 1) {
     await cluster.kubectl([...OWN, "rollout", "restart", "daemonset/weft-node-proxy"]);
-    const status = ["rollout", "status", "daemonset/weft-node-proxy", "--timeout=150s"];
+    const status = ["rollout", "status", "daemonset/weft-node-proxy", "--timeout=240s"];
     await cluster.kubectl([...OWN, ...status]);
   }
   const seen = between(before, await load.tally());

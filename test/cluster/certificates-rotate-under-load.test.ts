@@ -26,12 +26,12 @@ beforeAll(async () => {
   await permitLoadOnly(cluster, NAMESPACE);
   const api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" });
   load = await startLoad(cluster, { namespace: NAMESPACE, api });
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "meshconfig", "default", "--ignore-not-found"]);
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("every certificate is renewed twice and not one request fails", async () => {
   const first = await leaves();
@@ -50,7 +50,7 @@ test("every certificate is renewed twice and not one request fails", async () =>
   expect(failed).toEqual([]);
   expect(answered.once).toBeGreaterThan(500);
   expect(answered.kept).toBeGreaterThan(500);
-}, 150_000);
+});
 
 /** Those of this file's namespace. */
 async function leaves(): Promise<ReadonlyMap<string, number>> {

@@ -210,7 +210,7 @@ async function waitForContainerd(layout: ClusterLayout, node: NodeLayout): Promi
 
 /** Programs of the cluster that start give no event to us: they are asked until they answer. */
 async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   while (!(await isTrue())) {
     if (Date.now() > deadline) {
       throw new Error(`${what} did not start within 30 s`);

@@ -120,8 +120,8 @@ async function boot(layout: ClusterLayout, programs: ClusterPrograms): Promise<v
     }),
   );
   startControlPlaneProxy(layout);
-  await kubectl(layout, ["wait", "--for=condition=Ready", "--timeout=60s", "nodes", "--all"]);
-  await kubectl(layout, ["wait", "--for=create", "--timeout=60s", "serviceaccount/default"]);
+  await kubectl(layout, ["wait", "--for=condition=Ready", "--timeout=240s", "nodes", "--all"]);
+  await kubectl(layout, ["wait", "--for=create", "--timeout=240s", "serviceaccount/default"]);
 }
 
 function nodeObjects(layout: ClusterLayout): string {

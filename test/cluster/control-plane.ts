@@ -12,7 +12,7 @@ import { kubeconfigPath } from "./cluster-pki.ts";
 import { findDaemon, startDaemon, stopDaemon } from "./daemon.ts";
 
 const API_SERVER = "kube-apiserver";
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 240_000;
 
 /** Starts everything and returns once the API server is ready. */
 export async function startControlPlane(layout: ClusterLayout): Promise<void> {

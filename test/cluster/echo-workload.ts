@@ -74,7 +74,7 @@ export async function deployEcho(cluster: Cluster, options: EchoOptions): Promis
     "rollout",
     "status",
     `deployment/${name}`,
-    "--timeout=90s",
+    "--timeout=240s",
   ]);
   await untilEndpoints(cluster, options);
   return readEcho(cluster, options);
@@ -94,7 +94,7 @@ async function untilEndpoints(
       const addresses = (await cluster.kubectl(get)).split(" ").filter((each) => each !== "");
       return addresses.length >= replicas ? true : undefined;
     },
-    60_000,
+    240_000,
   );
 }
 
@@ -174,11 +174,11 @@ export async function callFromOutside(url: string): Promise<CallOutcome> {
 }
 
 /**
- * Asks until there is an answer, at most 10 s, and gives the last outcome. For what follows a new or
+ * Asks until there is an answer, at most two minutes, and gives the last outcome. For what follows a new or
  * changed Service: kube-proxy tells nobody when its rules are in place.
  */
 export async function waitForAnswer(ask: () => Promise<CallOutcome>): Promise<CallOutcome> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const outcome = await ask();
     if ("status" in outcome || Date.now() > deadline) {

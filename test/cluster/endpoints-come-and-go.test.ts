@@ -17,11 +17,11 @@ beforeAll(async () => {
   await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
   api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", replicas: REPLICAS });
   load = await startLoad(cluster, { namespace: NAMESPACE, api });
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("new connections spread over all ready endpoints", async () => {
   const before = await load.tally();
@@ -37,7 +37,7 @@ test("new connections spread over all ready endpoints", async () => {
     // Round robin, and one request of each kind may be counted with its neighbours.
     expect(Math.abs(once - spread.answered.once / REPLICAS)).toBeLessThan(10);
   }
-}, 60_000);
+});
 
 test("an endpoint that goes away is asked no more, and no new connection fails", async () => {
   const before = await load.tally();
@@ -58,4 +58,4 @@ test("an endpoint that goes away is asked no more, and no new connection fails",
   expect(failed.filter(({ error }) => error.startsWith("once"))).toEqual([]);
   // The kept connection may have been to one that ended, and is then opened anew.
   expect(failed.length).toBeLessThanOrEqual(1);
-}, 90_000);
+});

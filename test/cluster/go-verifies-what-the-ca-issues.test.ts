@@ -19,7 +19,7 @@ let reader: string;
 
 beforeAll(async () => {
   reader = await buildGoProgram("go-reader", join(import.meta.dirname, "go-reader"));
-}, 240_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -5,7 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import { buildWeftImage } from "./weft-image.ts";
 
 const DEPLOY = join(import.meta.dirname, "..", "..", "deploy");
-const WEBHOOK_LIMIT_MS = 120_000;
+const WEBHOOK_LIMIT_MS = 240_000;
 /** The kind's schema lets it pass, our webhook does not. */
 const UNREADABLE_POLICY = {
   apiVersion: "weft.dev/v1",
@@ -19,12 +19,12 @@ export async function installWeft(cluster: Cluster): Promise<void> {
   await cluster.loadImage(await buildWeftImage());
   await applyManifests(cluster);
   for (const workload of ["deployment/weft-operator", "daemonset/weft-node-proxy"]) {
-    await cluster.kubectl(["-n", "weft-system", "rollout", "status", workload, "--timeout=120s"]);
+    await cluster.kubectl(["-n", "weft-system", "rollout", "status", workload, "--timeout=240s"]);
   }
   const trusted = "--for=jsonpath={.webhooks[0].clientConfig.caBundle}";
   for (const kind of ["validating", "mutating"]) {
     const configuration = `${kind}webhookconfiguration/weft`;
-    await cluster.kubectl(["wait", trusted, "--timeout=90s", configuration]);
+    await cluster.kubectl(["wait", trusted, "--timeout=240s", configuration]);
   }
   await untilWebhookAnswers(cluster);
 }
@@ -47,5 +47,5 @@ async function applyManifests(cluster: Cluster): Promise<void> {
   await cluster.kubectl(["apply", "-k", DEPLOY]);
   const names = await cluster.kubectl(["get", "crd", "-o", "name"]);
   const ours = names.split("\n").filter((name) => name.endsWith(".weft.dev"));
-  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...ours]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=240s", ...ours]);
 }

@@ -53,7 +53,7 @@ export async function startLoad(
       until(
         "the tally",
         async () => JSON.parse(await runCommand(argv, { timeoutMs: 10_000 })) as Tally,
-        60_000,
+        240_000,
       ),
   };
 }

@@ -15,7 +15,7 @@ interface NodeReport {
   };
 }
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 240_000;
 
 export async function label(cluster: Cluster, namespace: string): Promise<void> {
   await cluster.kubectl(["label", "namespace", namespace, "weft.dev/mesh=enabled", "--overwrite"]);

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const path = "{range .items[*]}{.metadata.namespace}/{.metadata.name} {end}";
   const list = await cluster.kubectl(["get", "serviceaccounts", "-A", "-o", `jsonpath=${path}`]);
   accounts = list.trim().split(" ");
-}, 240_000);
+});
 
 async function may(account: string, way: readonly string[]): Promise<boolean> {
   const [namespace, name] = account.split("/");
@@ -49,7 +49,7 @@ test("by the authorizer only the operator gets the Secret, and nobody any other 
     }
   }
   expect(able).toEqual([`${OPERATOR} get -n weft-system secrets/weft-ca`]);
-}, 180_000);
+});
 
 test("with a real token of every account only the operator's reads the key", async () => {
   const readers: string[] = [];
@@ -66,7 +66,7 @@ test("with a real token of every account only the operator's reads the key", asy
     if (stdout.includes("secret/weft-ca")) readers.push(account);
   }
   expect(readers).toEqual([OPERATOR]);
-}, 180_000);
+});
 
 /** The API server's address and CA, as flags. */
 async function server(): Promise<readonly string[]> {
@@ -79,4 +79,4 @@ test("the node proxy has no token for the API server, and the operator's lies no
   const path = "{.spec.template.spec.automountServiceAccountToken}";
   const get = ["-n", "weft-system", "get", "daemonset", "weft-node-proxy"];
   expect(await cluster.kubectl([...get, "-o", `jsonpath=${path}`])).toBe("false");
-}, 60_000);
+});

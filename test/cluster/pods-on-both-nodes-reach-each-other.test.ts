@@ -25,11 +25,11 @@ beforeAll(async () => {
     deployEcho(cluster, { namespace: NAMESPACE, name: "one", node: "node1" }),
     deployEcho(cluster, { namespace: NAMESPACE, name: "two", node: "node2" }),
   ]);
-}, 120_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);
-}, 60_000);
+});
 
 test("two nodes are Ready", async () => {
   const nodes = await cluster.kubectl(["get", "nodes", "--no-headers"]);
@@ -44,14 +44,14 @@ test("a pod reaches a pod of the other node by address and by service, as itself
     const seen = await waitForAnswer(async () => call(cluster, from, `http://${address}:8080/x`));
     expect(seen).toEqual({ ...answer, body: { ...answer.body, ...path } });
   }
-}, 30_000);
+});
 
 test("captureOnWire(): what pods of two nodes say to each other without a mesh is readable", async () => {
   await using wire = await captureOnWire(cluster.nodes[1] ?? never(), "tcp port 8080");
   const target = `http://${two.pods[0]?.address}:8080/readable-on-the-wire`;
   await call(cluster, { namespace: NAMESPACE, pod: "deployment/one" }, target);
   expect(await wire.stop()).toContain("GET /readable-on-the-wire");
-}, 30_000);
+});
 
 test("the API server's namespace reaches a service by its address, as calls to webhooks need", async () => {
   const app = join(import.meta.dirname, "workload", "app.ts");
@@ -59,7 +59,7 @@ test("the API server's namespace reaches a service by its address, as calls to w
   const ask = [process.execPath, app, "call", `http://${two.serviceAddress}:8080/`];
   const seen = JSON.parse(await runCommand([...enter, ...ask])) as CallOutcome;
   expect(seen).toMatchObject({ status: 200 });
-}, 30_000);
+});
 
 test("a client outside reaches a service by NodePort", async () => {
   const patch = JSON.stringify({ spec: { type: "NodePort" } });
@@ -69,7 +69,7 @@ test("a client outside reaches a service by NodePort", async () => {
   const url = `http://${cluster.nodes[1]?.address}:${port}/`;
   const seen = await waitForAnswer(async () => callFromOutside(url));
   expect(seen).toMatchObject({ status: 200 });
-}, 30_000);
+});
 
 function never(): never {
   throw new Error("the cluster has no second node");

@@ -41,12 +41,12 @@ beforeAll(async () => {
   await untilCaptured(cluster, [...web.pods, ...api.pods]);
   const patch = JSON.stringify({ spec: { type: "NodePort" } });
   await cluster.kubectl(["-n", NAMESPACE, "patch", "service", "api", "-p", patch]);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "meshconfig", "default", "--ignore-not-found"]);
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("under PERMISSIVE hostPort and NodePort lead in, from outside, from a node and from a pod of the mesh", async () => {
   const [first] = cluster.nodes;
@@ -61,7 +61,7 @@ test("under PERMISSIVE hostPort and NodePort lead in, from outside, from a node 
       expect(outcome).toMatchObject({ status: 200, body: { pod: api.pods[0]?.name } });
     }
   }
-}, 120_000);
+});
 
 test("under registryOnly a pod calls Services and pods, and no port of another node, until that is taken back", async () => {
   const [hostPort = ""] = await urls();
@@ -77,7 +77,7 @@ test("under registryOnly a pod calls Services and pods, and no port of another n
   expect(await waitForAnswer(() => call(cluster, FROM_WEB, hostPort))).toMatchObject({
     status: 200,
   });
-}, 120_000);
+});
 
 test("under STRICT neither leads in, and the Service still does", async () => {
   await enforce(cluster, {
@@ -92,7 +92,7 @@ test("under STRICT neither leads in, and the Service still does", async () => {
   }
   const outcome = await call(cluster, FROM_WEB, `http://${api.serviceAddress}:8080/`);
   expect(outcome).toMatchObject({ status: 200 });
-}, 120_000);
+});
 
 /** By the second node, where the pod is: its hostPort, and the Service's NodePort. */
 async function urls(): Promise<readonly string[]> {

@@ -28,11 +28,11 @@ let http: Echo;
 beforeAll(async () => {
   await installWeft(cluster);
   await createNamespace(cluster, NAMESPACE, { "weft.dev/mesh": "enabled" });
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("under PERMISSIVE a NodePort client outside the mesh gets in", async () => {
   http = await deployEcho(cluster, { namespace: NAMESPACE, name: "http", node: "node2" });
@@ -41,7 +41,7 @@ test("under PERMISSIVE a NodePort client outside the mesh gets in", async () => 
   await cluster.kubectl(["-n", NAMESPACE, "patch", "service", "http", "-p", patch]);
   const url = await nodePortUrl();
   expect(await waitForAnswer(() => callFromOutside(url))).toMatchObject({ status: 200 });
-}, 120_000);
+});
 
 test("under STRICT pods with HTTP, TCP, gRPC and exec probes become ready and stay so", async () => {
   await enforce(cluster, {
@@ -65,7 +65,7 @@ test("under STRICT pods with HTTP, TCP, gRPC and exec probes become ready and st
   const echoes = await Promise.all(deployed);
   http = echoes[0] ?? http;
   for (const { pods } of echoes) expect(pods.at(-1)?.restarts).toBe(0);
-}, 120_000);
+});
 
 test("under STRICT a caller of the mesh gets in, and the same NodePort client is refused", async () => {
   const from = { namespace: NAMESPACE, pod: "deployment/exec" };
@@ -73,7 +73,7 @@ test("under STRICT a caller of the mesh gets in, and the same NodePort client is
   expect(await call(cluster, from, url)).toMatchObject({ status: 200 });
   // Kubernetes gives the client the node's own address, which is kubelet's as well.
   expect(await callFromOutside(await nodePortUrl())).toHaveProperty("error");
-}, 60_000);
+});
 
 test("under STRICT the node itself gets what kubelet asks for and nothing else", async () => {
   const [, node] = cluster.nodes;
@@ -81,7 +81,7 @@ test("under STRICT the node itself gets what kubelet asks for and nothing else",
   const address = http.pods.at(-1)?.address;
   expect(await callFromNode(node, `http://${address}:8080/admin`)).toHaveProperty("error");
   expect(await callFromNode(node, `http://${address}:8080/healthz`)).toMatchObject({ status: 200 });
-}, 60_000);
+});
 
 async function nodePortUrl(): Promise<string> {
   const jsonpath = "jsonpath={.spec.ports[0].nodePort}";

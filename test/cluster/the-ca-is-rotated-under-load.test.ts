@@ -24,12 +24,12 @@ beforeAll(async () => {
   const api = await deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" });
   load = await startLoad(cluster, { namespace: NAMESPACE, api, perSecond: PER_SECOND });
   await permitLoadOnly(cluster, NAMESPACE);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "carotations", "--all", "--ignore-not-found"]);
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("--dry-run says what would be done, and does nothing", async () => {
   const before = await readCa();
@@ -37,7 +37,7 @@ test("--dry-run says what would be done, and does nothing", async () => {
   expect({ code, json: JSON.parse(stdout) as unknown }).toMatchObject({ code: 0 });
   expect(await readCa()).toEqual(before);
   expect((await cluster.kubectl(["get", "carotations", "-o", "name"])).trim()).toBe("");
-}, 60_000);
+});
 
 test.each(["root", "intermediate", "root"])(
   "the %s is rotated and not one request fails",

@@ -21,11 +21,11 @@ beforeAll(async () => {
     deployEcho(cluster, { namespace: NAMESPACE, name: "api", node: "node2" }),
   ]);
   await untilCaptured(cluster, [...web.pods, ...api.pods]);
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("status tells of a healthy mesh, and of this namespace's pods", async () => {
   const { code, stdout } = await weftctl("status", "-o", "json");
@@ -37,7 +37,7 @@ test("status tells of a healthy mesh, and of this namespace's pods", async () =>
     nodeProxies: { ready: 2, wanted: 2 },
     namespaces: expect.arrayContaining([{ namespace: NAMESPACE, pods: 2, captured: 2 }]),
   });
-}, 30_000);
+});
 
 test("check finds nothing wrong, and names pods that a NetworkPolicy keeps from the mesh", async () => {
   expect((await weftctl("check")).code).toBe(0);
@@ -52,7 +52,7 @@ test("check finds nothing wrong, and names pods that a NetworkPolicy keeps from 
   expect(code).not.toBe(0);
   expect(stdout).toMatch(/network policies: leaving\/web-.*15008/);
   await cluster.kubectl(["-n", NAMESPACE, "delete", "networkpolicy", "http-only"]);
-}, 60_000);
+});
 
 test("ca status tells of every certificate: roots, what signs, both operators' and this namespace's", async () => {
   const { stdout } = await weftctl("ca", "status", "-o", "json");
@@ -74,7 +74,7 @@ test("ca status tells of every certificate: roots, what signs, both operators' a
   for (const leaf of own) {
     expect(leaf).toMatchObject({ ...valid, serial: expect.stringMatching(/^[0-9a-f]+$/) });
   }
-}, 30_000);
+});
 
 test("ca rotate --dry-run in a healthy mesh finds nothing in the way, and writes nothing", async () => {
   const { code, stdout } = await weftctl("ca", "rotate", "root", "--dry-run", "-o", "json");
@@ -89,7 +89,7 @@ test("ca rotate --dry-run in a healthy mesh finds nothing in the way, and writes
     },
   });
   expect(await cluster.kubectl(["get", "carotations", "-o", "name"])).toBe("");
-}, 30_000);
+});
 
 test("uninstall leaves every pod working, and of weft nothing", async () => {
   const { code, stdout, stderr } = await weftctl("uninstall", "-o", "json");
@@ -109,16 +109,16 @@ test("uninstall leaves every pod working, and of weft nothing", async () => {
   const kinds =
     "crd,validatingwebhookconfiguration,mutatingwebhookconfiguration,clusterrole,namespace";
   expect(await cluster.kubectl(["get", kinds, "-o", "name"])).not.toMatch(/weft/);
-}, 120_000);
+});
 
 test("new pods start without it", async () => {
   await cluster.kubectl(["-n", NAMESPACE, "scale", "deployment/api", "--replicas=2"]);
-  const status = ["rollout", "status", "deployment/api", "--timeout=60s"];
+  const status = ["rollout", "status", "deployment/api", "--timeout=240s"];
   await cluster.kubectl(["-n", NAMESPACE, ...status]);
   const { code, stdout } = await weftctl("status", "-o", "json");
   expect(code).not.toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ installed: false });
-}, 90_000);
+});
 
 function weftctl(...args: readonly string[]): Promise<CommandResult> {
   return tryCommand([WEFTCTL, ...args, `--kubeconfig=${cluster.kubeconfig}`]);

@@ -33,11 +33,11 @@ beforeAll(async () => {
       rules: [{ from: [{ source: { serviceAccounts: [CALLER] } }] }],
     },
   });
-}, 240_000);
+});
 
 afterAll(async () => {
   await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"]);
-}, 60_000);
+});
 
 test("a Job calls from its init container and its container, and is complete", async () => {
   await apply({
@@ -58,7 +58,7 @@ test("a Job calls from its init container and its container, and is complete", a
       },
     },
   });
-  const wait = ["wait", "--for=condition=complete", "job/once", "--timeout=90s"];
+  const wait = ["wait", "--for=condition=complete", "job/once", "--timeout=240s"];
   await cluster.kubectl(["-n", NAMESPACE, ...wait]);
   for (const [name, path] of [
     ["before", "/before"],
@@ -70,7 +70,7 @@ test("a Job calls from its init container and its container, and is complete", a
     expect(seen).toHaveLength(2);
     for (const each of seen) expect(each).toMatchObject({ status: 200, body: { path } });
   }
-}, 120_000);
+});
 
 test("a pod that ends calls from its preStop hook and after SIGTERM, to its very end", async () => {
   const lastWords = `trap '${calling("/last-words").join(" ")}; exit 0' TERM`;
@@ -93,7 +93,7 @@ test("a pod that ends calls from its preStop hook and after SIGTERM, to its very
       ],
     },
   });
-  const ready = ["wait", "--for=condition=Ready", "pod/ending", "--timeout=90s"];
+  const ready = ["wait", "--for=condition=Ready", "pod/ending", "--timeout=240s"];
   await cluster.kubectl(["-n", NAMESPACE, ...ready]);
   const pod = ["-n", NAMESPACE, "logs", "ending", "-c", "app"];
   await until("the pod's first word", async () => {
@@ -101,14 +101,14 @@ test("a pod that ends calls from its preStop hook and after SIGTERM, to its very
     return stdout.includes("up") ? true : undefined;
   });
   const logs = cluster.tryKubectl([...pod, "-f"]);
-  await cluster.kubectl(["-n", NAMESPACE, "delete", "pod", "ending", "--timeout=60s"]);
+  await cluster.kubectl(["-n", NAMESPACE, "delete", "pod", "ending", "--timeout=240s"]);
   const lines = (await logs).stdout.split("\n").filter((line) => line.startsWith("{"));
   const seen = lines.map((line) => JSON.parse(line) as object);
   expect(seen).toMatchObject([
     { status: 200, body: { path: "/hook" } },
     { status: 200, body: { path: "/last-words" } },
   ]);
-}, 180_000);
+});
 
 function calling(path: string): readonly string[] {
   return appCommand(["call", `http://${api.serviceAddress}:${api.port}${path}`]);

@@ -89,7 +89,7 @@ export async function denyAndAllow(
   const writtenMs = performance.timeOrigin + performance.now();
   writeManifest(mesh.manifests, POLICY_FILE, [DENY_WEB]);
   const denyAppliedMs = (await refused).atMs - writtenMs;
-  const closedAtMs = await Promise.race([closed.then(({ atMs }) => atMs), afterMs(3_000)]);
+  const closedAtMs = await Promise.race([closed.then(({ atMs }) => atMs), afterMs(30_000)]);
   removeManifest(mesh.manifests, POLICY_FILE);
   const answered = answerOf(web, "seen");
   tellShop(web, { kind: "until", outcome: "answered" });

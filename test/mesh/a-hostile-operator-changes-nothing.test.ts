@@ -3,7 +3,7 @@
  * leaf that it has and serves it on, says why, asks again with growing pauses, and takes the first honest answer.
  */
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { parseCsr } from "../../core/x509/parse-csr.ts";
 import type { ServedLeaf } from "../../nodeproxy/channel/messages.ts";
@@ -21,8 +21,6 @@ import {
   type Relay,
 } from "../fakes/line-operator.ts";
 import { until } from "../world/until.ts";
-
-jest.setTimeout(60_000);
 
 const IDENTITY = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" };
 const URI = "spiffe://cluster.local/ns/shop/sa/web";
@@ -223,7 +221,7 @@ test("an operator that answers after the node's patience is over changes nothing
     return honest(request);
   };
   certificates.renewAll();
-  const [failure] = await untilFailed(1, 20_000);
+  const [failure] = await untilFailed(1);
   expect(failure).toMatchObject({ reason: "timed_out" });
   late.resolve();
   expectUnchanged(first);
@@ -246,15 +244,11 @@ test("an operator that is cut off in the middle of its answer changes nothing", 
   await expectRecovery(first);
 });
 
-async function untilFailed(count: number, limitMs = 15_000): Promise<readonly Line[]> {
-  return until(
-    `${count} failures`,
-    () => {
-      const failures = lines.filter(({ msg }) => msg === "certificate not renewed");
-      return failures.length >= count ? failures : undefined;
-    },
-    limitMs,
-  );
+async function untilFailed(count: number): Promise<readonly Line[]> {
+  return until(`${count} failures`, () => {
+    const failures = lines.filter(({ msg }) => msg === "certificate not renewed");
+    return failures.length >= count ? failures : undefined;
+  });
 }
 
 function expectUnchanged(first: ServedLeaf | undefined): void {

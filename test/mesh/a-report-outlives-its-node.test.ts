@@ -2,11 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { KubeObjectServer } from "../fakes/kube-object-server.ts";
 import { OperatorProcess } from "../fakes/operator-process.ts";
-
-jest.setTimeout(60_000);
 
 const REPORT = "/apis/weft.dev/v1/nodereports/node-a";
 const HOUR_MS = 3_600_000;

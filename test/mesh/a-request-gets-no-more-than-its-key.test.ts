@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
-import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Certificate } from "../../core/x509/certificate.ts";
 import { createCsr } from "../../core/x509/create-csr.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
@@ -12,14 +12,11 @@ import { type Craft, dnsName, otherName, uriName } from "../fakes/crafted-ca.ts"
 import { craftCsr } from "../fakes/crafted-csr.ts";
 import { KubeOperator } from "../fakes/kube-operator.ts";
 
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(60_000);
-
 const operator = new KubeOperator();
 const { signal } = new AbortController();
 const key = p256();
 
-beforeAll(() => operator.start(), 60_000);
+beforeAll(() => operator.start());
 afterAll(() => operator.close());
 
 function p256(): KeyObject {

@@ -3,12 +3,9 @@
  * its reason, which is counted and audited in one line, and no certificate of anybody.
  */
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
-import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createCsr } from "../../core/x509/create-csr.ts";
 import { GONE_PROXY, KubeOperator, PROXY_ACCOUNT } from "../fakes/kube-operator.ts";
-
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(60_000);
 
 const HOUR_MS = 3_600_000;
 const operator = new KubeOperator();
@@ -16,7 +13,7 @@ const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const csr = createCsr(privateKey);
 const { signal } = new AbortController();
 
-beforeAll(() => operator.start(), 60_000);
+beforeAll(() => operator.start());
 afterAll(() => operator.close());
 
 /** The SANs of what is issued. */

@@ -1,10 +1,7 @@
 /** Prometheus' own tool checks the alerts of deploy/ and runs test/alerts.promtool.yaml on them. */
-import { beforeAll, expect, jest, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
 import { tryCommand } from "../cluster/command.ts";
 import { findPromtool } from "../promtool.ts";
-
-// The first time it is downloaded.
-jest.setTimeout(180_000);
 
 let promtool: string;
 

@@ -2,12 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
 import { OperatorProcess } from "../fakes/operator-process.ts";
-
-// Three phases of ten seconds, and a Lease to be had.
-jest.setTimeout(120_000);
 
 const SECRET = "/api/v1/namespaces/weft-system/secrets/weft-ca";
 const ROTATION = "/apis/weft.dev/v1/carotations/one";

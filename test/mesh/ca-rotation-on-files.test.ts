@@ -6,11 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { connect, type TLSSocket } from "node:tls";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { createFileKeyStore } from "../../operator/ca/file-key-store.ts";
-
-// Three phases of ten seconds, and three starts.
-jest.setTimeout(120_000);
 
 const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
 const ROTATION = `

@@ -3,16 +3,13 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { createCaCsr, formatCsrPem } from "../../core/x509/create-csr.ts";
 import { distinguishedName } from "../../core/x509/sign-certificate.ts";
 import { WATCHED_KINDS } from "../../operator/resources/watched-kinds.ts";
 import { CertificateSigner } from "../fakes/certificate-signer.ts";
 import { KubeObjectServer, type SeenWrite } from "../fakes/kube-object-server.ts";
 import { OperatorProcess } from "../fakes/operator-process.ts";
-
-// Loading the program takes some seconds on a busy machine, and an answer is fetched at the next look at the CA.
-jest.setTimeout(120_000);
 
 const REQUESTS = "/apis/cert-manager.io/v1/namespaces/weft-system/certificaterequests";
 const SECRETS = "/api/v1/namespaces/weft-system/secrets";

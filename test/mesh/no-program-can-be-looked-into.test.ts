@@ -8,11 +8,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../world/until.ts";
-
-// Loading the programs takes some seconds on a busy machine.
-jest.setTimeout(60_000);
 
 const ROOT = resolve(import.meta.dirname, "../..");
 let folder: string;

@@ -15,16 +15,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { createFileKeyStore } from "../../operator/ca/file-key-store.ts";
 import { createHierarchy } from "../../operator/ca/intermediate.ts";
 import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
 import { WatchingNode } from "../fakes/watching-node.ts";
-
-// Loading the program takes a second or two on a busy machine.
-jest.setTimeout(30_000);
 
 const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
 

@@ -5,11 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { SmallCluster } from "../fakes/small-cluster.ts";
-
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(60_000);
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { readMeshFromFiles } from "../../cli/why/mesh-from-files.ts";
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { Resource } from "../../core/model/resource.ts";
@@ -16,9 +16,6 @@ import { NO_PARTY } from "../../nodeproxy/flow/connection-facts.ts";
 import { whyRoutes } from "../../nodeproxy/why-routes.ts";
 import { ForwardingApiServer } from "../fakes/forwarding-api-server.ts";
 import { whyShopLists, writeWhyShop } from "../fakes/why-shop.ts";
-
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(60_000);
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const log = createLog({ name: "test", level: "fatal" });

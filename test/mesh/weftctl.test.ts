@@ -5,14 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { certificateFingerprint } from "../../core/x509/fingerprint.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { SmallCluster } from "../fakes/small-cluster.ts";
-
-// Loading the program takes some seconds on a busy machine.
-jest.setTimeout(30_000);
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 

@@ -33,11 +33,11 @@ beforeAll(async () => {
   });
   // What the operator would send is what the node gets.
   index.watch("node-b", (changes) => mesh.b.traffic.onMessage({ kind: "changes", changes }, []));
-}, 30_000);
+});
 
 afterAll(async () => {
   await attacks[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 function partner(root = PARTNER, name = "partner"): KubeObject {
   const parsed = parseKubeObject({

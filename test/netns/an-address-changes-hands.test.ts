@@ -18,19 +18,19 @@ let server: Server;
 const accepted: Socket[] = [];
 
 beforeAll(async () => {
-  mesh = await createTrafficMesh("wt-reuse");
+  mesh = await createTrafficMesh("wt-hands");
   server = await listenInPod(mesh.network.b, { port: PORT, family: 4 }, (socket) => {
     accepted.push(socket);
     socket.on("error", () => undefined).on("end", () => socket.end());
     socket.write("hello");
   });
-}, 30_000);
+});
 
 afterAll(async () => {
   for (const socket of accepted) socket.destroy();
   await once(server.close(), "close");
   await mesh[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 /** What one node alone is told. */
 function tell(node: TrafficNode, body: ResourceBody, removals: readonly ResourceRef[] = []): void {

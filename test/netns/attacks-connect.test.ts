@@ -11,11 +11,11 @@ let attacks: AttackMesh;
 
 beforeAll(async () => {
   attacks = await createAttackMesh("wt-aconn");
-}, 30_000);
+});
 
 afterAll(async () => {
   await attacks[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 /** One request on a tunnel of its own, which ends with the answer. */
 async function answerTo(block: Buffer): Promise<number | string> {

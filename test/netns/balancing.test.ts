@@ -8,6 +8,7 @@ import {
   type Traffic,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
+import { runInNamespace } from "../../nodeproxy/capture/run-in-namespace.ts";
 import { until } from "../world/until.ts";
 import { connectFromPod, listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import { createTrafficMesh, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
@@ -183,6 +184,9 @@ test("balancing: without retries a refusing endpoint is the caller's failure", a
 });
 
 test("balancing: an endpoint that does not answer costs the connect timeout, then the next is tried", async () => {
+  // Somebody is there, and says nothing.
+  const neighbour = ["10.77.0.99", "lladdr", "02:00:00:00:00:99", "dev", "eth0"];
+  await runInNamespace(mesh.network.a.namespace, ["ip", "neigh", "replace", ...neighbour]);
   const more = [{ address: "10.77.0.99", port: 80 }];
   putService({ traffic: { connectTimeoutMs: 200 }, more });
   const started = performance.now();
@@ -190,8 +194,8 @@ test("balancing: an endpoint that does not answer costs the connect timeout, the
   expect(Object.values(counts).reduce((sum, count) => sum + count)).toBe(4);
   const spent = performance.now() - started;
   expect(spent).toBeGreaterThan(195);
-  // An unanswered ARP request alone takes 3 s.
-  expect(spent).toBeLessThan(2_500);
+  // The kernel itself would go on asking for two minutes.
+  expect(spent).toBeLessThan(100_000);
 });
 
 test("balancing: beyond maxConnections callers wait while there is room, and go on when one ends", async () => {
@@ -241,7 +245,7 @@ test("balancing: no endpoint gets more than maxConnectionsPerEndpoint, and a pla
 });
 
 test("balancing: a connection without a byte for the idle timeout is ended, one that speaks is not", async () => {
-  putService({ traffic: { idleTimeoutMs: 600 } });
+  putService({ traffic: { idleTimeoutMs: 3_000 } });
   await callOften(2);
   const [idle, busy] = callers;
   const speaking = setInterval(() => busy?.write("."), 50);
@@ -253,7 +257,12 @@ test("balancing: a connection without a byte for the idle timeout is ended, one 
 });
 
 test("balancing: an endpoint that fails its checks is left out before anyone is sent there, and comes back", async () => {
-  const tcpCheck = { intervalMs: 50, timeoutMs: 1000, healthyThreshold: 1, unhealthyThreshold: 2 };
+  const tcpCheck = {
+    intervalMs: 50,
+    timeoutMs: 30_000,
+    healthyThreshold: 1,
+    unhealthyThreshold: 2,
+  };
   const more = [{ address: mesh.network.b.v4, port: DEAD }];
   putService({ traffic: { tcpCheck, retries: 0 }, more, algorithm: "least_recently_used" });
   const before = deadAttempts();

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { CaptureReport } from "../../core/model/node-report.ts";
@@ -28,8 +28,6 @@ import {
   type PodNetwork,
   startFromPod,
 } from "./pod-network.ts";
-
-jest.setTimeout(20_000);
 
 const log = createLog({ name: "test", level: "fatal" });
 const UID = "0b0c0d0e-1111-2222-3333-444455556666";

@@ -25,7 +25,6 @@ const OTHER = 8081;
 const AUTHORIZER = 9191;
 const CALLER = "spiffe://cluster.local/ns/shop/sa/a";
 const CALLED = "spiffe://cluster.local/ns/shop/sa/b";
-const START_MS = 30_000;
 
 let mesh: TrafficMesh;
 let authorizer = new ExternalAuthorizer();
@@ -48,7 +47,7 @@ beforeAll(async () => {
   servers.push(
     await listenInPod(a, { port: AUTHORIZER, family: 4 }, (socket) => authorizer.take(socket)),
   );
-}, START_MS);
+});
 
 beforeEach(() => {
   authorizer.dropConnections();
@@ -62,7 +61,7 @@ afterAll(async () => {
   for (const socket of accepted) socket.destroy();
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   await mesh[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 function provider(name: string, part: Partial<AuthorizationProvider> = {}): AuthorizationProvider {
   return {
@@ -260,7 +259,7 @@ test("CUSTOM: every provider must say yes, and a yes skips no DENY", async () =>
 
 test("CUSTOM: a caller whose tunnel ends while the authorizer thinks is told as gone", async () => {
   authorizer.mood = "silent";
-  rule({ policies: [custom("opa")], providers: [provider("opa", { timeoutMs: 300 })] });
+  rule({ policies: [custom("opa")], providers: [provider("opa", { timeoutMs: 3_000 })] });
   const ended = calledEnded();
   const asked = authorizer.asked();
   const socket = await connectFromPod(mesh.network.a, mesh.network.b.v4, APP);

@@ -41,7 +41,7 @@ export async function askByDatagram(
   { address, port }: { readonly address: string; readonly port: number },
 ): Promise<string> {
   const socket = openDatagrams(pod, address.includes(":") ? 6 : 4);
-  const answer = once(socket, "message", { signal: AbortSignal.timeout(5000) });
+  const answer = once(socket, "message", { signal: AbortSignal.timeout(60_000) });
   socket.send("ask", port, address);
   const [message] = (await answer.finally(() => socket.close())) as [Buffer];
   return message.toString();

@@ -33,13 +33,13 @@ beforeAll(async () => {
       greet(socket);
     }),
   );
-}, 30_000);
+});
 
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   await mesh[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 function follow(socket: Socket): Socket {
   sockets.add(socket);
@@ -102,7 +102,7 @@ test("descriptors run out: calls fail or are answered right, forbidden ones neve
   }
   expect(codes).toContain("too_many_descriptors");
   expect(forbidden).toBe(0);
-}, 60_000);
+});
 
 /** What so many calls at once are answered while the process may open `spare` descriptors more. */
 async function callWith(spare: number): Promise<readonly string[]> {

@@ -1,10 +1,12 @@
 /** A pod and a Node that are gone while their processes live on, in a whole mesh: the operator's word ends everything in their name. */
 import { spawnSync } from "node:child_process";
 import { beforeAll, expect, test } from "@jest/globals";
+import { sized } from "../soak.ts";
 import type { GoneOutcome } from "./gone/outcome.ts";
 
-const LIMIT_MS = 120_000;
-const WITHIN_MS = 1_000;
+const LIMIT_MS = 600_000;
+/** Of a machine that has nothing else to do: one second. */
+const WITHIN_MS = sized(30_000, 1_000);
 let outcome: GoneOutcome;
 
 beforeAll(() => {
@@ -23,7 +25,7 @@ function expectCut({ tookMs, codes }: GoneOutcome["podGone"], expected: RegExp):
   expect(codes.join()).toMatch(expected);
 }
 
-test("gone: a pod whose process lives on loses its tunnels at both ends within a second", () => {
+test("gone: a pod whose process lives on loses its tunnels at both ends", () => {
   expectCut(outcome.podGone, /workload_gone/);
   expect(outcome.afterwards).toBe(false);
 });
@@ -36,7 +38,7 @@ test("gone: a pod of the same account that comes later is served at the first tr
   expect(outcome.successor).toBe(true);
 });
 
-test("gone: a Node that is deleted loses its tunnels within a second, and has none until it is back", () => {
+test("gone: a Node that is deleted loses its tunnels, and has none until it is back", () => {
   expectCut(outcome.nodeGone, /certificate_revoked/);
   expect(outcome.withoutNode).toBe(false);
   expect(outcome.nodeBack).toBe(true);

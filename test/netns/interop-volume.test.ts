@@ -28,8 +28,6 @@ const ECHO = 8080;
 const DIGEST = 8081;
 /** ztunnel's own policy. */
 const DENIED = 8090;
-const START_MS = 30_000;
-const VOLUME_MS = 300_000;
 const BULK_BYTES = sized(128 << 20, 1 << 30);
 const CONNECTIONS = sized(3_000, 10_000);
 const AT_ONCE = 50;
@@ -68,14 +66,14 @@ beforeAll(async () => {
       socket.on("end", () => socket.end(hash.digest("hex")));
     });
   }
-}, START_MS);
+});
 
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   await ztunnel[Symbol.asyncDispose]();
   await mesh[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 function ways(): readonly (readonly [TestPod, TestPod])[] {
   const { a, b } = mesh.network;
@@ -92,35 +90,27 @@ for (const [i, way] of ["to ztunnel's pod", "from ztunnel's pod"].entries()) {
     return [from, to];
   }
 
-  test(
-    `interop: ${BULK_BYTES >> 20} MB ${way} arrive as they were sent`,
-    async () => {
-      const [from, to] = pair();
-      const socket = follow(await connectFromPod(from, to.v4, DIGEST));
-      const sent = await sendBulk(socket);
-      expect(await nextText(socket)).toBe(sent);
-    },
-    VOLUME_MS,
-  );
+  test(`interop: ${BULK_BYTES >> 20} MB ${way} arrive as they were sent`, async () => {
+    const [from, to] = pair();
+    const socket = follow(await connectFromPod(from, to.v4, DIGEST));
+    const sent = await sendBulk(socket);
+    expect(await nextText(socket)).toBe(sent);
+  });
 
-  test(
-    `interop: ${CONNECTIONS} connections ${way}, each answered and ended in order`,
-    async () => {
-      const [from, to] = pair();
-      let begun = 0;
-      let answered = 0;
-      async function keepCalling(): Promise<void> {
-        while (begun < CONNECTIONS) {
-          begun += 1;
-          const said = `call ${begun}`;
-          if ((await echoed(from, to, said)) === said) answered += 1;
-        }
+  test(`interop: ${CONNECTIONS} connections ${way}, each answered and ended in order`, async () => {
+    const [from, to] = pair();
+    let begun = 0;
+    let answered = 0;
+    async function keepCalling(): Promise<void> {
+      while (begun < CONNECTIONS) {
+        begun += 1;
+        const said = `call ${begun}`;
+        if ((await echoed(from, to, said)) === said) answered += 1;
       }
-      await Promise.all(Array.from({ length: AT_ONCE }, keepCalling));
-      expect(answered).toBe(CONNECTIONS);
-    },
-    VOLUME_MS,
-  );
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, keepCalling));
+    expect(answered).toBe(CONNECTIONS);
+  });
 
   for (const [first, second] of [
     ["client", "server"],

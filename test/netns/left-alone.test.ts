@@ -153,7 +153,7 @@ async function ping(from: TestPod, address: string): Promise<boolean> {
   );
   const socket = createSocket(isV6 ? "udp6" : "udp4");
   socket.bind({ fd });
-  const answer = once(socket, "message", { signal: AbortSignal.timeout(5000) });
+  const answer = once(socket, "message", { signal: AbortSignal.timeout(60_000) });
   // Echo request: type, code, and a sequence number; the kernel fills in the checksum. A port means nothing.
   const request = Buffer.from([isV6 ? 128 : 8, 0, 0, 0, 0, 0, 0, 1]);
   socket.send(request, 1, address);

@@ -11,7 +11,6 @@ import { closeNode, openNode, type TestPod } from "./pod-network.ts";
 import { createTrafficMesh, enrolment, type TrafficMesh, workload } from "./traffic-mesh.ts";
 
 const PREFIX = "wt-life";
-const ORDER_MS = 60_000;
 let mesh: TrafficMesh;
 let node: TestPod;
 /** By an order's name, from the first test on. */
@@ -24,12 +23,12 @@ beforeAll(async () => {
     enrolment(mesh.network.b, "b", { modes: { default: "PERMISSIVE", ports: [] } }),
     workload(mesh.network.b, "b", { modes: { default: "PERMISSIVE", ports: [] } }),
   );
-}, 30_000);
+});
 
 afterAll(async () => {
   closeNode(node);
   await mesh[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 const WAYS: Readonly<Record<string, () => Way>> = {
   "by a tunnel, through two proxies": () => {
@@ -46,27 +45,20 @@ const WAYS: Readonly<Record<string, () => Way>> = {
 };
 
 for (const order of ORDERS) {
-  test(
-    `direct: ${order.name}`,
-    async () => {
-      const told = await play(order.steps, { client: node, server: node, host: node.v4 });
-      direct.set(order.name, told);
-      expect(told).toEqual(order.told);
-    },
-    ORDER_MS,
-  );
+  test(`direct: ${order.name}`, async () => {
+    const told = await play(order.steps, { client: node, server: node, host: node.v4 });
+    direct.set(order.name, told);
+    expect(told).toEqual(order.told);
+  });
 }
 
 for (const [way, ends] of Object.entries(WAYS)) {
   for (const { name, steps } of ORDERS) {
-    test(
-      `${way}: ${name}`,
-      async () => {
-        const different = DIFFERENT.get(`${way}: ${name}`);
-        expect(await play(steps, ends())).toEqual(different ?? direct.get(name));
-      },
-      ORDER_MS,
-    );
+    test(`${way}: ${name}`, async () => {
+      const different = DIFFERENT.get(`${way}: ${name}`);
+      const told = await play(steps, { ...ends(), isUnreached: different?.server === "" });
+      expect(told).toEqual(different ?? direct.get(name));
+    });
   }
 }
 
@@ -123,7 +115,7 @@ test("an application that cannot be reached in time: the caller is reset after 1
   expect(mesh.b.ended.at(-1)?.outcome.code).toBe("connect_timeout");
   client.close();
   full.close();
-}, 30_000);
+});
 
 async function firstSeen(socket: RawSocket): Promise<number | string> {
   return until("something to be read", () => {

@@ -47,7 +47,7 @@ beforeAll(async () => {
     for (const port of [APP, OTHER, DNS]) servers.push(await serve(outside, family, port));
     servers.push(await serve(mesh.network.b, family, APP));
   }
-}, 30_000);
+});
 
 beforeEach(() => {
   mesh.put(settings("ALLOW_ANY"));
@@ -58,7 +58,7 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   closeNode(outside);
   await mesh[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 async function serve(pod: TestPod, family: 4 | 6, port: number): Promise<Server> {
   return listenInPod(pod, { port, family }, (socket) => {

@@ -24,7 +24,6 @@ import {
 } from "./traffic-mesh.ts";
 
 const APP = 8080;
-const START_MS = 30_000;
 const NODE = { v4: "10.77.0.1", v6: "fd77::1" };
 /** Addresses of the Services; nobody else has them. */
 const OF_B = { v4: "10.96.0.10", v6: "fd96::10" };
@@ -43,12 +42,12 @@ const stages: Partial<Record<"one" | "two", Stage>> = {};
 beforeAll(async () => {
   stages.one = await createStage("wc-one", true);
   stages.two = await createStage("wc-two", false);
-}, START_MS);
+});
 
 afterAll(async () => {
   await stages.one?.[Symbol.asyncDispose]();
   await stages.two?.[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 async function createStage(prefix: string, isOneNode: boolean): Promise<Stage> {
   const mesh = await createTrafficMesh(prefix, { isOneNode });

@@ -49,7 +49,7 @@ beforeAll(async () => {
       }),
     );
   }
-}, 30_000);
+});
 
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
@@ -63,7 +63,7 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   closeNode(node);
   await mesh[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 async function openNow(by: TrafficNode): Promise<number> {
   const text = await by.metrics();

@@ -20,16 +20,15 @@ import {
 } from "./policy-mesh.ts";
 import { enrolment } from "./traffic-mesh.ts";
 
-const START_MS = 30_000;
 let world: PolicyMesh;
 
 beforeAll(async () => {
   world = await createPolicyMesh("wt-policy");
-}, START_MS);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 function policy({ name = "p", namespace = "shop", dryRun = false, spec }: Written): Manifest {
   const annotations = dryRun ? { "weft.dev/dry-run": "true" } : {};

@@ -13,7 +13,6 @@ import { connectFromPod, nextText } from "./pod-network.ts";
 import { connectTo, FRAME, frame, headers, RawHttp2, startTls } from "./raw-http2.ts";
 import { enrolment } from "./traffic-mesh.ts";
 
-const START_MS = 30_000;
 /** Ports that the caller may choose of, and Weft in its name: the caller's, and as many again. */
 const FIRST = 40_000;
 const COUNT = 10;
@@ -26,11 +25,11 @@ beforeAll(async () => {
   mesh.put(enrolment(mesh.network.b, "b", { modes }));
   await allowPorts(node.namespace, COUNT);
   await allowPorts(mesh.network.b.namespace, 2 * COUNT);
-}, START_MS);
+});
 
 afterAll(async () => {
   await attacks[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 async function allowPorts(
   namespace: AttackMesh["node"]["namespace"],

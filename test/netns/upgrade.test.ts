@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from "@jest/globals";
 import { sized } from "../soak.ts";
 import type { UpgradeOutcome } from "./upgrade/outcome.ts";
 
-const LIMIT_MS = sized(180_000, 1_800_000);
+const LIMIT_MS = sized(900_000, 1_800_000);
 const ANSWERED = sized(3_000, 100_000);
 const UPGRADES = sized(6, 40);
 

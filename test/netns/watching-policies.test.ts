@@ -17,7 +17,6 @@ import {
 } from "./traffic-mesh.ts";
 
 const PORT = 8080;
-const START_MS = 30_000;
 let mesh: TrafficMesh;
 let server: Server;
 const accepted: Socket[] = [];
@@ -29,13 +28,13 @@ beforeAll(async () => {
     socket.on("error", () => undefined).write("hello");
     socket.on("end", () => socket.end()).resume();
   });
-}, START_MS);
+});
 
 afterAll(async () => {
   for (const socket of accepted) socket.destroy();
   await once(server.close(), "close");
   await mesh[Symbol.asyncDispose]();
-}, START_MS);
+});
 
 function from(account: string): Source {
   const none = { namespaces: [], serviceAccounts: [], trustDomains: [], ipBlocks: [] };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import type { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import { resourceName } from "../../core/model/resource.ts";
+import { type ResourceBody, resourceName } from "../../core/model/resource.ts";
 import {
   type ConnectionLimits,
   DEFAULT_TRAFFIC_SETTINGS,
@@ -36,7 +36,7 @@ beforeAll(async () => {
     socket.on("data", (chunk) => socket.write(chunk));
   });
   await Promise.all([listening(mesh.a, "uid-a"), listening(mesh.b, "uid-b")]);
-}, 60_000);
+});
 
 afterEach(async () => {
   for (const socket of callers) socket.destroy();
@@ -109,11 +109,27 @@ async function callUntilSpread(node: WorkerNode): Promise<readonly Socket[]> {
 }
 
 /** Each caller by a connection of its own, where else many share a tunnel. */
-function setTunnelled(isTunnelled: boolean): void {
+async function setTunnelled(isTunnelled: boolean): Promise<void> {
   const modes = isTunnelled ? STRICT : PERMISSIVE;
-  mesh.put(
+  await putEverywhere(
     workload(mesh.network.b, "b", { tunnel: isTunnelled, modes }),
     enrolment(mesh.network.b, "b", { modes }),
+  );
+}
+
+let sequence = 100;
+
+/** Resolves once every worker of both nodes goes by it: else the next call may be carried by what ruled before. */
+async function putEverywhere(...bodies: readonly ResourceBody[]): Promise<void> {
+  sequence += 1;
+  const meant = sequence;
+  const upserts = bodies.map((body) => ({ name: resourceName(body), version: "1", body }));
+  const changes = { upserts, removals: [] };
+  await Promise.all(
+    [mesh.a, mesh.b].map(async (node) => {
+      node.traffic.onMessage({ kind: "changes", changes, sequence: meant }, []);
+      await node.heard((message) => message.kind === "applied" && message.sequence === meant);
+    }),
   );
 }
 
@@ -152,10 +168,10 @@ test("workers: both accept on one socket, and what they carry is listed and coun
   expect(opened.map((line) => line.split(" ").at(-1))).toEqual([String(length)]);
   const issuers = mesh.a.told.findLast(({ kind }) => kind === "tunnel_issuers");
   expect(issuers).toBeDefined();
-}, 30_000);
+});
 
 test("workers: a DENY ends connections in every worker, and counts as applied only then", async () => {
-  setTunnelled(false);
+  await setTunnelled(false);
   const sockets = await callUntilSpread(mesh.b);
   const gone = Promise.all(sockets.map(closed));
   const bodies = [
@@ -189,8 +205,8 @@ test("workers: a DENY ends connections in every worker, and counts as applied on
   const answers = await Promise.all(kept.map((denial, i) => keptDenial(denial, 100 + i)));
   expect(answers).toEqual(kept);
   expect(await keptDenial("000000-000000000000", 99)).toBeUndefined();
-  setTunnelled(true);
-}, 30_000);
+  await setTunnelled(true);
+});
 
 /** The id of what node b answers when it is asked for that id. */
 async function keptDenial(denial: string, id: number): Promise<string | undefined> {
@@ -215,7 +231,7 @@ test.each([
   "workers: one of node %s dies, %s: its connections end, no other, no new one is refused",
   async (name, _, kill) => {
     const node = mesh[name];
-    setTunnelled(name === "a");
+    await setTunnelled(name === "a");
     const sockets = await callUntilSpread(node);
     const lost = workersOf(node).filter((worker) => worker === 0).length;
     const thread = node.threads[0];
@@ -238,15 +254,14 @@ test.each([
       await callOften(10);
       return new Set(workersOf(node)).size === WORKERS ? true : undefined;
     });
-    setTunnelled(true);
+    await setTunnelled(true);
     expect(await node.metrics()).toMatch(/weft_traffic_worker_deaths_total\{[^}]*\} [1-9]/);
   },
-  30_000,
 );
 
 test("workers: a Service's limit is one for all workers, those who wait go on, and a dead worker's places are free", async () => {
   const limits = { maxConnections: 10, maxPending: 5, pendingTimeoutMs: 20_000 };
-  putService(limits);
+  await putService(limits);
   const started = Array.from({ length: 40 }, () => startFromPod(mesh.network.a, SERVICE, 80));
   const [open, failed] = [new Set<Socket>(), new Set<Socket>()];
   for (const socket of started) {
@@ -267,10 +282,10 @@ test("workers: a Service's limit is one for all workers, those who wait go on, a
     socket.on("error", () => undefined);
     return accepted.size === 10 ? true : undefined;
   });
-}, 60_000);
+});
 
 test("workers: an endpoint's limit is one for all workers", async () => {
-  putService({ maxConnectionsPerEndpoint: 7 });
+  await putService({ maxConnectionsPerEndpoint: 7 });
   const started = Array.from({ length: 40 }, () => startFromPod(mesh.network.a, SERVICE, 80));
   const [open, failed] = [new Set<Socket>(), new Set<Socket>()];
   for (const socket of started) {
@@ -280,12 +295,12 @@ test("workers: an endpoint's limit is one for all workers", async () => {
   }
   await until("all to be answered", () => (open.size + failed.size === 40 ? true : undefined));
   expect([open.size, failed.size]).toEqual([7, 33]);
-}, 30_000);
+});
 
 let services = 0;
 
 /** A Service of its own for each test, at one address and of one endpoint. */
-function putService(limits: Partial<ConnectionLimits>): void {
+async function putService(limits: Partial<ConnectionLimits>): Promise<void> {
   services += 1;
   const named = { namespace: "shop", name: `web-${services}` };
   const ref = `${named.namespace}/${named.name}`;
@@ -296,7 +311,7 @@ function putService(limits: Partial<ConnectionLimits>): void {
     ...DEFAULT_TRAFFIC_SETTINGS,
     limits: { ...DEFAULT_TRAFFIC_SETTINGS.limits, ...limits },
   };
-  mesh.put(
+  await putEverywhere(
     {
       kind: "service",
       value: {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  limitMs = 45_000,
+  limitMs = 120_000,
 ): Promise<T> {
   const endMs = performance.now() + limitMs;
   let last: unknown;

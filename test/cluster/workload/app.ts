@@ -24,7 +24,7 @@ const REQUESTS_A_CONNECTION = 100;
 /** After SIGTERM it goes on serving: callers learn later than the pod that it ends, as Kubernetes documents. */
 const LINGER_MS = 1_000;
 /** Longer than any outage that is to be seen as a failure. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 function print(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -13,7 +13,7 @@ const KEPT = 4;
 const KEPT_EVERY_MS = 20;
 const FORBIDDEN_EVERY_MS = 50;
 /** Well above what a killed process takes to start again on a busy machine. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 
 export interface LoadTargets {
   readonly target: Target;

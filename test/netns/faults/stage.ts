@@ -25,9 +25,9 @@ import { killTree, type Part, pidOf } from "./process-tree.ts";
 const NAMESPACE = "shop";
 const API: ServiceWish = { name: "api", address: "10.96.0.10", port: 80, targetPort: 8080 };
 export const SERVICE: Target = { host: API.address, port: API.port };
-const CALL_MS = 3_000;
+const CALL_MS = 10_000;
 /** A hanging process is noticed after eleven seconds. */
-const HEALED_MS = 40_000;
+const HEALED_MS = 150_000;
 
 export const POD_WISHES: readonly PodWish[] = [
   pod("web", "web", "node1"),
@@ -246,12 +246,15 @@ export class FaultStage {
 
   /**
    * Starts the next one beside the one that runs, and tells that to end once it is ready, as a DaemonSet with a surge
-   * does. Resolves then; `ended` once it has, with its last connection. Its admin endpoint is not asked afterwards.
+   * does. Resolves then, with the moment just before; `ended` once it has, with its last connection. Its admin endpoint is not asked afterwards.
    */
-  async upgradeNodeProxy(node: WorldNode, generation: number): Promise<{ ended: Promise<void> }> {
+  async upgradeNodeProxy(
+    node: WorldNode,
+    generation: number,
+  ): Promise<{ toldMs: number; ended: Promise<void> }> {
     const before = this.keeperOf(node);
     await this.#startNext(node, generation);
-    return { ended: before.stop("SIGTERM") };
+    return { toldMs: now(), ended: before.stop("SIGTERM") };
   }
 
   /** Kills the next one as soon as it serves. Resolves with the time that took, once the one before serves again. */

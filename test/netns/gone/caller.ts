@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import type { CallerMessage } from "./caller-message.ts";
 
 const PORT = 8080;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const [role = "", address = ""] = process.argv.slice(2);
 
 function tell(message: CallerMessage): void {

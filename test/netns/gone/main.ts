@@ -16,7 +16,7 @@ import type { CallerMessage } from "./caller-message.ts";
 import type { GoneOutcome } from "./outcome.ts";
 
 /** A node asks for a certificate that it was refused every 15 s at the latest. */
-const BACK_MS = 40_000;
+const BACK_MS = 150_000;
 const SHOP = { namespace: "shop", labels: {} };
 const PODS = [
   { ...SHOP, name: "web-1", serviceAccount: "web", node: "node1" },

@@ -30,9 +30,14 @@ export interface Way {
   readonly server: Place;
   /** Of the server. */
   readonly host: string;
+  /** Nobody is to reach it. */
+  readonly isUnreached?: boolean;
 }
 
-const WAIT_MS = 3_000;
+/** For what comes. */
+const WAIT_MS = 60_000;
+/** For what is not to come. */
+const ABSENCE_MS = 3_000;
 /** Nothing has moved for so long: what was written has come as far as it can. */
 const STILL_MS = 150;
 const CHUNK_BYTES = 64 << 10;
@@ -42,12 +47,14 @@ const RECEIVE_BYTES = 32 << 10;
 let nextPort = 20_000;
 
 /** What each saw until the end of the connection, as in the steps; `all` for what a `fills` wrote, whatever it was. */
-export async function play(steps: readonly Step[], { client, server, host }: Way): Promise<Told> {
+export async function play(steps: readonly Step[], way: Way): Promise<Told> {
+  const { client, server, host } = way;
+  const acceptMs = way.isUnreached ? ABSENCE_MS : WAIT_MS;
   const port = nextPort++;
   const listener = listenRaw(server, port, { receiveBytes: RECEIVE_BYTES });
   const parties = {
     client: new Application("client", { socket: connectRaw(client, host, port) }),
-    server: new Application("server", { listener }),
+    server: new Application("server", { listener, acceptMs }),
   };
   parties.client.far = parties.server;
   parties.server.far = parties.client;
@@ -72,12 +79,15 @@ export interface Told {
 interface Begun {
   readonly socket?: RawSocket;
   readonly listener?: RawListener;
+  /** So long it waits for a connection. */
+  readonly acceptMs?: number;
 }
 
 class Application {
   far: Application | undefined;
   readonly #name: Party;
   readonly #listener: RawListener | undefined;
+  readonly #acceptMs: number;
   #socket: RawSocket | undefined;
   #isConnected = false;
   #isUnreached = false;
@@ -88,10 +98,11 @@ class Application {
   #last = "";
   readonly #told: string[] = [];
 
-  constructor(name: Party, { socket, listener }: Begun) {
+  constructor(name: Party, { socket, listener, acceptMs = WAIT_MS }: Begun) {
     this.#name = name;
     this.#socket = socket;
     this.#listener = listener;
+    this.#acceptMs = acceptMs;
   }
 
   async perform(verb: string, what: string): Promise<void> {
@@ -173,7 +184,7 @@ class Application {
 
   async #accepted(): Promise<RawSocket | undefined> {
     try {
-      return await until("a connection", () => this.#listener?.accept(), WAIT_MS);
+      return await until("a connection", () => this.#listener?.accept(), this.#acceptMs);
     } catch {
       this.#isUnreached = true;
       return undefined;

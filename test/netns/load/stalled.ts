@@ -107,15 +107,24 @@ function residentOf(pid: number): Resident {
 }
 
 function kilobytes(pid: number, field: "Rss" | "Pss"): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const text = readProc(pid, "smaps_rollup");
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
 
 /** Not the keeper, whose command names both of its programs. */
 export function isTraffic(pid: number): boolean {
-  const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  const [, ...words] = readProc(pid, "cmdline").split("\0");
   const program = words.find((word) => !word.startsWith("-"));
   return program?.endsWith("/traffic-main.ts") ?? false;
+}
+
+/** "" of one that has ended since it was listed, as the short-lived programs that capture runs do. */
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 function sum(values: readonly number[]): number {

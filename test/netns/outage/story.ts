@@ -1,4 +1,4 @@
-/** The operator away twice, each time longer, with leaves that live a minute. */
+/** The operator away twice, each time longer, with leaves that live a minute and a half. */
 import { join } from "node:path";
 import { writeManifest } from "../../world/manifests.ts";
 import { adminGet, renewLeaves } from "../../world/mesh.ts";
@@ -10,9 +10,9 @@ import { type LoadOutcome, loadOutcome } from "../faults/outcome.ts";
 import { type FaultStage, SERVICE } from "../faults/stage.ts";
 import { type Place, Secrets, type SecretsFound } from "./secrets.ts";
 
-const LIFE_MS = 60_000;
+const LIFE_MS = 90_000;
 /** Left of a leaf whose time to be renewed is over, whatever is random in that: enough for the way back. */
-const LEFT_MS = 22_000;
+const LEFT_MS = 33_000;
 
 export interface OutageOutcome {
   /** Away until every leaf was to be renewed, and back in time. */
@@ -68,11 +68,11 @@ async function shortenLives(stage: FaultStage): Promise<void> {
       apiVersion: "weft.dev/v1",
       kind: "MeshConfig",
       metadata: { name: "default" },
-      spec: { certificates: { leafLifetime: "1m" } },
+      spec: { certificates: { leafLifetime: "90s" } },
     },
   ]);
   for (const node of stage.world.nodes) {
-    await until(`leaves of a minute on ${node.name}`, async () => {
+    await until(`short leaves on ${node.name}`, async () => {
       await renewLeaves(node);
       const ends = await endsOf(node);
       return ends.length > 0 && Math.max(...ends) <= Date.now() + LIFE_MS ? true : undefined;

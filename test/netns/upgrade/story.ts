@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { sized } from "../../soak.ts";
 import { countStreams } from "../../world/mesh.ts";
 import type { Failure } from "../faults/load-messages.ts";
+import type { FaultTime } from "../faults/outcome.ts";
 import { type FaultStage, now, SERVICE } from "../faults/stage.ts";
 import type { UpgradeOutcome } from "./outcome.ts";
 
@@ -18,7 +19,7 @@ export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<
   await stage.begin();
   for (const { name } of stage.world.pods) widenPorts(name);
   const streamsBefore = await countStreams(stage.world);
-  const toldMs: number[] = [];
+  const told: FaultTime[] = [];
   const ends: Promise<void>[] = [];
   const { failures, broken, ...tally } = await stage.underLoad(
     SERVICE,
@@ -26,8 +27,8 @@ export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<
       for (let roll = 1; roll <= ROLLS; roll += 1) {
         for (const node of stage.world.nodes) {
           // Never a number again: one that began in the folder of one that gave its node away would never ask for it.
-          const { ended } = await stage.upgradeNodeProxy(node, roll);
-          toldMs.push(now());
+          const { toldMs, ended } = await stage.upgradeNodeProxy(node, roll);
+          told.push({ fromMs: toldMs, untilMs: now() });
           ends.push(ended);
         }
         await stage.reached(roll * CONNECTIONS_OF_ONE);
@@ -38,10 +39,12 @@ export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<
     { perSecond: PER_SECOND, atOnce: AT_ONCE },
   );
   function isInTime({ startedMs, endedMs }: Failure): boolean {
-    return toldMs.some((atMs) => startedMs <= atMs && endedMs >= atMs + drainMs - CLOCK_MS);
+    return told.some(
+      ({ fromMs, untilMs }) => startedMs <= untilMs && endedMs >= fromMs + drainMs - CLOCK_MS,
+    );
   }
   return {
-    upgrades: toldMs.length,
+    upgrades: told.length,
     streamsOpened: (await countStreams(stage.world)) - streamsBefore,
     answered: tally.answered,
     lost: failures,
