@@ -16,7 +16,7 @@ export function cpuSeconds(roots: readonly number[]): number {
 /** Proportional set size (smaps_rollup) of the trees, MB: shared pages are divided among all who share them. */
 export function memoryMB(roots: readonly number[]): number {
   const kilobytes = descendants(roots).map((pid) => {
-    const text = readOr(`/proc/${pid}/smaps_rollup`);
+    const text = readIfThere(`/proc/${pid}/smaps_rollup`);
     return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0);
   });
   return kilobytes.reduce((sum, value) => sum + value, 0) / 1024;
@@ -48,11 +48,12 @@ export function descendants(roots: readonly number[]): number[] {
 
 /** Fields of /proc/PID/stat from the third ("state") on: the second may hold spaces. */
 function statFields(pid: number): readonly string[] | undefined {
-  const text = readOr(`/proc/${pid}/stat`);
+  const text = readIfThere(`/proc/${pid}/stat`);
   return text === "" ? undefined : text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
-function readOr(path: string): string {
+/** "" where it is gone: of a process that ended meanwhile. */
+export function readIfThere(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

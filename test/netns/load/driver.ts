@@ -11,8 +11,13 @@ const FLOOD_AT_ONCE = 64;
 const [role = "", ...rest] = process.argv.slice(2);
 let done = 0;
 let open = 0;
+const transfers = new Set<Socket>();
 
-process.on("message", () => process.send?.({ done }));
+process.on("message", () => {
+  // What is still on its way would otherwise be carried beside whoever comes next.
+  for (const socket of transfers) socket.resetAndDestroy();
+  process.send?.({ done });
+});
 process.on("disconnect", () => process.exit(0));
 
 switch (role) {
@@ -42,8 +47,10 @@ function bulk(host: string, port: number): void {
     if (open === Number(rest[2])) process.send?.("ready");
     push();
   });
+  transfers.add(socket);
+  socket.on("close", () => transfers.delete(socket));
   function push(): void {
-    while (socket.write(CHUNK)) done += CHUNK.length;
+    while (!socket.destroyed && socket.write(CHUNK)) done += CHUNK.length;
     done += CHUNK.length;
   }
   socket.on("drain", push);

@@ -1,6 +1,5 @@
 /** Connections of which one side writes as much as it is let and the other reads nothing, and what node proxies hold of it. */
-import { readFileSync } from "node:fs";
-import { descendants } from "../../bench/process-cost.ts";
+import { descendants, readIfThere } from "../../bench/process-cost.ts";
 import { until } from "../../world/until.ts";
 import {
   connectRaw,
@@ -12,8 +11,9 @@ import {
 import type { Resident, Stalled } from "./outcome.ts";
 
 const CHUNK_BYTES = 256 << 10;
-/** Nothing has moved for so long: everyone stalls. */
+/** For so long hardly anything has moved: everyone stalls. Of a thousand, the kernel lets now and then one write a little more. */
 const STILL_MS = 1_500;
+const HARDLY = 0.01;
 const AT_ONCE = 50;
 
 export interface StalledWish {
@@ -78,7 +78,7 @@ function writersOf(pairs: readonly Pair[], { writer }: StalledWish): readonly Ra
 async function fillAll(writers: readonly RawSocket[], limit: number): Promise<number> {
   const written = new Map<RawSocket, number>();
   let total = 0;
-  let lastMs = performance.now();
+  let [sinceMs, totalThen] = [performance.now(), 0];
   await until(
     "everyone to stall",
     () => {
@@ -87,9 +87,11 @@ async function fillAll(writers: readonly RawSocket[], limit: number): Promise<nu
         if (typeof put !== "number") continue;
         written.set(writer, (written.get(writer) ?? 0) + put);
         total += put;
-        lastMs = performance.now();
       }
-      return performance.now() - lastMs > STILL_MS || undefined;
+      if (performance.now() - sinceMs < STILL_MS) return undefined;
+      if (total - totalThen <= total * HARDLY) return true;
+      [sinceMs, totalThen] = [performance.now(), total];
+      return undefined;
     },
     240_000,
   );
@@ -98,33 +100,23 @@ async function fillAll(writers: readonly RawSocket[], limit: number): Promise<nu
 
 function residentOf(pid: number): Resident {
   const processes = descendants([pid]);
-  const traffic = processes.filter(isTraffic);
-  return {
-    trafficKB: sum(traffic.map((each) => kilobytes(each, "Rss"))),
-    // Pages that processes share are divided among them: all run one program.
-    allKB: sum(processes.map((each) => kilobytes(each, "Pss"))),
-  };
+  const trafficKB = sum(processes.filter(isTraffic).map((each) => kilobytes(each, "Rss")));
+  if (trafficKB === 0) throw new Error(`no traffic process under ${pid}`);
+  // Pages that processes share are divided among them: all run one program.
+  return { trafficKB, allKB: sum(processes.map((each) => kilobytes(each, "Pss"))) };
 }
 
+/** 0 of one that ended meanwhile, as what looks into a pod's namespace does. */
 function kilobytes(pid: number, field: "Rss" | "Pss"): number {
-  const text = readProc(pid, "smaps_rollup");
+  const text = readIfThere(`/proc/${pid}/smaps_rollup`);
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
 
 /** Not the keeper, whose command names both of its programs. */
 export function isTraffic(pid: number): boolean {
-  const [, ...words] = readProc(pid, "cmdline").split("\0");
+  const [, ...words] = readIfThere(`/proc/${pid}/cmdline`).split("\0");
   const program = words.find((word) => !word.startsWith("-"));
   return program?.endsWith("/traffic-main.ts") ?? false;
-}
-
-/** "" of one that has ended since it was listed, as the short-lived programs that capture runs do. */
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch {
-    return "";
-  }
 }
 
 function sum(values: readonly number[]): number {
