@@ -111,15 +111,15 @@ export function startTls(socket: Socket, attack: TlsAttack): TLSSocket {
   return tls;
 }
 
-/** An HTTP/2 connection after TLS. Reads frames; answers nothing by itself. */
+/** An HTTP/2 connection, mostly after TLS. Reads frames; answers nothing by itself. */
 export class RawHttp2 {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly frames: Frame[] = [];
   /** One for all who wait: thousands of listeners take seconds to remove. */
   readonly #closed: Promise<void>;
   #rest: Buffer = NONE;
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Socket) {
     this.#socket = socket;
     this.#closed = new Promise((resolve) => {
       if (socket.closed) resolve();
@@ -157,7 +157,18 @@ export class RawHttp2 {
 
   /** The server has said something. */
   async greeted(): Promise<void> {
-    await this.#first(({ type }) => (type === FRAME.settings ? type : undefined));
+    await this.first(({ type }) => (type === FRAME.settings ? type : undefined));
+  }
+
+  /** Everything that was sent before has been read. */
+  async ping(): Promise<void> {
+    const before = this.#pongs();
+    this.send(frame([FRAME.ping, 0, 0], Buffer.alloc(8)));
+    await this.first(() => (this.#pongs() > before ? true : undefined));
+  }
+
+  #pongs(): number {
+    return this.frames.filter(({ type, flags }) => type === FRAME.ping && flags === 1).length;
   }
 
   closed(): Promise<void> {
@@ -166,17 +177,18 @@ export class RawHttp2 {
 
   /** Status of the answer, `reset N` or `goaway N` with the error code, or `closed`. */
   async answer(stream: number): Promise<number | string> {
-    return (await this.#first((one) => meaningOf(one, stream))) ?? "closed";
+    return (await this.first((one) => meaningOf(one, stream))) ?? "closed";
   }
 
   /** The text of the first DATA on the stream; `undefined` where the connection ends without. */
   text(stream: number): Promise<string | undefined> {
-    return this.#first(({ type, stream: of, payload }) =>
+    return this.first(({ type, stream: of, payload }) =>
       type === FRAME.data && of === stream ? payload.toString() : undefined,
     );
   }
 
-  async #first<T>(read: (frame: Frame) => T | undefined): Promise<T | undefined> {
+  /** Of the frames so far and to come; `undefined` where the connection ends without. */
+  async first<T>(read: (frame: Frame) => T | undefined): Promise<T | undefined> {
     for (;;) {
       const found = this.frames.map(read).find((one) => one !== undefined);
       if (found !== undefined || this.#socket.closed) return found;

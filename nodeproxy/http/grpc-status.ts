@@ -1,0 +1,41 @@
+/**
+ * How a refusal is said to a gRPC client: which status, and in which characters.
+ *
+ * https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md and PROTOCOL-HTTP2.md.
+ */
+
+import { fieldOf } from "./http2-head.ts";
+import type { FieldLines } from "./message.ts";
+
+const UNKNOWN = 2;
+const STATUSES: Readonly<Record<number, number>> = {
+  400: 13,
+  401: 16,
+  403: 7,
+  404: 12,
+  429: 14,
+  431: 13,
+  502: 14,
+  503: 14,
+  504: 14,
+};
+
+/** "application/grpc", with a suffix as "+proto" or parameters; not gRPC-Web, which is plain HTTP. */
+export function isGrpc(fields: FieldLines): boolean {
+  return /^application\/grpc(?:$|[+;\s])/i.test(fieldOf(fields, "content-type") ?? "");
+}
+
+export function grpcStatusOf(status: number): number {
+  return STATUSES[status] ?? UNKNOWN;
+}
+
+/** "Percent-Encoded": UTF-8, where only printable ASCII without "%" stands for itself. */
+export function encodeGrpcMessage(text: string): string {
+  return text.replace(/[^ -$&-~]+/gu, (odd) =>
+    [...Buffer.from(odd)].map((octet) => `%${hex(octet)}`).join(""),
+  );
+}
+
+function hex(octet: number): string {
+  return octet.toString(16).toUpperCase().padStart(2, "0");
+}

@@ -1,0 +1,92 @@
+/**
+ * A raw socket, or a tunnel's stream, as one of Node's streams, for `node:http2` and whoever else wants one.
+ *
+ * Back-pressure both ways. Somebody may look at each chunk before it is read, and say that it is not to be.
+ */
+import { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { Side } from "../flow/side.ts";
+import type { StreamReader } from "../hbone/stream-line.ts";
+import type { SocketReader } from "../tcp/socket-reader.ts";
+
+type Written = (error?: Error | null) => void;
+/** False: this chunk and all behind it are thrown away. */
+type Look = (chunk: Buffer) => boolean;
+
+/** The side belongs to the stream from here on. What Node's own sockets read nobody looks at. */
+export function duplexOf(side: Side, look?: Look): Duplex {
+  if (!(side instanceof Socket)) return new SideDuplex(side, look);
+  side.allowHalfOpen = false;
+  return side;
+}
+
+class SideDuplex extends Duplex implements StreamReader, SocketReader {
+  readonly #side: Exclude<Side, Socket>;
+  readonly #look: Look | undefined;
+  #written: Written | undefined;
+  #isDeaf = false;
+
+  constructor(side: Exclude<Side, Socket>, look: Look | undefined) {
+    // HTTP/2 is over with either half.
+    super({ allowHalfOpen: false });
+    this.#side = side;
+    this.#look = look;
+    side.readBy(this);
+    if (side.destroyed) process.nextTick(() => this.onClose());
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#isDeaf ||= this.#look?.(chunk) === false;
+    if (this.#isDeaf) return true;
+    // The chunk is ours for the length of the call only.
+    if (!this.push(Buffer.from(chunk))) this.#side.pause();
+    return true;
+  }
+
+  onEnd(): void {
+    this.push(null);
+  }
+
+  onDrain(): void {
+    this.#writeEnded();
+  }
+
+  onClose(): void {
+    this.destroy();
+  }
+
+  override _read(): void {
+    this.#side.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, written: Written): void {
+    this.#send(chunk, written);
+  }
+
+  override _writev(pieces: { chunk: Buffer }[], written: Written): void {
+    this.#send(Buffer.concat(pieces.map(({ chunk }) => chunk)), written);
+  }
+
+  override _final(ended: Written): void {
+    this.#side.end();
+    ended();
+  }
+
+  override _destroy(error: Error | null, destroyed: Written): void {
+    // What was said last, a GOAWAY mostly, is still to be read.
+    if (!this.#side.destroyed) this.#side.resetBehindData();
+    this.#writeEnded();
+    destroyed(error);
+  }
+
+  #send(chunk: Buffer, written: Written): void {
+    if (this.#side.write(chunk)) written();
+    else this.#written = written;
+  }
+
+  #writeEnded(): void {
+    const written = this.#written;
+    this.#written = undefined;
+    written?.();
+  }
+}
