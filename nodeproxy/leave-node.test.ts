@@ -3,14 +3,12 @@ import { leaveNode } from "./leave-node.ts";
 
 jest.useFakeTimers();
 
-/** A node whose connections end when the test says so. */
+/** A node that others take over, and whose connections end, when the test says so. */
 function begin({ isAccepting }: { isAccepting: boolean }) {
-  const outlived = Promise.withResolvers<void>();
   const drained = Promise.withResolvers<void>();
-  const node = { isAccepting, stopped: false, hasLeft: false, outlived, drained };
+  const node = { isAccepting, stopped: false, hasLeft: false, drained };
   void leaveNode({
     isAccepting: () => node.isAccepting,
-    outlived: () => outlived.promise,
     drained: () => {
       node.stopped = true;
       node.isAccepting = false;
@@ -23,28 +21,25 @@ function begin({ isAccepting }: { isAccepting: boolean }) {
   return node;
 }
 
-test("leaveNode(): with nobody to follow it accepts until what was open has ended, then a second at most", async () => {
+test("leaveNode(): with nobody to follow it accepts to the end of its time, then leaves a second for what is open", async () => {
   const node = begin({ isAccepting: true });
-  await jest.advanceTimersByTimeAsync(50_000);
+  await jest.advanceTimersByTimeAsync(52_900);
   expect(node).toMatchObject({ stopped: false });
-  node.outlived.resolve();
-  await jest.advanceTimersByTimeAsync(999);
+  await jest.advanceTimersByTimeAsync(100);
   expect(node).toMatchObject({ stopped: true, hasLeft: false });
-  await jest.advanceTimersByTimeAsync(1);
+  await jest.advanceTimersByTimeAsync(1_000);
   expect(node).toMatchObject({ hasLeft: true });
 });
 
-test("leaveNode(): with nobody to follow it leaves within its time, whatever is open", async () => {
+test("leaveNode(): with nobody to follow and nothing open it is gone as soon as its time is over", async () => {
   const node = begin({ isAccepting: true });
-  await jest.advanceTimersByTimeAsync(52_999);
-  expect(node).toMatchObject({ stopped: false });
-  await jest.advanceTimersByTimeAsync(1_001);
+  node.drained.resolve();
+  await jest.advanceTimersByTimeAsync(53_000);
   expect(node).toMatchObject({ stopped: true, hasLeft: true });
 });
 
-test("leaveNode(): with nothing open it is gone at once", async () => {
-  const node = begin({ isAccepting: true });
-  node.outlived.resolve();
+test("leaveNode(): without pods it is gone once nothing is open", async () => {
+  const node = begin({ isAccepting: false });
   node.drained.resolve();
   await jest.advanceTimersByTimeAsync(0);
   expect(node).toMatchObject({ stopped: true, hasLeft: true });
@@ -63,7 +58,9 @@ test("leaveNode(): another takes over while it leaves: then it waits for every c
   const node = begin({ isAccepting: true });
   await jest.advanceTimersByTimeAsync(10_000);
   node.isAccepting = false;
-  node.outlived.resolve();
   await jest.advanceTimersByTimeAsync(300_000);
   expect(node).toMatchObject({ stopped: true, hasLeft: false });
+  node.drained.resolve();
+  await jest.advanceTimersByTimeAsync(0);
+  expect(node).toMatchObject({ hasLeft: true });
 });

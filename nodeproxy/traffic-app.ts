@@ -159,7 +159,6 @@ class TrafficApp implements Traffic {
   async leave(withinMs: number): Promise<void> {
     await leaveNode({
       isAccepting: () => Array.from(this.#pods.values()).some(({ isListening }) => isListening),
-      outlived: () => this.#connections.outlived(),
       drained: () => this.#drained(),
       withinMs,
     });

@@ -2,10 +2,8 @@
  * The operator in a cluster: informers, the CA's key in a Secret, tokens checked by TokenReview, status
  * written to the API, admission webhooks, and one leader among the replicas.
  */
-
 import { setTimeout as delay } from "node:timers/promises";
-import type { V1Pod } from "@kubernetes/client-node";
-import { KubeConfig } from "@kubernetes/client-node";
+import { KubeConfig, type V1Pod } from "@kubernetes/client-node";
 import type { Registry } from "prom-client";
 import { KubeClient } from "../core/kube/kube-api.ts";
 import type { Log } from "../core/process/log.ts";
@@ -38,6 +36,7 @@ import { createRenewal, type Renewal } from "./server-certificate.ts";
 import { KubernetesSource } from "./source/kubernetes.ts";
 import { CaEvents } from "./status/ca-events.ts";
 import { KeptLeavesWriter } from "./status/kept-leaves-writer.ts";
+import { NextNodeProxies } from "./status/next-node-proxies.ts";
 import { PodDirectory } from "./status/pod-directory.ts";
 import { PolicyStatusWriter } from "./status/policy-status-writer.ts";
 import { ReportWriter } from "./status/report-writer.ts";
@@ -49,10 +48,8 @@ const SERVICE = "weft-operator";
 const WEBHOOKS = "weft";
 /** Somebody who applies the manifests again may take the bundle or the roots away. */
 const REASSERT_MS = 30_000;
-/**
- * So long kube-proxy may go on sending here after the pod has been told to end. A webhook that refuses
- * a connection refuses the object (failurePolicy Fail), and nobody asks another replica instead.
- */
+// So long kube-proxy may go on sending here after the pod has been told to end. A webhook that refuses a connection
+// refuses the object (failurePolicy Fail), and nobody asks another replica instead.
 const LEAVE_MS = 3000;
 
 export interface KubernetesPlatformOptions {
@@ -80,6 +77,7 @@ export class KubernetesPlatform implements Platform {
   readonly #external: IntermediateSource;
   readonly #api: KubeClient;
   readonly #pods = new PodDirectory();
+  readonly #nextNodeProxies: NextNodeProxies;
   readonly #rotationWaits = new RotationWaits();
   readonly #caEvents: CaEvents;
   readonly #reports: ReportWriter;
@@ -132,6 +130,8 @@ export class KubernetesPlatform implements Platform {
     this.#election = this.#createElection();
     this.#caEvents = new CaEvents({ api, namespace, log });
     const isLeader = (): boolean => this.#election.isLeader();
+    const pods = this.#pods;
+    this.#nextNodeProxies = new NextNodeProxies({ api, namespace, isLeader, pods, log });
     this.#statuses = new PolicyStatusWriter({ api, isLeader, log });
     this.#rotations = new RotationWriter({ api, isLeader, log });
   }
@@ -152,6 +152,7 @@ export class KubernetesPlatform implements Platform {
     // What was written there does not stand any more.
     if (kind === "NodeReport" && change.kind === "delete") this.#reports.forget(metadata.name);
     const gone = this.#pods.observe(change);
+    this.#nextNodeProxies.observe(change);
     const { config, onOwnPod } = this.#options;
     if (kind === "Pod" && metadata.namespace === config.namespace) onOwnPod();
     if (gone === undefined) return;
@@ -238,6 +239,7 @@ export class KubernetesPlatform implements Platform {
     this.#renewal?.close();
     await this.#webhooks?.close();
     await Promise.all([
+      this.#nextNodeProxies.close(),
       this.#statuses.close(),
       this.#rotations.close(),
       this.#reports.close(),
@@ -258,6 +260,7 @@ export class KubernetesPlatform implements Platform {
       log,
       onElected: () => {
         this.#opening?.recomputeStatus();
+        this.#nextNodeProxies.look();
         // With the CA of this leader the bundle of the one before may be wrong: no pod starts until it is right.
         void this.#watch?.lookNow();
       },

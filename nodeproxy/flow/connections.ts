@@ -108,15 +108,6 @@ export class Connections {
     await this.#until(() => this.#open.size === 0 && this.#dialling === 0);
   }
 
-  /** Resolves once nothing is open that is open now, whatever came later. */
-  async outlived(): Promise<void> {
-    const nextId = this.#nextId;
-    await this.#until(() => {
-      const [oldest] = this.#open;
-      return oldest === undefined || oldest.id >= nextId;
-    });
-  }
-
   /** For `Flow` only. */
   ended(flow: Flow, outcome: ConnectionOutcome): void {
     this.#open.delete(flow);

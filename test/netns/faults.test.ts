@@ -107,3 +107,8 @@ test("faults: node proxies that are replaced while the operator is away go by wh
   expectHarmless(outcome.upgradedAlone);
   expect(outcome.upgradedAlone).toMatchObject({ torn: 0, broken: 0 });
 });
+
+test("faults: node proxies that are told to end before there is a next one serve until it does: none is refused or cut", () => {
+  expectHarmless(outcome.toldToEnd);
+  expect(outcome.toldToEnd).toMatchObject({ torn: 0, broken: 0 });
+});

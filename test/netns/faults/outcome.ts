@@ -18,7 +18,7 @@ export interface LoadOutcome {
   readonly forbiddenAnswered: number;
 }
 
-/** Milliseconds since the epoch. A kill has both ends at its moment. */
+/** Milliseconds since the epoch. A kill's are those just before and just after it. */
 export interface FaultTime {
   readonly fromMs: number;
   readonly untilMs: number;
@@ -52,6 +52,8 @@ export interface Outcome {
   /** Each node's twice replaced by one beside it. */
   readonly upgraded: LoadOutcome;
   readonly upgradedAlone: LoadOutcome;
+  /** Told to end before the next one was started. */
+  readonly toldToEnd: LoadOutcome;
   readonly wire: {
     readonly tlsBytes: number;
     readonly otherBytes: number;

@@ -168,23 +168,29 @@ export class FaultStage {
     await reached;
   }
 
-  /** Sends the signal and resolves with its moment, once another process has taken the place and serves. */
-  async replacePart(node: WorldNode, part: Part, signal: NodeJS.Signals): Promise<number> {
+  /** Sends the signal and resolves with its time, once another process has taken the place and serves. */
+  async replacePart(node: WorldNode, part: Part, signal: NodeJS.Signals): Promise<FaultTime> {
     return this.#replace(node, [part], signal);
   }
 
   /** SIGKILL, at once. */
-  async replaceBoth(node: WorldNode): Promise<number> {
+  async replaceBoth(node: WorldNode): Promise<FaultTime> {
     return this.#replace(node, ["control", "traffic"], "SIGKILL");
   }
 
-  async #replace(node: WorldNode, parts: readonly Part[], signal: NodeJS.Signals): Promise<number> {
+  async #replace(
+    node: WorldNode,
+    parts: readonly Part[],
+    signal: NodeJS.Signals,
+  ): Promise<FaultTime> {
     const keeper = this.keeperOf(node);
     const pids = await Promise.all(
       parts.map((part) => until(`${part} of ${node.name}`, () => pidOf(keeper, part))),
     );
-    const atMs = now();
+    const fromMs = now();
     for (const pid of pids) process.kill(pid, signal);
+    // On a busy machine a good deal later: what was accepted in between is torn, too.
+    const untilMs = now();
     await until(
       `a new ${parts.join(" and ")} of ${node.name}`,
       () => {
@@ -194,7 +200,7 @@ export class FaultStage {
       HEALED_MS,
     );
     await this.untilServing(node);
-    return atMs;
+    return { fromMs, untilMs };
   }
 
   /** What waited has been answered then, before the next fault could tear it. */
@@ -238,8 +244,8 @@ export class FaultStage {
     await exit;
   }
 
-  async startNodeProxy(node: WorldNode): Promise<void> {
-    const options = { folder: this.folder, confinement: this.#confinement };
+  async startNodeProxy(node: WorldNode, changes: Partial<Confinement> = {}): Promise<void> {
+    const options = { folder: this.folder, confinement: { ...this.#confinement, ...changes } };
     this.#nodeProxies.set(node.name, startNodeProxy(this.world, node, options));
     await this.untilServing(node);
   }
@@ -255,6 +261,13 @@ export class FaultStage {
     const before = this.keeperOf(node);
     await this.#startNext(node, generation);
     return { toldMs: now(), ended: before.stop("SIGTERM") };
+  }
+
+  /** As when its pod is deleted: who is there is told to end, then the next one is started. Resolves once that is ready. */
+  async succeedNodeProxy(node: WorldNode, generation: number): Promise<{ ended: Promise<void> }> {
+    const ended = this.keeperOf(node).stop("SIGTERM");
+    await this.#startNext(node, generation);
+    return { ended };
   }
 
   /** Kills the next one as soon as it serves. Resolves with the time that took, once the one before serves again. */

@@ -16,6 +16,8 @@ import { type Part, pidOf, rightsOf } from "./process-tree.ts";
 import { type FaultStage, now, SERVICE } from "./stage.ts";
 
 const KILLS = 4;
+/** Nobody takes over: it serves its pods to the end of that. */
+const SHORTEST_GRACE_SECONDS = "10";
 
 export async function tellFaults(stage: FaultStage): Promise<Outcome> {
   await stage.begin();
@@ -42,6 +44,7 @@ export async function tellFaults(stage: FaultStage): Promise<Outcome> {
     successorLost: await loseSuccessor(stage),
     upgraded: await upgradeNodeProxies(stage, [2, 3]),
     upgradedAlone: await upgradeWithoutOperator(stage),
+    toldToEnd: await succeedNodeProxies(stage, 5),
   };
   // Lines of open connections are written when these end.
   await stage.close();
@@ -53,7 +56,7 @@ async function killPart(stage: FaultStage, part: Part): Promise<LoadOutcome> {
   const tally = await stage.underLoad(SERVICE, async () => {
     for (let i = 0; i < KILLS; i += 1) {
       const node = stage.world.nodes[i % 2];
-      if (node) faults.push(moment(await stage.replacePart(node, part, "SIGKILL")));
+      if (node) faults.push(await stage.replacePart(node, part, "SIGKILL"));
     }
   });
   return loadOutcome(tally, faults);
@@ -65,8 +68,7 @@ async function stopTraffic(stage: FaultStage): Promise<LoadOutcome> {
   const tally = await stage.underLoad(SERVICE, async () => {
     const [node] = stage.world.nodes;
     if (!node) return;
-    const fromMs = await stage.replacePart(node, "traffic", "SIGSTOP");
-    faults.push(moment(fromMs));
+    faults.push(await stage.replacePart(node, "traffic", "SIGSTOP"));
   });
   return loadOutcome(tally, faults);
 }
@@ -125,6 +127,8 @@ async function killNodeProxy(
 
 async function stopNodeProxy(stage: FaultStage): Promise<Outcome["stopped"]> {
   const node = farNode(stage);
+  await stage.killNodeProxy(node);
+  await stage.startNodeProxy(node, { graceSeconds: SHORTEST_GRACE_SECONDS });
   const keeper = stage.keeperOf(node);
   await keeper.stop("SIGTERM");
   const rules = execFileSync("ip", ["netns", "exec", "api-2", "iptables-save"]).toString();
@@ -162,6 +166,18 @@ async function upgradeNodeProxies(
   return loadOutcome(tally, []);
 }
 
+/** Each is told to end before its next one is started, and lets nobody wait. */
+async function succeedNodeProxies(stage: FaultStage, generation: number): Promise<LoadOutcome> {
+  const ends: Promise<void>[] = [];
+  const tally = await stage.underLoad(SERVICE, async () => {
+    for (const node of stage.world.nodes) {
+      ends.push((await stage.succeedNodeProxy(node, generation)).ended);
+    }
+  });
+  await Promise.all(ends);
+  return loadOutcome(tally, []);
+}
+
 async function upgradeWithoutOperator(stage: FaultStage): Promise<LoadOutcome> {
   await stage.killOperator();
   const outcome = await upgradeNodeProxies(stage, [4]);
@@ -188,8 +204,4 @@ function farNode(stage: FaultStage): WorldNode {
   const node = stage.world.nodes[1];
   if (!node) throw new Error("the world has one node");
   return node;
-}
-
-function moment(atMs: number): FaultTime {
-  return { fromMs: atMs, untilMs: atMs };
 }

@@ -2,7 +2,7 @@
 import { sized } from "../../soak.ts";
 import type { WorldNode } from "../../world/world.ts";
 import type { Tally } from "../faults/load-messages.ts";
-import { type LoadOutcome, loadOutcome } from "../faults/outcome.ts";
+import { type FaultTime, type LoadOutcome, loadOutcome } from "../faults/outcome.ts";
 import { type FaultStage, now } from "../faults/stage.ts";
 import type { Restart, RestartOutcome } from "./outcome.ts";
 import { measureSlowness } from "./slowness.ts";
@@ -19,7 +19,8 @@ const KILLS_OF_BOTH = sized(2, 20);
 interface Kill {
   readonly node: string;
   readonly fromMs: number;
-  readonly brokenFromMs: number;
+  /** Where it ends only with the recovery: without an end. */
+  readonly broken: Pick<FaultTime, "fromMs"> & Partial<FaultTime>;
   readonly slowness: number;
 }
 
@@ -48,11 +49,11 @@ interface Measured {
   readonly load: LoadOutcome;
 }
 
-/** `kill` resolves with its moment, once the node is whole again. */
+/** `kill` resolves with its time, once the node is whole again. */
 async function measured(
   stage: FaultStage,
   kills: number,
-  kill: (node: WorldNode) => Promise<number>,
+  kill: (node: WorldNode) => Promise<FaultTime>,
 ): Promise<Measured> {
   const done: Kill[] = [];
   const tally = await stage.underLoad(
@@ -62,9 +63,10 @@ async function measured(
         const node = stage.world.nodes[i % 2];
         if (!node) continue;
         const slowness = measureSlowness();
-        const atMs = await kill(node);
+        const { fromMs, untilMs } = await kill(node);
         const slower = Math.max(slowness, measureSlowness());
-        done.push({ node: node.name, fromMs: atMs, brokenFromMs: atMs, slowness: slower });
+        const broken = { fromMs, untilMs: untilMs + DYING_MS };
+        done.push({ node: node.name, fromMs: untilMs, broken, slowness: slower });
       }
     },
     { perSecond: PER_SECOND, atOnce: PER_SECOND },
@@ -80,12 +82,12 @@ async function restartContainer(stage: FaultStage): Promise<Measured> {
       const node = stage.world.nodes[1];
       if (!node) return;
       const slowness = measureSlowness();
-      const brokenFromMs = now();
+      const broken = { fromMs: now() };
       await stage.killNodeProxy(node);
       const fromMs = now();
       await stage.startNodeProxy(node);
       const slower = Math.max(slowness, measureSlowness());
-      done.push({ node: node.name, fromMs, brokenFromMs, slowness: slower });
+      done.push({ node: node.name, fromMs, broken, slowness: slower });
     },
     { perSecond: PER_SECOND, atOnce: PER_SECOND },
   );
@@ -100,9 +102,9 @@ function judged(tally: Tally, kills: readonly Kill[]): Measured {
     if (answered.length === 0) throw new Error(`${node}: nothing was answered any more`);
     return { node, slowness, recoveredMs: answered.reduce((a, b) => Math.min(a, b)) - fromMs };
   });
-  const faults = kills.map(({ brokenFromMs, fromMs }, i) => ({
-    fromMs: brokenFromMs,
-    untilMs: fromMs + (fromMs === brokenFromMs ? DYING_MS : (restarts[i]?.recoveredMs ?? 0)),
+  const faults = kills.map(({ broken, fromMs }, i) => ({
+    fromMs: broken.fromMs,
+    untilMs: broken.untilMs ?? fromMs + (restarts[i]?.recoveredMs ?? 0),
   }));
   return { restarts, load: loadOutcome(tally, faults) };
 }
