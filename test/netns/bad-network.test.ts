@@ -1,6 +1,7 @@
 /**
- * The network between two nodes loses, doubles, delays and changes packets, its MTU shrinks, tunnels are cut: streams
- * arrive octet for octet or end with an error, and what policy forbids is never answered.
+ * The network between two nodes loses, doubles, delays and changes packets, in both directions or in one, its MTU is not
+ * what the ends believe, tunnels are cut, nodes stand still: streams arrive octet for octet or end with an error, and
+ * what policy forbids is never answered.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +21,16 @@ const STREAMS = sized(4, 16);
 const BYTES = sized(500_000, 8_000_000);
 const TEST_MS = sized(300_000, 900_000);
 const WIRE = `${PREFIX}-wire`;
-const FINE: WireFaults = { lost: 0, doubled: 0, late: 0, changed: 0 };
+const FINE: WireFaults = {
+  lost: 0,
+  doubled: 0,
+  late: 0,
+  changed: 0,
+  lostThere: 0,
+  lostBack: 0,
+};
+const REJECT_TUNNELS = "INPUT -p tcp --dport 15008 -j REJECT --reject-with tcp-reset";
+const STILL_MS = 5_000;
 /** Longer than any octet repeats at its place. */
 const PERIOD = 251;
 let mesh: TrafficMesh;
@@ -142,8 +152,15 @@ interface Outcome {
   readonly forbidden: number;
 }
 
-/** Streams both ways at once, and forbidden calls among them. `meanwhile` begins once they flow. */
-async function storm(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Outcome> {
+interface Course {
+  /** Begins once streams flow. */
+  readonly meanwhile?: () => Promise<void> | void;
+  /** Begins once every caller has come to its end. */
+  readonly afterwards?: () => Promise<void>;
+}
+
+/** Streams both ways at once, and forbidden calls among them. */
+async function storm({ meanwhile, afterwards }: Course = {}): Promise<Outcome> {
   const { a, b } = mesh.network;
   answered.length = 0;
   const before = forbidden;
@@ -153,10 +170,12 @@ async function storm(meanwhile: () => Promise<void> = () => Promise.resolve()): 
   // It may break before: that is an outcome, too.
   const begun = first && once(first, "data").catch(() => undefined);
   await Promise.race([begun, ...streams]);
-  await meanwhile();
-  const all = [...(await Promise.all(streams)), ...(await Promise.all(answered))];
+  await meanwhile?.();
+  const called = await Promise.all(streams);
   const texts = await Promise.all(denied);
   expect(texts.join("")).toBe("");
+  await afterwards?.();
+  const all = [...called, ...(await Promise.all(answered))];
   return {
     whole: all.filter(({ isWhole }) => isWhole).length,
     corrupt: all.filter(({ isCorrupt }) => isCorrupt).length,
@@ -221,11 +240,12 @@ test(
 test(
   "tunnels that are reset in the middle: streams break, none is corrupt, and new ones are whole at once",
   async () => {
-    const rule = "INPUT -p tcp --dport 15008 -j REJECT --reject-with tcp-reset";
-    const outcome = await storm(async () => {
-      iptables(`-I ${rule}`);
-      await mesh.a.nextEnded();
-      iptables(`-D ${rule}`);
+    const outcome = await storm({
+      meanwhile: async () => {
+        iptables(`-I ${REJECT_TUNNELS}`);
+        await mesh.a.nextEnded();
+        iptables(`-D ${REJECT_TUNNELS}`);
+      },
     });
     expect(outcome).toMatchObject(HARMLESS);
     expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
@@ -233,15 +253,83 @@ test(
   TEST_MS,
 );
 
+// Which way, and what notices: the PING of the caller's tunnel, or that no handshake is answered.
+test.each(["lostThere", "lostBack"] as const)(
+  "a network of which one direction is cut (%s): calls end, none is answered, and it heals",
+  async (direction) => {
+    await set({ ...FINE, [direction]: 1 });
+    let cut = 0;
+    const outcome = await storm({
+      // Whoever is called hears no end before that, where its answers are what is lost.
+      afterwards: async () => {
+        cut = (await set(FINE))[direction];
+      },
+    });
+    expect(outcome).toEqual({ ...HARMLESS, whole: 0 });
+    expect(cut).toBeGreaterThan(0);
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+test(
+  "both nodes stand still for five seconds: every stream goes on where it was",
+  async () => {
+    const outcome = await storm({
+      meanwhile: () => {
+        const untilMs = performance.now() + STILL_MS;
+        while (performance.now() < untilMs);
+      },
+    });
+    expect(outcome).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+test(
+  "an MTU that the network does not have, and nobody says so: calls end, none is answered in part, and it heals",
+  async () => {
+    // Else those go on that know the right one.
+    await endTunnels();
+    setMtu(9_000);
+    const outcome = await storm({
+      afterwards: () => {
+        setMtu(1_500);
+        return Promise.resolve();
+      },
+    });
+    expect(outcome).toEqual({ ...HARMLESS, whole: 0 });
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+/** Between the two nodes, by the next packet of each. */
+async function endTunnels(): Promise<void> {
+  const { a, b } = mesh.network;
+  iptables(`-I ${REJECT_TUNNELS}`);
+  await refused(startFromPod(a, b.v4, PORT));
+  iptables(`-D ${REJECT_TUNNELS}`);
+}
+
 test(
   "an MTU that shrinks under open streams: every one arrives octet for octet",
   async () => {
-    const outcome = await storm(() => {
-      setMtu(1_280);
-      return Promise.resolve();
-    });
+    const outcome = await storm({ meanwhile: () => setMtu(1_280) });
     setMtu(1_500);
     expect(outcome).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+test(
+  "the smallest MTU that an IPv4 network may have, 576: every stream arrives octet for octet",
+  async () => {
+    await endTunnels();
+    setMtu(576);
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+    // IPv6 has gone from the pods by now, and does not come back: nothing comes after this.
+    setMtu(1_500);
   },
   TEST_MS,
 );

@@ -32,6 +32,9 @@ export interface WireFaults {
   readonly doubled: number;
   readonly late: number;
   readonly changed: number;
+  /** Of those in one direction alone, of near to far and of far to near. */
+  readonly lostThere: number;
+  readonly lostBack: number;
 }
 
 const libc = koffi.load("libc.so.6");
@@ -45,15 +48,23 @@ const send = libc.func("int64_t send(int fd, const void *buffer, size_t length, 
 const interfaceIndex = libc.func("uint32_t if_nametoindex(const char *name)");
 
 const buffer = Buffer.alloc(256 << 10);
-let faults: WireFaults = { lost: 0, doubled: 0, late: 0, changed: 0 };
+const NOTHING: WireFaults = {
+  lost: 0,
+  doubled: 0,
+  late: 0,
+  changed: 0,
+  lostThere: 0,
+  lostBack: 0,
+};
+let faults = NOTHING;
 /** How often each was done since the faults were set. */
-let done = { lost: 0, doubled: 0, late: 0, changed: 0 };
+let done: { -readonly [Fault in keyof WireFaults]: number } = { ...NOTHING };
 let state = 4_711;
 
 process.on("message", (message: WireFaults) => {
   faults = message;
   process.send?.(done);
-  done = { lost: 0, doubled: 0, late: 0, changed: 0 };
+  done = { ...NOTHING };
 });
 process.on("disconnect", () => process.exit());
 
@@ -79,6 +90,11 @@ function carry(from: 0 | 1): void {
 }
 
 function spoil(from: 0 | 1, frame: Buffer): void {
+  const oneWay = from === 0 ? "lostThere" : "lostBack";
+  if (random() < faults[oneWay]) {
+    done[oneWay] += 1;
+    return;
+  }
   if (random() < faults.lost) {
     done.lost += 1;
     return;
