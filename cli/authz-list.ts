@@ -1,8 +1,10 @@
 /**
  * `weftctl authz list`: which policies apply to a pod, from where, in the order in which they are evaluated,
- * and the modes of its ports. Reads the objects, from the cluster or from files; changes nothing.
+ * the modes of its ports, and whose tokens it takes. Reads the objects, from the cluster or from files; changes nothing.
  */
 import type { KubeApi } from "../core/kube/kube-api.ts";
+import type { AppliedAuthentication } from "../operator/index/applied-authentications.ts";
+import type { ScopePlace } from "../operator/index/place-of-scope.ts";
 import type { AppliedMode, AppliedPolicy, PodPolicies } from "../operator/index/pod-policies.ts";
 import type { Command } from "./command.ts";
 import { print, table } from "./print.ts";
@@ -31,7 +33,8 @@ function tell(found: PodPolicies | undefined, { why, output }: Command): number 
   return found.meshed ? 0 : 1;
 }
 
-function describe({ pod, node, meshed, captured, policies, modes }: PodPolicies): string {
+function describe(found: PodPolicies): string {
+  const { pod, node, meshed, captured, policies, modes, requestAuthentications } = found;
   if (!meshed) return `pod ${pod} is not in the mesh: no policy rules it`;
   const state = captured ? "captured" : "not captured: nothing is enforced now";
   return [
@@ -40,19 +43,34 @@ function describe({ pod, node, meshed, captured, policies, modes }: PodPolicies)
       ? "no AuthorizationPolicy applies: every call is allowed that the modes let in"
       : table(["policy", "action", "from", "rules", "remarks"], policies.map(policyRow)),
     table(["port", "mode", "from", "peerauthentication"], modes.map(modeRow)),
+    requestAuthentications.length === 0
+      ? "no RequestAuthentication applies: no token is looked at"
+      : table(
+          ["requestauthentication", "from", "issuers", "remarks"],
+          requestAuthentications.map(authenticationRow),
+        ),
   ].join("\n\n");
 }
 
 function policyRow(policy: AppliedPolicy): readonly string[] {
-  const { action, dryRun, invalid, provider, from, selects, rules, ignored } = policy;
+  const { action, dryRun, invalid, provider, rules, ignored } = policy;
   const remarks = [
     ...(dryRun ? ["dry run: never decides"] : []),
     ...(invalid ? ["invalid: see its status"] : []),
     ...(provider === undefined ? [] : [`asks ${provider}`]),
     ...ignored.map(({ field, effect }) => `${field} ${effect}`),
   ];
-  const place = selects.length === 0 ? from : `${from} ${selects.join(",")}`;
-  return [policy.policy, action, place, String(rules), remarks.join("; ")];
+  return [policy.policy, action, placeText(policy), String(rules), remarks.join("; ")];
+}
+
+function placeText({ from, selects }: ScopePlace): string {
+  return selects.length === 0 ? from : `${from} ${selects.join(",")}`;
+}
+
+function authenticationRow(authentication: AppliedAuthentication): readonly string[] {
+  const { policy, invalid, issuers } = authentication;
+  const remarks = invalid ? "invalid: refuses every request, see its status" : "";
+  return [policy, placeText(authentication), issuers.join(","), remarks];
 }
 
 function modeRow({ port, mode, policy, from }: AppliedMode): readonly string[] {

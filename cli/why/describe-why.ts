@@ -4,6 +4,7 @@ import type { PolicyTrace } from "../../nodeproxy/authz/explain.ts";
 import type { PolicyRuleRef } from "../../nodeproxy/authz/verdict.ts";
 import type { Caller, JudgedOutcome, Judgement } from "../../nodeproxy/why/why-answer.ts";
 import { describeExplanation } from "./describe-explanation.ts";
+import { isTokenDenial, tokenDenialText, tokenLines } from "./describe-tokens.ts";
 import { effectOf, type ReportedTarget, type WhyReport } from "./gather-why.ts";
 import type { Paint } from "./paint.ts";
 
@@ -46,6 +47,7 @@ export function judgementLines(judgement: Judgement, paint: Paint): readonly str
     `  arrives: ${arrives === "mutual_tls" ? "by mutual TLS" : "as plaintext"}${ARRIVES[arrivesBecause]}`,
     `  mode of the port (PeerAuthentication): ${mode ?? ""}${modeText(judgement)}`,
     `  read as: ${readAs === "http" ? "HTTP" : "opaque bytes: no attribute of HTTP can be seen"}`,
+    ...tokenLines(judgement),
     ...ignored.map(
       ({ policy, rule, field, effect }) =>
         `  not enforced as written: ${policy} rule ${rule} ${field} (${effect})`,
@@ -77,7 +79,9 @@ function denialText(
   { explanation, ifProvidersPermit }: Judgement,
 ): string {
   const place = placeText(outcome);
-  switch (outcome.reason) {
+  const { reason } = outcome;
+  if (isTokenDenial(reason)) return tokenDenialText(reason);
+  switch (reason) {
     case "denied_by_policy":
       return `DENY ${place} matches`;
     case "denied_by_provider":

@@ -6,7 +6,13 @@ import { WATCHED_KINDS } from "../../operator/resources/watched-kinds.ts";
 import { listObjects } from "../mesh/cluster-objects.ts";
 
 /** Kinds of which those in the pod's and in the root namespace matter. */
-const NAMESPACED = new Set(["Pod", "Service", "AuthorizationPolicy", "PeerAuthentication"]);
+const NAMESPACED = new Set([
+  "Pod",
+  "Service",
+  "AuthorizationPolicy",
+  "PeerAuthentication",
+  "RequestAuthentication",
+]);
 const CLUSTER = new Set(["MeshConfig", "Namespace", "Node", "NodeReport"]);
 
 export async function readMeshFromCluster(

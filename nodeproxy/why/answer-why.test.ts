@@ -4,6 +4,7 @@ import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { DeniedAttempt } from "../../core/model/denied-attempt.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { MtlsMode } from "../../core/model/mtls-modes.ts";
+import type { JwtRule, RequestAuthentication } from "../../core/model/request-authentication.ts";
 import type { Workload } from "../../core/model/workload.ts";
 import { answerWhy } from "./answer-why.ts";
 import { explainDenial } from "./explain-denial.ts";
@@ -78,11 +79,26 @@ function policy(name: string, action: CompiledPolicy["action"], rules: readonly 
   return { ref: `shop/${name}`, action, ...flags, rules };
 }
 
+const RULE: JwtRule = {
+  issuer: "https://a.example",
+  audiences: [],
+  keys: { kind: "discovered" },
+  fromHeaders: [{ name: "authorization", prefix: "Bearer " }],
+  fromParams: [],
+  fromCookies: [],
+  outputPayloadToHeader: "",
+  outputClaimToHeaders: [],
+  forwardOriginalToken: false,
+  timeoutMs: 5_000,
+};
+const TAKES: RequestAuthentication = { ref: "shop/jwt", invalid: false, rules: [RULE] };
+
 interface Wish {
   readonly policies?: readonly CompiledPolicy[];
   readonly mode?: MtlsMode;
   readonly captured?: boolean;
   readonly excluded?: readonly number[];
+  readonly authentications?: readonly RequestAuthentication[];
 }
 
 /** web-1 calls; api-1 lives on this node, api-2 on another, old-1 is not in the mesh. */
@@ -91,6 +107,7 @@ function view({
   mode = "PERMISSIVE",
   captured = true,
   excluded = [],
+  authentications = [],
 }: Wish = {}): MeshView {
   const modes = { default: mode, ports: [] };
   const api = workload("api-1", "10.0.0.2", { modes, tunnel: captured });
@@ -100,6 +117,7 @@ function view({
     policies.map(({ ref }) => ref),
   );
   const exclusions = { ...NOTHING_EXCLUDED, inboundPorts: excluded };
+  const requestAuthentications = authentications.map(({ ref }) => ref);
   return {
     node: "node-a",
     workloads: [
@@ -108,7 +126,7 @@ function view({
       far,
       workload("old-1", "10.0.0.9", { tunnel: false }),
     ],
-    enrolments: new Map([[api.uid, { ...ruled, exclusions }]]),
+    enrolments: new Map([[api.uid, { ...ruled, exclusions, requestAuthentications }]]),
     services: new Map([
       [
         "shop/api",
@@ -125,6 +143,7 @@ function view({
       ],
     ]),
     policies: new Map(policies.map((each) => [each.ref, each])),
+    requestAuthentications: new Map(authentications.map((each) => [each.ref, each])),
     slices: [
       {
         namespace: "shop",
@@ -373,11 +392,30 @@ test("answerWhy(): headers and claims of a request are what HTTP policies see", 
       },
     ],
   };
-  const allow = view({ policies: [policy("team", "ALLOW", [rule])] });
+  const policies = [policy("team", "ALLOW", [rule])];
+  const allow = view({ policies, authentications: [TAKES] });
   const headers = [["x-team", "b"]] as const;
-  const request = { headers, claims: { groups: ["dev"] } };
+  const request = { headers, claims: { iss: "https://a.example", groups: ["dev"] } };
   expect(judged(allow, { asHttp: true, request }).outcome.kind).toBe("permit");
   expect(judged(allow, { asHttp: true, request: { headers } }).outcome.kind).toBe("deny");
+  const unseen = judged(view({ policies }), { asHttp: true, request });
+  expect(unseen).toMatchObject({ outcome: { reason: "not_allowed" }, token: "not_looked_at" });
+  expect(unseen).not.toHaveProperty("requestAuthentications");
+});
+
+test("answerWhy(): a token of another issuer is refused before policy, and after the mode of the port", () => {
+  const wish = { authentications: [TAKES], policies: [policy("no-web", "DENY", [from("web")])] };
+  const query = { asHttp: true, request: { headers: [], claims: { iss: "b" } } };
+  const refused = judged(view(wish), query);
+  expect(refused.outcome).toEqual({ kind: "deny", reason: "issuer_unknown" });
+  expect(refused.explanation?.outcome).toMatchObject({ reason: "denied_by_policy" });
+  const strict = view({ ...wish, mode: "STRICT" });
+  expect(judged(strict, { ...query, plaintext: true }).outcome).toMatchObject({
+    reason: "plaintext_refused",
+  });
+  expect(judged(view({ authentications: [TAKES] })).requestAuthentications).toMatchObject([
+    { policy: "shop/jwt", state: "applies" },
+  ]);
 });
 
 const DENIED: DeniedAttempt = {

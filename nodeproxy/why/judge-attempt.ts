@@ -8,6 +8,7 @@ import type { Attempt, ProviderAnswer } from "../authz/attempt.ts";
 import { decideMode } from "../authz/decide-mode.ts";
 import { listPolicies, type PolicySet } from "../authz/decider.ts";
 import { type Explanation, explain, type PolicyTrace, type RuleTrace } from "../authz/explain.ts";
+import { type JudgedToken, judgeToken } from "./judge-token.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { IgnoredAttribute, JudgedOutcome, Judgement } from "./why-answer.ts";
 
@@ -26,10 +27,12 @@ export interface JudgedAttempt {
 }
 
 export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
-  const { enrolment, attempt, arrival } = judged;
+  const { enrolment, arrival } = judged;
+  const token = judgeToken(view, enrolment, judged.attempt);
+  const { attempt } = token;
   const rulings = policiesOf(view, enrolment, attempt);
   const explanation = explain(rulings, attempt, MAX_TOLD);
-  const before = decidedBefore(enrolment, attempt);
+  const before = decidedBefore(enrolment, token);
   const outcome = before ?? explanation.outcome;
   const providers = before || !rulings ? undefined : askProviders(rulings, attempt, explanation);
   return {
@@ -37,10 +40,21 @@ export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
     ...arrival,
     mode: modeOfPort(enrolment.modes, attempt.destinationPort),
     readAs: attempt.http ? "http" : "opaque",
+    ...toldOf(token),
     outcome,
     ignored: explanation.policies.flatMap(ignoredIn),
     explanation,
     ...(providers ? { ifProvidersPermit: providers } : {}),
+  };
+}
+
+function toldOf({
+  authentications,
+  token,
+}: JudgedToken): Pick<Judgement, "requestAuthentications" | "token"> {
+  return {
+    ...(authentications.length === 0 ? {} : { requestAuthentications: authentications }),
+    ...(token === undefined ? {} : { token }),
   };
 }
 
@@ -69,13 +83,18 @@ function askable({ settings }: MeshView, { http }: Attempt): readonly string[] {
     .map(({ name }) => name);
 }
 
-function decidedBefore({ modes }: Enrolment, attempt: Attempt): JudgedOutcome | undefined {
+/** In the order of the data path: port, mode, token. */
+function decidedBefore(
+  { modes }: Enrolment,
+  { attempt, refused }: JudgedToken,
+): JudgedOutcome | undefined {
   const { destinationPort } = attempt;
   if (destinationPort >= OWN_PORTS.from && destinationPort <= OWN_PORTS.to) {
     return { kind: "deny", reason: "own_port" };
   }
   const mode = decideMode(modes, attempt);
-  return mode.kind === "deny" ? mode : undefined;
+  if (mode.kind === "deny") return mode;
+  return refused === undefined ? undefined : { kind: "deny", reason: refused };
 }
 
 function enforcementOf(

@@ -2,6 +2,7 @@
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
 import type { MeshSettings } from "../../core/model/mesh-settings.ts";
+import type { RequestAuthentication } from "../../core/model/request-authentication.ts";
 import type { Resource } from "../../core/model/resource.ts";
 import type { EndpointSlice, Service } from "../../core/model/service.ts";
 import type { Workload } from "../../core/model/workload.ts";
@@ -16,6 +17,8 @@ export interface MeshView {
   /** By `namespace/name`. */
   readonly services: ReadonlyMap<string, Service>;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  /** By `namespace/name`. */
+  readonly requestAuthentications: ReadonlyMap<string, RequestAuthentication>;
   readonly slices: readonly EndpointSlice[];
   /** Absent while nothing has been told: then everything is denied. */
   readonly settings: MeshSettings | undefined;
@@ -26,6 +29,7 @@ export function viewMesh(node: string, resources: Iterable<Resource>): MeshView 
   const enrolments = new Map<string, Enrolment>();
   const services = new Map<string, Service>();
   const policies = new Map<string, CompiledPolicy>();
+  const requestAuthentications = new Map<string, RequestAuthentication>();
   const slices: EndpointSlice[] = [];
   let settings: MeshSettings | undefined;
   for (const { name, body } of resources) {
@@ -33,10 +37,12 @@ export function viewMesh(node: string, resources: Iterable<Resource>): MeshView 
     else if (body.kind === "enrolment") enrolments.set(name, body.value);
     else if (body.kind === "service") services.set(name, body.value);
     else if (body.kind === "policy") policies.set(name, body.value);
+    else if (body.kind === "requestAuthentication") requestAuthentications.set(name, body.value);
     else if (body.kind === "endpointSlice") slices.push(body.value);
     else if (body.kind === "settings") settings = body.value;
   }
-  return { node, workloads, enrolments, services, policies, slices, settings };
+  const named = { enrolments, services, policies, requestAuthentications };
+  return { node, workloads, ...named, slices, settings };
 }
 
 /** Of two that claim one address (it was reused before the old pod was gone) the one heard of last. */

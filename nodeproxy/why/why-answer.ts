@@ -68,6 +68,10 @@ export interface Judgement {
   /** PeerAuthentication of the port; absent for a pod that is not in the mesh. */
   readonly mode?: MtlsMode;
   readonly readAs: "opaque" | "http";
+  /** What tokens the pod's requests may carry, read as HTTP; absent: nobody looks for any. */
+  readonly requestAuthentications?: readonly JudgedAuthentication[];
+  /** Of a request with a token: policies see its claims, or nobody looks for it and they do not. */
+  readonly token?: "taken" | "not_looked_at";
   /** What became of it, everything considered. */
   readonly outcome: JudgedOutcome;
   /** Attributes of policies that nobody can look at on this port; not of policies whose rules are `untold`. */
@@ -82,12 +86,24 @@ export type JudgedOutcome =
   | Extract<Outcome, { readonly kind: "permit" }>
   | {
       readonly kind: "deny";
-      readonly reason: DenyReason | "own_port";
+      readonly reason: DenyReason | TokenDenial | "own_port";
       readonly policy?: string;
       readonly rule?: number;
       /** The provider that was not asked here. */
       readonly ask?: string;
     };
+
+/** Answered 401, in the words of `jwt/refusal.ts`; the others there are told of real tokens alone. */
+export type TokenDenial = "issuer_unknown" | "authentication_missing" | "authentication_unreadable";
+
+export interface JudgedAuthentication {
+  /** `namespace/name` of the RequestAuthentication. */
+  readonly policy: string;
+  /** `unreadable`, or it has not arrived (`missing`): each request is refused. */
+  readonly state: "applies" | "unreadable" | "missing";
+  /** Whose tokens it takes, and from where: `header authorization: Bearer`, `parameter access_token`, `cookie sid`. */
+  readonly issuers: readonly { readonly issuer: string; readonly places: readonly string[] }[];
+}
 
 export interface IgnoredAttribute {
   readonly policy: string;

@@ -4,7 +4,7 @@ import { ClusterIndex } from "./cluster-index.ts";
 
 function object(kind: string, name: string, fields: object): KubeObject {
   const [namespace, own] = name.includes("/") ? name.split("/") : ["", name];
-  const isOurs = kind === "AuthorizationPolicy" || kind === "PeerAuthentication";
+  const isOurs = kind.startsWith("Authorization") || kind.endsWith("Authentication");
   const { metadata = {}, ...rest } = fields as { readonly metadata?: object };
   const parsed = parseKubeObject({
     apiVersion: isOurs ? "weft.dev/v1" : "v1",
@@ -108,6 +108,32 @@ test("podPolicies(): each port with its mode and the PeerAuthentication that say
     { port: 8080, ...nobody },
     { port: 0, ...nobody },
   ]);
+});
+
+test("podPolicies(): each RequestAuthentication with its issuers and why it applies, by name", () => {
+  const jwtRules = [{ issuer: "https://a.example" }, { issuer: "https://b.example" }];
+  const again = [...jwtRules, { issuer: "https://a.example", fromParams: ["t"] }];
+  const targetRefs = [{ kind: "Service", name: "web" }];
+  const found = policiesOf(
+    object("RequestAuthentication", "weft-system/mesh", { spec: { jwtRules: again } }),
+    object("RequestAuthentication", "shop/web", { spec: { jwtRules, targetRefs } }),
+    object("RequestAuthentication", "shop/broken", { spec: { jwtRules: [{ issuer: "" }] } }),
+    object("RequestAuthentication", "shop/none", {
+      spec: { jwtRules: [], selector: { matchLabels: { app: "web" } } },
+    }),
+    object("RequestAuthentication", "shop/x", {
+      spec: { jwtRules, selector: { matchLabels: { app: "x" } } },
+    }),
+    object("RequestAuthentication", "elsewhere/all", { spec: { jwtRules } }),
+  );
+  const issuers = ["https://a.example", "https://b.example"];
+  expect(found?.requestAuthentications).toEqual([
+    { policy: "shop/broken", from: "namespace", selects: [], invalid: true, issuers: [] },
+    { policy: "shop/none", from: "selector", selects: ["app=web"], invalid: false, issuers: [] },
+    { policy: "shop/web", from: "targetRefs", selects: ["web"], invalid: false, issuers },
+    { policy: "weft-system/mesh", from: "mesh", selects: [], invalid: false, issuers },
+  ]);
+  expect(policiesOf()?.requestAuthentications).toEqual([]);
 });
 
 test("podPolicies(): undefined for a pod that is not there", () => {

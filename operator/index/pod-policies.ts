@@ -7,8 +7,9 @@ import { compileModes, rulingPolicies } from "../compile/peer-authentication.ts"
 import { hasLabels } from "../compile/selects-workload.ts";
 import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { Pod } from "../resources/pod.ts";
-import type { WorkloadScope } from "../resources/workload-scope.ts";
+import { type AppliedAuthentication, appliedAuthentications } from "./applied-authentications.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { placeOfScope, type ScopePlace } from "./place-of-scope.ts";
 import type { HeldAuthorization } from "./policy-store.ts";
 
 export interface PodPolicies {
@@ -23,18 +24,16 @@ export interface PodPolicies {
   readonly policies: readonly AppliedPolicy[];
   /** The Services' ports of the pod and those that differ, ascending; last, with port 0, all others. */
   readonly modes: readonly AppliedMode[];
+  /** What tokens its requests may carry, where they are read as HTTP. */
+  readonly requestAuthentications: readonly AppliedAuthentication[];
 }
 
-export interface AppliedPolicy {
+export interface AppliedPolicy extends ScopePlace {
   readonly policy: string;
   readonly action: PolicyAction;
   readonly dryRun: boolean;
   readonly invalid: boolean;
   readonly provider?: string;
-  /** Why it applies to this pod. */
-  readonly from: "mesh" | "namespace" | "selector" | "targetRefs";
-  /** The labels or Services that it names. */
-  readonly selects: readonly string[];
   readonly rules: number;
   /** What is not enforced as written on a port that is opaque. */
   readonly ignored: readonly CompileNote[];
@@ -66,6 +65,7 @@ export function podPolicies(state: ClusterState, name: string): PodPolicies | un
     captured: state.reports.isCapturedNow(pod.node, pod.uid),
     policies: held.flatMap((each) => applied(each, state.rootNamespace)).toSorted(byEvaluation),
     modes: appliedModes(state, pod),
+    requestAuthentications: appliedAuthentications(state.policies, selectable, state.rootNamespace),
   };
 }
 
@@ -81,24 +81,11 @@ function applied({ compiled }: HeldAuthorization, rootNamespace: string): readon
       dryRun,
       invalid,
       ...(provider === undefined ? {} : { provider }),
-      ...placeOf(scope, isRoot),
+      ...placeOfScope(scope, isRoot),
       rules: rules.length,
       ignored: notes,
     },
   ];
-}
-
-function placeOf(scope: WorkloadScope, isRoot: boolean): Pick<AppliedPolicy, "from" | "selects"> {
-  switch (scope.kind) {
-    case "namespace":
-      return { from: isRoot ? "mesh" : "namespace", selects: [] };
-    case "labels": {
-      const selects = Object.entries(scope.labels).map(([key, value]) => `${key}=${value}`);
-      return { from: "selector", selects };
-    }
-    case "services":
-      return { from: "targetRefs", selects: scope.names };
-  }
 }
 
 function byEvaluation(a: AppliedPolicy, b: AppliedPolicy): number {

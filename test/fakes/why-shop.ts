@@ -81,6 +81,15 @@ const WHY_SHOP: readonly object[] = [
     metadata: { name: "default", namespace: "shop" },
     spec: { mtls: { mode: "STRICT" } },
   },
+  {
+    apiVersion: "weft.dev/v1",
+    kind: "RequestAuthentication",
+    metadata: { name: "staff", namespace: "shop" },
+    spec: {
+      selector: { matchLabels: { app: "api" } },
+      jwtRules: [{ issuer: "https://idp.example" }],
+    },
+  },
 ];
 
 /** By the paths of an API server, without their kinds, as lists have them. */

@@ -164,7 +164,9 @@ test("weftctl why --source: 0 where it is permitted, 1 for plaintext under STRIC
 });
 
 test("weftctl why --source --http: policies see method, path, headers and the token's claims", async () => {
-  const claims = Buffer.from(JSON.stringify({ iss: "i", sub: "s" })).toString("base64url");
+  const claims = Buffer.from(JSON.stringify({ iss: "https://idp.example", sub: "s" })).toString(
+    "base64url",
+  );
   const http = [
     "--http",
     "--method=GET",
@@ -176,7 +178,21 @@ test("weftctl why --source --http: policies see method, path, headers and the to
   expect(code).toBe(0);
   expect(shown).toMatch(/^verdict: permit\n/);
   expect(said).toContain("as if the port were read as HTTP; the token is taken for verified");
+  expect(shown).toContain("token: taken\n");
   expect(shown + said).not.toContain(claims);
+});
+
+test("weftctl why --source --http: a token of an issuer that nobody takes is refused, and said so", async () => {
+  const claims = Buffer.from(JSON.stringify({ iss: "i", sub: "s" })).toString("base64url");
+  const call = ["why", "--from=shop/web-1", "--to=shop/api-1", source()];
+  const { code, shown } = await weftctl(...call, "--http", `--jwt=e30.${claims}.x`);
+  expect(code).toBe(1);
+  expect(shown).toMatch(
+    /^DENY .*: no RequestAuthentication takes tokens of its issuer, so it is answered 401 \(issuer_unknown\)\n/,
+  );
+  expect(shown).toContain(
+    "  tokens: RequestAuthentication shop/staff takes those of https://idp.example (header authorization: Bearer, parameter access_token)\n",
+  );
 });
 
 test("weftctl authz list --source: what applies to a pod, from where, in the order of evaluation", async () => {
@@ -201,11 +217,17 @@ test("weftctl authz list --source: what applies to a pod, from where, in the ord
       { port: 8080, mode: "STRICT", policy: "shop/default", from: "namespace" },
       { port: 0, mode: "STRICT", policy: "shop/default", from: "namespace" },
     ],
+    requestAuthentications: [
+      { policy: "shop/staff", from: "selector", selects: ["app=api"], invalid: false },
+    ],
   });
   expect((await weftctl("authz", "list", "shop/nobody", source())).code).toBe(2);
   const table = await weftctl("authz", "list", "shop/api-1", source());
   expect(table.shown).toMatch(/^shop\/web-only +ALLOW +selector app=api +1$/m);
   expect(table.shown).toMatch(/^any other +STRICT +namespace +shop\/default$/m);
+  expect(table.shown).toMatch(/^shop\/staff +selector app=api +https:\/\/idp\.example$/m);
+  const web = await weftctl("authz", "list", "shop/web-1", source());
+  expect(web.shown).toContain("no RequestAuthentication applies: no token is looked at\n");
 });
 
 test("weftctl authz list: the objects of the cluster say the same as the files", async () => {
