@@ -186,6 +186,28 @@ for (const [name, objects, port, plaintext] of modeCases) {
   });
 }
 
+const SETTINGS = [undefined, "STRICT", "PERMISSIVE"] as const;
+const COMBINATIONS = SETTINGS.flatMap((mesh) =>
+  SETTINGS.flatMap((space) =>
+    SETTINGS.flatMap((pod) => SETTINGS.map((port) => ({ mesh, space, pod, port }))),
+  ),
+);
+
+test("modes: [F16] of every combination of mesh, namespace, workload and port the narrowest that is set rules", async () => {
+  for (const combination of COMBINATIONS) {
+    const { mesh, space, pod, port } = combination;
+    world.rule([
+      ...(mesh === undefined ? [] : [modes({ ...MESH, mode: mesh })]),
+      ...(space === undefined ? [] : [modes({ mode: space })]),
+      modes({ name: "w", labels: API, mode: pod ?? "UNSET", ports: { "8080": port ?? "UNSET" } }),
+    ]);
+    const ruling = port ?? pod ?? space ?? mesh;
+    const expected = ruling === "STRICT" ? "plaintext_refused" : "permit";
+    const outcome = await world.outcomeOf(from(PLAIN));
+    expect({ ...combination, outcome }).toEqual({ ...combination, outcome: expected });
+  }
+}, 120_000);
+
 test("modes: [F13] a caller on the host's network is a plaintext caller", async () => {
   const { host, mesh } = world;
   world.rule([modes({ mode: "STRICT" })]);

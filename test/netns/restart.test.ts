@@ -43,7 +43,7 @@ test("restart: both processes killed, the operator away: new connections wait fo
   expect(outcome.both.forbiddenTried).toBeGreaterThan(0);
 });
 
-test("restart: a container that is killed whole and started again while the operator is away serves and enforces", () => {
+test("restart: [G4] a container that is killed whole and started again while the operator is away serves and enforces", () => {
   const { recoveredMs, slowness } = outcome.containerKilled;
   expect(recoveredMs / slowness).toBeLessThan(CONTAINER_MS);
   expect(outcome.container).toMatchObject({ lost: [], forbiddenAnswered: 0 });
