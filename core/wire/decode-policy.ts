@@ -26,7 +26,7 @@ import { enumKeyOf, POLICY_ACTIONS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
-export interface DecodedPolicy {
+interface DecodedPolicy {
   readonly policy: CompiledPolicy;
   /** What this version could not read; not empty makes the policy invalid. */
   readonly unread: readonly string[];
@@ -54,7 +54,7 @@ export function decodePolicy(ref: string, message: wire.Policy): DecodedPolicy {
 }
 
 /** In the message or in any message within it. */
-function hasUnknownField(value: unknown): boolean {
+export function hasUnknownField(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasUnknownField);
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
   if ("$unknown" in value && Array.isArray(value.$unknown) && value.$unknown.length > 0)

@@ -1,22 +1,37 @@
-/** Compiled RequestAuthentications from protobuf; what cannot be read is a finding. */
+/**
+ * Compiled RequestAuthentications from protobuf. One that this version cannot read whole (a newer operator has said
+ * something that it does not know) is an invalid one, which fails closed.
+ */
 import {
   type JwtRule,
   type KeySource,
   MAX_INLINE_JWKS,
   type RequestAuthentication,
 } from "../model/request-authentication.ts";
-import type { Findings } from "./findings.ts";
+import { hasUnknownField } from "./decode-policy.ts";
+import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
 const MAX_TIMEOUT_MS = 600_000;
 const NO_KEYS: KeySource = { kind: "discovered" };
 
+interface DecodedAuthentication {
+  readonly authentication: RequestAuthentication;
+  /** What this version could not read; not empty makes it invalid. */
+  readonly unread: readonly string[];
+}
+
 export function decodeRequestAuthentication(
   ref: string,
-  { invalid, rules }: wire.RequestAuthentication,
-  findings: Findings,
-): RequestAuthentication {
-  return { ref, invalid, rules: rules.map((rule) => decodeRule(rule, findings)) };
+  message: wire.RequestAuthentication,
+): DecodedAuthentication {
+  const findings = new Findings();
+  const { invalid } = message;
+  const rules = message.rules.map((rule) => decodeRule(rule, findings));
+  if (hasUnknownField(message)) findings.add("a field of a newer version");
+  const unread = findings.reasons;
+  if (unread.length === 0) return { authentication: { ref, invalid, rules }, unread };
+  return { authentication: { ref, invalid: true, rules: [] }, unread };
 }
 
 function decodeRule(rule: wire.JwtRule, findings: Findings): JwtRule {

@@ -18,7 +18,7 @@ import type { Revocation } from "../model/revocation.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
 import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeCidrs } from "./cidr.ts";
-import { type DecodedPolicy, decodePolicy } from "./decode-policy.ts";
+import { decodePolicy } from "./decode-policy.ts";
 import { decodeProvider } from "./decode-provider.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
@@ -27,7 +27,7 @@ import { enumKeyOf, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
-/** `unread`: what of a policy this version could not read, so that it fails closed; absent where nothing. */
+/** `unread`: what of a policy or RequestAuthentication this version could not read, so that it fails closed; absent where nothing. */
 export type Decoded<T> =
   | { readonly kind: "decoded"; readonly value: T; readonly unread?: readonly string[] }
   | { readonly kind: "refused"; readonly reasons: readonly string[] };
@@ -41,10 +41,7 @@ export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const version = findings.name("version", resource.version);
   const { body: message } = resource;
   const unread: string[] = [];
-  const body =
-    message.case === "policy"
-      ? policyBody(decodePolicy(name, message.value), unread)
-      : decodeBody(name, message, findings);
+  const body = decodeRuling(name, message, unread) ?? decodeBody(name, message, findings);
   if (body !== undefined && resourceName(body) !== name)
     findings.add("name: not the name of its body");
   if (body === undefined || findings.reasons.length > 0) {
@@ -65,14 +62,28 @@ export function decodeRef(ref: wire.ResourceName): Decoded<ResourceRef> {
   return { kind: "decoded", value: { kind, name } };
 }
 
-function policyBody(decoded: DecodedPolicy, unread: string[]): ResourceBody {
-  unread.push(...decoded.unread);
-  return { kind: "policy", value: decoded.policy };
+/** What rules calls: of what it cannot read of these a node makes an invalid one, and refuses nothing. */
+function decodeRuling(
+  name: string,
+  message: wire.Resource["body"],
+  unread: string[],
+): ResourceBody | undefined {
+  if (message.case === "policy") {
+    const decoded = decodePolicy(name, message.value);
+    unread.push(...decoded.unread);
+    return { kind: "policy", value: decoded.policy };
+  }
+  if (message.case === "requestAuthentication") {
+    const decoded = decodeRequestAuthentication(name, message.value);
+    unread.push(...decoded.unread);
+    return { kind: "requestAuthentication", value: decoded.authentication };
+  }
+  return undefined;
 }
 
 function decodeBody(
   name: string,
-  body: Exclude<wire.Resource["body"], { readonly case: "policy" }>,
+  body: wire.Resource["body"],
   findings: Findings,
 ): ResourceBody | undefined {
   switch (body.case) {
@@ -92,10 +103,8 @@ function decodeBody(
       return { kind: "revocation", value: decodeRevocation(body.value, findings) };
     case "traffic":
       return { kind: "traffic", value: decodeTraffic(name, body.value, findings) };
-    case "requestAuthentication": {
-      const value = decodeRequestAuthentication(name, body.value, findings);
-      return { kind: "requestAuthentication", value };
-    }
+    case "policy":
+    case "requestAuthentication":
     case undefined:
       findings.add("body: of no known kind");
       return undefined;
