@@ -14,7 +14,9 @@ import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
+import { Tokens } from "./jwt/tokens.ts";
 import { leaveNode } from "./leave-node.ts";
+import { listenersOf } from "./listeners-of.ts";
 import { ServiceSlots, type Slots } from "./outbound/service-slots.ts";
 import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
@@ -54,6 +56,7 @@ class TrafficApp implements Traffic {
   readonly #issuers = new TunnelIssuers();
   readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
   readonly #judge = new Judge(this.#current);
+  readonly #tokens: Tokens;
   readonly #denials: KeptDenials;
   readonly #probes = new ProbePerformer();
   readonly #connections: Connections;
@@ -69,6 +72,7 @@ class TrafficApp implements Traffic {
     const { node, log, metrics, accessLog, shares, limits = DEFAULT_POD_LIMITS } = options;
     this.#balancers = new Balancers(this.#current, Math.random, shares?.healths);
     this.#slots = shares?.slots ?? new ServiceSlots();
+    this.#tokens = new Tokens(this.#current, log);
     this.#denials = new KeptDenials({ node, policyOf: (ref) => this.#current.policy(ref) });
     const telemetry = new ConnectionTelemetry({
       metrics,
@@ -108,6 +112,7 @@ class TrafficApp implements Traffic {
       parties,
       isGone: (uid) => this.#gone.has(uid),
       judge: this.#judge,
+      authenticate: (uid, carrier) => this.#tokens.authenticate(uid, carrier),
       contexts: this.#contexts,
       issuers: this.#issuers,
       pool: this.#pool,
@@ -166,6 +171,7 @@ class TrafficApp implements Traffic {
 
   async #drained(): Promise<void> {
     const pods = Array.from(this.#pods.values());
+    this.#connections.drainServed();
     await Promise.all(pods.map((pod) => pod.stopListening()));
     await this.#connections.drained();
   }
@@ -195,13 +201,8 @@ class TrafficApp implements Traffic {
       );
       return;
     }
-    const listeners = families.map((family, i) => ({
-      family,
-      outboundFd: listening[i * 3] ?? -1,
-      plaintextFd: listening[i * 3 + 1] ?? -1,
-      tunnelFd: listening[i * 3 + 2] ?? -1,
-    }));
     try {
+      const listeners = listenersOf(families, listening);
       this.#takePod({ uid, namespace: adoptNamespace(namespaceFd), listeners }, descriptors);
     } catch (error) {
       // What was taken over until here is closed with the descriptors.
@@ -263,21 +264,20 @@ class TrafficApp implements Traffic {
         parts.retain((ref) => this.#current.service(ref) !== undefined);
       }
     }
+    if (touched.has("requestAuthentication")) this.#tokens.retain();
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;
-    this.#judge.refresh(policiesIn(changes));
-    const ended = this.#connections.recheck(({ pod, attempt }) => {
-      const verdict = attempt && this.#judge.decide(pod, attempt).verdict;
-      return verdict?.kind === "deny" ? verdict : undefined;
-    });
+    const judge = this.#judge;
+    judge.refresh(policiesIn(changes));
+    const ended =
+      this.#connections.recheck((facts) => judge.recheck(facts)) + judge.exchanges.recheck(judge);
     if (ended > 0) this.#options.log.info({ ended }, "connections ended by a change of policy");
   }
 
   #openHandshake(ends: TunnelEnds): Promise<Handshake> {
     const parts = {
       contexts: this.#contexts,
-      openSocket: ({ sourceUid, destinationAddress }: TunnelEnds) =>
-        this.#openSocket(sourceUid, destinationAddress),
+      openSocket: (from: TunnelEnds) => this.#openSocket(from),
       waitForLeaf: (identity: string) => this.#leafWaiters.wait(identity),
       meshDomains: () => this.#trust.meshDomains,
       issuers: this.#issuers,
@@ -285,7 +285,7 @@ class TrafficApp implements Traffic {
     return openHandshake(parts, ends);
   }
 
-  #openSocket(uid: string, address: string): number {
+  #openSocket({ sourceUid: uid, destinationAddress: address }: TunnelEnds): number {
     const pod = this.#pods.get(uid);
     if (!pod) throw new Error(`pod ${uid} is not captured any more`);
     const family = address.includes(":") ? 6 : 4;

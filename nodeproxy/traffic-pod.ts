@@ -19,6 +19,8 @@ import type { GoneCaller } from "./inbound/open-tunnels.ts";
 import type { ProbePerformer } from "./inbound/perform-probe.ts";
 import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
+import type { Authentication } from "./jwt/authenticate.ts";
+import type { TokenCarrier } from "./jwt/find-tokens.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
@@ -41,6 +43,7 @@ export interface TrafficParts {
   readonly connections: Connections;
   readonly parties: Parties;
   readonly judge: Judge;
+  readonly authenticate: (uid: string, carrier: TokenCarrier) => Promise<Authentication>;
   readonly contexts: TlsContexts;
   readonly issuers: TunnelIssuers;
   readonly pool: TunnelPool;
@@ -207,11 +210,14 @@ export class TrafficPod {
   }
 
   #inbound(): InboundPod {
-    const { current, connections, judge, parties } = this.#parts;
+    const { current, connections, judge, parties, authenticate } = this.#parts;
     return {
       uid: this.uid,
       connections,
       judge,
+      exchanges: judge.exchanges,
+      authenticate: (carrier) => authenticate(this.uid, carrier),
+      trustedProxies: () => current.settings()?.trustedProxies ?? 0,
       authorizers: this.#authorizers,
       slots: this.#called,
       tunnelSlots: this.#calledByTunnels,

@@ -12,6 +12,8 @@ const [fields = "", codes = ""] = docs.split("\n## Codes\n");
 /** Where connections are refused, carried and ended; a code is a word with an underscore in quotation marks. */
 const SOURCES = [
   "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
+  "nodeproxy/http/match/*.ts",
+  "nodeproxy/jwt/refusal.ts",
   "nodeproxy/authz/verdict.ts",
   "nodeproxy/hbone/hbone-error.ts",
   "nodeproxy/balance/choice.ts",
@@ -27,9 +29,13 @@ const NO_CODES = new Set([
   "leaf_dropped",
   "metrics_request",
   "tunnel_issuers",
+  // Of RFC 6750, in an answer to a caller.
+  "invalid_token",
   "pod_closed",
   "peer_identity_unexpected",
 ]);
+
+const REQUEST = { method: "GET", path: "/", host: "api.shop", status: 403, fields: [] };
 
 function listed(part: string): readonly string[] {
   return [...part.matchAll(/^\| `(\w+)` \| \S.* \|$/gm)].map(([, name = ""]) => name);
@@ -53,7 +59,7 @@ test("docs/access-log.md: lists every field of a line, and no other", async () =
   const folder = mkdtempSync(join(tmpdir(), "weft-docs-"));
   const file = join(folder, "access.log");
   const log = createAccessLog({ file, onDropped: () => undefined });
-  log.write(DENIED_CONNECTION, DENIED_OUTCOME);
+  log.write({ ...DENIED_CONNECTION, request: REQUEST }, DENIED_OUTCOME);
   await log.close();
   const line = JSON.parse(readFileSync(file, "utf8")) as object;
   rmSync(folder, { recursive: true });

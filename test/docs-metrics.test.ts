@@ -24,6 +24,7 @@ async function exposed(): Promise<readonly string[]> {
   metrics.expose(registry, { Counter });
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
+  metrics.requested(DENIED_CONNECTION, DENIED_OUTCOME);
   exposeCaptures(registry, () => []);
   new SummedMetrics({ own: registry, added: new Registry() }, () => false);
   exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);

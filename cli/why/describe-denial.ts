@@ -26,10 +26,22 @@ export function describeDenial({ node, attempt, now, decided }: Kept, paint: Pai
     `  id ${id}, at ${new Date(timeMs).toISOString()} on node ${node}`,
     `  from ${from}, ${who}`,
     `  to pod ${workload} port ${facts.destinationPort}`,
+    ...requestLines(facts.request),
     ...(wasOpen ? ["  it was open, and a change of policy ended it"] : []),
     `  ${SINCE[decided]}`,
     ...(now ? ["", "by the policies of now:", ...judgementLines(now, paint)] : []),
   ].join("\n");
+}
+
+function requestLines(request: Kept["attempt"]["facts"]["request"]): readonly string[] {
+  if (!request) return [];
+  const { method, path, host, withheld } = request;
+  return [
+    `  ${method} ${path} of ${host === "" ? "no host" : host}`,
+    ...(withheld.length === 0
+      ? []
+      : [`  without the values of ${withheld.join(", ")}, which are not kept`]),
+  ];
 }
 
 function nowText(now: Kept["now"]): string {

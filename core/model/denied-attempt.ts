@@ -1,4 +1,4 @@
-/** One call that policy refused, or ended while it was open, as its node remembers it. No token, key or header is part of it. */
+/** One call that policy refused, or ended while it was open, as its node remembers it. No token and no key is part of it. */
 import type { SpiffeId } from "./spiffe-id.ts";
 
 export interface DeniedAttempt {
@@ -39,4 +39,18 @@ export interface DeniedFacts {
   readonly destinationPort: number;
   readonly sni?: string;
   readonly remoteIp?: string;
+  readonly request?: DeniedRequest;
+}
+
+/** A request as far as it is kept: no query, no body, and of headers that may hold a secret only their names. */
+export interface DeniedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Names in lower case, in order. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Names of headers whose values are not kept. */
+  readonly withheld: readonly string[];
+  /** Of the token that was verified; no other claim of it. */
+  readonly token?: { readonly issuer: string; readonly subject: string };
 }

@@ -16,6 +16,8 @@ export interface Enrolment {
   /** Names (`namespace/name`) of the RequestAuthentications that select the pod, sorted; absent: none. */
   readonly requestAuthentications?: readonly string[];
   readonly modes: MtlsModes;
+  /** Ports whose requests are judged one by one, ascending; absent: none. All others are opaque. */
+  readonly httpPorts?: readonly HttpPort[];
   /** What kubelet may ask over plaintext even under STRICT; the node proxy performs them itself. */
   readonly probes: readonly Probe[];
   /** Addresses of the pod's node, from which kubelet probes. They only select the probe's way, they grant nothing. */
@@ -26,6 +28,15 @@ export interface Enrolment {
   /** Zone of the pod's node; "" where it is not known. */
   readonly zone: string;
 }
+
+export interface HttpPort {
+  /** The workload's. */
+  readonly port: number;
+  /** What is spoken there, by declaration and never by what the first bytes look like; `http2`: with prior knowledge. */
+  readonly version: HttpVersion;
+}
+
+export type HttpVersion = "http1" | "http2";
 
 export type Probe =
   | {

@@ -11,6 +11,8 @@ export interface MeshSettings {
   readonly outboundPolicy: OutboundPolicy;
   /** Key sets may be fetched from loopback and link-local addresses of the node proxy; absent: they may not. */
   readonly localJwks?: boolean;
+  /** Proxies in front of workloads that are believed in X-Forwarded-For; absent: 0. */
+  readonly trustedProxies?: number;
   /** Whom CUSTOM policies may ask, by name; absent: nobody. */
   readonly authorizationProviders?: readonly AuthorizationProvider[];
 }

@@ -23,7 +23,13 @@ import { decodeProvider } from "./decode-provider.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
 import { decodeTraffic } from "./decode-traffic.ts";
-import { enumKeyOf, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
+import {
+  enumKeyOf,
+  HTTP_VERSIONS,
+  MTLS_MODES,
+  OUTBOUND_POLICIES,
+  RESOURCE_KINDS,
+} from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -34,6 +40,9 @@ export type Decoded<T> =
 
 /** A root certificate is a kilobyte or two. */
 const MAX_ROOT_BYTES = 65_536;
+
+/** More proxies than ever stood in one another's way. */
+const MAX_HOPS = 64;
 
 export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const findings = new Findings();
@@ -160,11 +169,25 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
           ),
         }),
     modes: decodeModes(enrolment.modes, findings),
+    ...decodeHttpPorts(enrolment.httpPorts, findings),
     probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
     exclusions: decodeExclusions(enrolment.exclusions, findings),
     owner: findings.text("owner", enrolment.owner),
     zone: findings.optionalName("zone", enrolment.zone),
+  };
+}
+
+function decodeHttpPorts(
+  httpPorts: readonly wire.HttpPort[],
+  findings: Findings,
+): Pick<Enrolment, "httpPorts"> {
+  if (httpPorts.length === 0) return {};
+  return {
+    httpPorts: httpPorts.map(({ port, version }) => ({
+      port: findings.port("httpPorts.port", port),
+      version: findings.member("httpPorts.version", HTTP_VERSIONS, version),
+    })),
   };
 }
 
@@ -237,6 +260,7 @@ function decodeRevocation({ node, serials }: wire.Revocation, findings: Findings
 
 function decodeSettings(settings: wire.Settings, findings: Findings) {
   const { leafLifetimeSeconds, accessLog, localJwks, authorizationProviders } = settings;
+  const trustedProxies = findings.integer("trustedProxies", settings.trustedProxies, [0, MAX_HOPS]);
   return {
     trustDomain: findings.trustDomain("trustDomain", settings.trustDomain),
     trustDomainAliases: settings.trustDomainAliases.map((alias) =>
@@ -250,6 +274,7 @@ function decodeSettings(settings: wire.Settings, findings: Findings) {
     accessLog,
     outboundPolicy: findings.member("outboundPolicy", OUTBOUND_POLICIES, settings.outboundPolicy),
     ...(localJwks ? { localJwks } : {}),
+    ...(trustedProxies > 0 ? { trustedProxies } : {}),
     ...(authorizationProviders.length === 0
       ? {}
       : {

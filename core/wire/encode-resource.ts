@@ -9,7 +9,7 @@ import { encodePolicy } from "./encode-policy.ts";
 import { encodeProvider } from "./encode-provider.ts";
 import { encodeRequestAuthentication } from "./encode-request-authentication.ts";
 import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
-import { MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
+import { HTTP_VERSIONS, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export function encodeResource(resource: Resource): wire.Resource {
@@ -91,6 +91,11 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
     policies: [...enrolment.policies],
     requestAuthentications: [...(enrolment.requestAuthentications ?? [])],
     modes: encodeModes(enrolment.modes),
+    httpPorts:
+      enrolment.httpPorts?.map(({ port, version }) => ({
+        port,
+        version: HTTP_VERSIONS[version],
+      })) ?? [],
     probes: enrolment.probes.map(encodeProbe),
     nodeAddresses: [...enrolment.nodeAddresses],
     exclusions: create(wire.CaptureExclusionsSchema, {

@@ -5,6 +5,7 @@
  * meaning here and is refused by the decoders, never guessed.
  */
 import type { PolicyAction } from "../model/authorization-policy.ts";
+import type { HttpVersion } from "../model/enrolment.ts";
 import type { OutboundPolicy } from "../model/mesh-settings.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
@@ -31,6 +32,11 @@ export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {
   STRICT: wire.MtlsMode.STRICT,
   PERMISSIVE: wire.MtlsMode.PERMISSIVE,
   DISABLE: wire.MtlsMode.DISABLE,
+};
+
+export const HTTP_VERSIONS: EnumTable<HttpVersion, wire.HttpVersion> = {
+  http1: wire.HttpVersion.HTTP1,
+  http2: wire.HttpVersion.HTTP2,
 };
 
 export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorithm> = {

@@ -3,6 +3,7 @@ import type {
   DecidingPolicy,
   DeniedAttempt,
   DeniedFacts,
+  DeniedRequest,
 } from "../../core/model/denied-attempt.ts";
 import { canonicalIp } from "../../core/model/ip.ts";
 import { isSpiffeId, type SpiffeId } from "../../core/model/spiffe-id.ts";
@@ -12,6 +13,8 @@ type Fields = Readonly<Record<string, unknown>>;
 const TEXTS = ["id", "code", "pod", "workload", "source", "sourceWorkload"] as const;
 /** Names of objects and addresses; a server name has at most 253. */
 const MAX_TEXT = 512;
+/** Of one request. */
+const MAX_HEADERS = 32;
 /** 9999-12-31: beyond it no date can be written. */
 const MAX_TIME_MS = 253_402_300_799_999;
 
@@ -43,9 +46,40 @@ function parseFacts(value: unknown): DeniedFacts | undefined {
   if (!isAddress(sourceIp) || !isAddress(destinationIp)) return undefined;
   if (!isWithin(destinationPort, 65_535)) return undefined;
   const seen = parseSeen({ sni, remoteIp });
+  const request = parseRequest(value["request"]);
   const peer = parsePeer(value["peer"]);
-  if (!seen || peer === "malformed") return undefined;
-  return { sourceIp, destinationIp, destinationPort, ...(peer ? { peer } : {}), ...seen };
+  if (!seen || peer === "malformed" || request === "malformed") return undefined;
+  const facts = { sourceIp, destinationIp, destinationPort, ...(peer ? { peer } : {}), ...seen };
+  return request ? { ...facts, request } : facts;
+}
+
+function parseRequest(value: unknown): DeniedRequest | "malformed" | undefined {
+  if (value === undefined) return undefined;
+  if (!isFields(value)) return "malformed";
+  const { method, path, host, headers, withheld } = value;
+  const token = parseToken(value["token"]);
+  const isGood = isText(method) && isText(path) && isText(host) && token !== "malformed";
+  if (!isGood || !isTexts(withheld) || !isPairs(headers)) return "malformed";
+  return { method, path, host, headers, withheld, ...(token ? { token } : {}) };
+}
+
+function parseToken(value: unknown): DeniedRequest["token"] | "malformed" {
+  if (value === undefined) return undefined;
+  if (!isFields(value)) return "malformed";
+  const { issuer, subject } = value;
+  return isText(issuer) && isText(subject) ? { issuer, subject } : "malformed";
+}
+
+function isPairs(value: unknown): value is readonly (readonly [string, string])[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= MAX_HEADERS &&
+    value.every((pair: unknown) => isTexts(pair) && pair.length === 2)
+  );
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= MAX_HEADERS && value.every(isText);
 }
 
 /** What somebody may have looked at beyond layer 4. */

@@ -2,8 +2,8 @@
  * The last calls that policy refused at this node, each under an id that its line of the access log
  * carries, so that `weftctl why ID` can tell of them.
  *
- * Bounded: the oldest make room. Keeps what was decided on and no more: no token, no header, no object
- * of the connection.
+ * Bounded: the oldest make room. Keeps what was decided on and no more: no token, no header that may hold a
+ * secret, no object of the connection.
  */
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type {
@@ -15,8 +15,9 @@ import { formatIp } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { DenyReason } from "../authz/verdict.ts";
 import type { FromTraffic, ToTraffic } from "../channel/messages.ts";
-import type { ConnectionFacts, ConnectionOutcome } from "../flow/connection-facts.ts";
+import type { ConnectionFacts, ConnectionOutcome, RequestLine } from "../flow/connection-facts.ts";
 import { createDenialIds } from "./denial-id.ts";
+import { deniedRequest } from "./denied-request.ts";
 import { policyMark } from "./policy-mark.ts";
 
 /** About 1 KB each. */
@@ -74,7 +75,7 @@ export class KeptDenials {
       workload: nameOf(facts.destination),
       source: facts.sourceAddress,
       sourceWorkload: nameOf(facts.source),
-      facts: factsOf(attempt),
+      facts: factsOf(attempt, facts.request),
     });
     return id;
   }
@@ -96,8 +97,8 @@ function nameOf({ namespace, name }: ConnectionFacts["source"]): string {
   return name === "" ? "" : `${namespace}/${name}`;
 }
 
-function factsOf(attempt: Attempt): DeniedFacts {
-  const { peer, sourceIp, destinationIp, destinationPort, sni, remoteIp } = attempt;
+function factsOf(attempt: Attempt, request: RequestLine | undefined): DeniedFacts {
+  const { peer, sourceIp, destinationIp, destinationPort, sni, remoteIp, http } = attempt;
   return {
     ...(peer ? { peer } : {}),
     sourceIp: textOf(sourceIp),
@@ -105,6 +106,7 @@ function factsOf(attempt: Attempt): DeniedFacts {
     destinationPort,
     ...(sni === undefined ? {} : { sni }),
     ...(remoteIp ? { remoteIp: textOf(remoteIp) } : {}),
+    ...(http && request ? { request: deniedRequest(http, request) } : {}),
   };
 }
 

@@ -5,10 +5,9 @@
  * unless the provider is set to fail open. What is said no to stays denied.
  */
 import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
-import type { ProviderAnswer } from "../authz/attempt.ts";
 import type { Side } from "../flow/side.ts";
 import { AuthorizerError, type CannotAsk } from "./authorizer-error.ts";
-import type { Question } from "./check-message.ts";
+import type { Question, Said } from "./check-message.ts";
 import type { GrpcCaller } from "./grpc-caller.ts";
 
 export interface AuthorizersParts {
@@ -18,12 +17,13 @@ export interface AuthorizersParts {
   open(provider: AuthorizationProvider): Promise<Side>;
 }
 
-export interface Told {
-  readonly answer: ProviderAnswer;
+export interface Told extends Said {
   /** For the log. */
   readonly said: "permitted" | "denied" | CannotAsk;
   readonly terms: string;
 }
+
+const DENIED = "RBAC: access denied";
 
 interface Known {
   readonly terms: string;
@@ -50,16 +50,30 @@ export class Authorizers {
     if (!provider) return { answer: "deny", said: "unknown", terms: "" };
     const terms = termsOf(provider);
     // No outage: it could never be asked, so it does not fail open either.
-    if (provider.protocol.kind === "http") return { answer: "deny", said: "http_only", terms };
-    const signal = AbortSignal.timeout(provider.timeoutMs);
+    if (provider.protocol.kind === "http" && !question.head) {
+      return { answer: "deny", said: "http_only", terms };
+    }
     try {
-      const caller = await this.#callerOf(provider, terms);
-      const answer = await caller.check(question, signal);
-      return { answer, said: answer === "permit" ? "permitted" : "denied", terms };
+      const given = await this.#check(provider, question, terms);
+      return { ...given, said: given.answer === "permit" ? "permitted" : "denied", terms };
     } catch (error) {
       const said = error instanceof AuthorizerError ? error.reason : "failed";
-      return { answer: provider.failOpen ? "permit" : "deny", said, terms };
+      if (provider.failOpen) return { answer: "permit", said, terms };
+      const denial = { status: provider.statusOnError, body: DENIED, fields: [] };
+      return { answer: "deny", said, terms, denial };
     }
+  }
+
+  async #check(provider: AuthorizationProvider, question: Question, terms: string): Promise<Said> {
+    const { protocol, timeoutMs } = provider;
+    const signal = AbortSignal.timeout(timeoutMs);
+    if (protocol.kind === "grpc" || !question.head) {
+      const caller = await this.#callerOf(provider, terms);
+      return caller.check(question, signal);
+    }
+    const { checkOverHttp } = await import("./http-caller.ts");
+    const open = () => this.#parts.open(provider);
+    return checkOverHttp({ open, protocol, head: question.head }, signal);
   }
 
   /** Ends what is asked now. */
@@ -89,5 +103,6 @@ export class Authorizers {
 }
 
 function termsOf({ service, port, failOpen, protocol }: AuthorizationProvider): string {
-  return `${protocol.kind} ${service} ${port} ${failOpen}`;
+  const how = protocol.kind === "http" ? JSON.stringify(protocol) : protocol.kind;
+  return `${how} ${service} ${port} ${failOpen}`;
 }

@@ -3,11 +3,10 @@
  * and left for a new one, and with it maybe another endpoint, as soon as a question over it gets no answer.
  */
 import { type ClientHttp2Session, connect } from "node:http2";
-import type { ProviderAnswer } from "../authz/attempt.ts";
 import type { Side } from "../flow/side.ts";
 import { AuthorizerError } from "./authorizer-error.ts";
 import { callUnary } from "./call-unary.ts";
-import { answerIn, checkBytes, type Question } from "./check-message.ts";
+import { answerIn, checkBytes, type Question, type Said } from "./check-message.ts";
 import { streamOf } from "./side-stream.ts";
 
 const PATH = "/envoy.service.auth.v3.Authorization/Check";
@@ -26,7 +25,7 @@ export class GrpcCaller {
   }
 
   /** Rejects with `AuthorizerError`. */
-  async check(question: Question, signal: AbortSignal): Promise<ProviderAnswer> {
+  async check(question: Question, signal: AbortSignal): Promise<Said> {
     const message = checkBytes(question);
     const known = this.#session;
     try {
@@ -45,7 +44,7 @@ export class GrpcCaller {
     this.#session = undefined;
   }
 
-  async #ask(message: Uint8Array, signal: AbortSignal): Promise<ProviderAnswer> {
+  async #ask(message: Uint8Array, signal: AbortSignal): Promise<Said> {
     const opening = this.#current();
     const session = await unlessAborted(opening, signal);
     try {

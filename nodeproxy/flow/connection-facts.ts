@@ -35,10 +35,26 @@ export interface ConnectionFacts {
   readonly lease?: Lease;
   /** Inbound only: what was decided on, and will be again when policies change. */
   readonly attempt?: Attempt;
+  /** Its requests are judged one by one; of itself only whether it may come at all. */
+  readonly isHttp?: true;
+  /** Of one request of it. */
+  readonly request?: RequestLine;
   /** Inbound only, and only where policies watched: what they made of it as it began. */
   readonly watched?: Watched;
   /** Inbound only, and only where policies had to ask: whom, in that order, before it was decided. */
   readonly asked?: readonly AskedProvider[];
+}
+
+/** One HTTP request as it was judged. */
+export interface RequestLine {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly host: string;
+  /** Of the answer; 0 where there was none. */
+  readonly status: number;
+  /** As they came: [name, value, name, value, ...]. For what is kept of denials, never for the log. */
+  readonly fields: readonly string[];
 }
 
 /** `answer`: `permitted`, `denied`, or why it could not be asked. */

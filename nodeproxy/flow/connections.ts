@@ -6,9 +6,12 @@ import type { Permit } from "../authz/decide.ts";
 import type { Denial } from "../authz/verdict.ts";
 import type { OpenConnection } from "../channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
+import { type Cut, describeOpen } from "./describe-open.ts";
 import { IdleWatch, type Watchable } from "./idle-watch.ts";
+import type { ReadLane } from "./read-lane.ts";
 import { ReadLanes } from "./read-lanes.ts";
 import { type Hearing, ResetWatch } from "./reset-watch.ts";
+import { ServedFlow, type Serving } from "./served-flow.ts";
 import { Splice, type SpliceEnd, type SpliceEnds, type SpliceOwner } from "./splice.ts";
 
 /** Told of each connection once it is carried, and once more at its end. */
@@ -16,14 +19,22 @@ export interface ConnectionObserver {
   onConnectionOpened(facts: ConnectionFacts): void;
   /** Also for connections that were never opened: refused or failed. */
   onConnectionEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void;
+  /** Of each request of a connection whose requests are judged; `facts.request` is there. */
+  onRequestEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void;
 }
+
+/** How an engine is begun: it says once that its connections are gone. */
+export type BeginServing = (parts: {
+  readonly lane: ReadLane;
+  readonly ended: () => void;
+}) => Serving;
 
 /** What was decided on an inbound attempt, asked again of every open connection. */
 export type Recheck = (facts: ConnectionFacts) => Denial | undefined;
 
 export class Connections {
   readonly #observer: ConnectionObserver;
-  readonly #open = new Set<Flow>();
+  readonly #open = new Set<OpenFlow>();
   readonly #waiting = new Set<Waiter>();
   readonly #idle = new IdleWatch();
   readonly #lanes = new ReadLanes();
@@ -55,6 +66,28 @@ export class Connections {
     this.#observer.onConnectionOpened(facts);
     flow.start(permit, { ...ends, lane: this.#lanes.enter(facts.pod) });
     if (flow.idleTimeoutMs > 0) this.#idle.add(flow);
+  }
+
+  /** Serves the connection request by request until it ends. */
+  serve(facts: ConnectionFacts, begin: BeginServing): void {
+    const flow = new ServedFlow(this.#nextId, facts, (outcome) => this.ended(flow, outcome));
+    this.#nextId += 1;
+    this.#changes += 1;
+    this.#open.add(flow);
+    this.#resets.begin();
+    this.#observer.onConnectionOpened(facts);
+    const lane = this.#lanes.enter(facts.pod);
+    flow.start(begin({ lane, ended: () => flow.end() }));
+  }
+
+  /** Of one request that came to its end, or to nothing. */
+  reportRequest(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
+    this.#observer.onRequestEnded(facts, outcome);
+  }
+
+  /** Connections that serve requests take no further ones. */
+  drainServed(): void {
+    for (const flow of this.#open) flow.drain();
   }
 
   /** The application of the other end is being reached: stopping waits for it. `dialEnded` follows `carry` or `report`. */
@@ -108,11 +141,11 @@ export class Connections {
     await this.#until(() => this.#open.size === 0 && this.#dialling === 0);
   }
 
-  /** For `Flow` only. */
-  ended(flow: Flow, outcome: ConnectionOutcome): void {
+  /** For flows only. */
+  ended(flow: OpenFlow, outcome: ConnectionOutcome): void {
     this.#open.delete(flow);
     this.#changes += 1;
-    if (flow.idleTimeoutMs > 0) this.#idle.delete(flow);
+    if (flow instanceof Flow && flow.idleTimeoutMs > 0) this.#idle.delete(flow);
     this.#lanes.leave(flow.facts.pod);
     flow.facts.lease?.end();
     this.#observer.onConnectionEnded(flow.facts, outcome);
@@ -142,13 +175,17 @@ interface Waiter {
 
 export type Refusal = Pick<ConnectionOutcome, "code" | "policy" | "rule">;
 
-interface Cut {
-  readonly reason: string;
-  readonly policy?: string;
-  readonly rule?: number;
+interface OpenFlow extends Hearing {
+  readonly id: number;
+  readonly facts: ConnectionFacts;
+  readonly idleTimeoutMs: number;
+  cut(reason: Cut): void;
+  /** In order, where it can. */
+  drain(): void;
+  describe(): OpenConnection;
 }
 
-class Flow implements SpliceOwner, Watchable, Hearing {
+class Flow implements SpliceOwner, Watchable, OpenFlow {
   readonly id: number;
   readonly facts: ConnectionFacts;
   readonly #connections: Connections;
@@ -169,6 +206,8 @@ class Flow implements SpliceOwner, Watchable, Hearing {
     this.#cut ??= reason;
     this.#splice?.cut();
   }
+
+  drain(): void {}
 
   get idleTimeoutMs(): number {
     return this.facts.idleTimeoutMs ?? 0;
@@ -203,18 +242,7 @@ class Flow implements SpliceOwner, Watchable, Hearing {
   }
 
   describe(): OpenConnection {
-    const { direction, pod, source, destination, ...rest } = this.facts;
-    return {
-      id: this.id,
-      direction,
-      workload: pod,
-      peer: (direction === "inbound" ? source : destination).identity,
-      source: rest.sourceAddress,
-      destination: rest.destinationAddress,
-      tunnelled: rest.tunnelled,
-      sinceMs: rest.sinceMs,
-      bytesSent: this.#splice?.bytesForth ?? 0,
-      bytesReceived: this.#splice?.bytesBack ?? 0,
-    };
+    const bytesSent = this.#splice?.bytesForth ?? 0;
+    return describeOpen(this, { bytesSent, bytesReceived: this.#splice?.bytesBack ?? 0 });
   }
 }

@@ -5,7 +5,7 @@
 import type { Attempt } from "../authz/attempt.ts";
 import type { Decision, Verdict } from "../authz/decide.ts";
 import { Answers } from "../ext-authz/answers.ts";
-import type { Question } from "../ext-authz/check-message.ts";
+import type { Question, SaidChanges, SaidDenial } from "../ext-authz/check-message.ts";
 import type { AskedProvider } from "../flow/connection-facts.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 
@@ -17,6 +17,10 @@ export interface Settled {
   /** With the answers. */
   readonly attempt: Attempt;
   readonly asked: readonly AskedProvider[];
+  /** To be made to a request that is permitted, in this order. */
+  readonly changes: readonly SaidChanges[];
+  /** How the last one that was asked wants its denial to look. */
+  readonly denial?: SaidDenial;
 }
 
 /** The provider that stands between the attempt and a decision. */
@@ -33,17 +37,21 @@ export async function askFirst(
   const answers = new Answers((provider) => authorizers.termsOf(provider));
   const answered = { ...attempt, answers };
   const asked: AskedProvider[] = [];
+  const changes: SaidChanges[] = [];
+  let denial: SaidDenial | undefined;
   let decision = judge.decide(uid, answered);
   let provider = openQuestion(decision.verdict);
   while (provider !== undefined && asked.length < MAX_QUESTIONS) {
     const told = await authorizers.ask(provider, question);
     answers.set(provider, told);
     asked.push({ provider, answer: told.said });
+    if (told.changes) changes.push(told.changes);
+    denial = told.denial;
     // By the policies of now.
     decision = judge.decide(uid, answered);
     provider = openQuestion(decision.verdict);
   }
-  return { decision, attempt: answered, asked };
+  return { decision, attempt: answered, asked, changes, ...(denial ? { denial } : {}) };
 }
 
 /** A provider that MeshConfig does not name denies unasked: the log says so in the same place. */

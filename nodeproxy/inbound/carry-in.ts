@@ -7,15 +7,16 @@
 import { ipBytes } from "../../core/model/ip.ts";
 import type { Attempt } from "../authz/attempt.ts";
 import type { Decision, Permit } from "../authz/decide.ts";
-import type { Denial } from "../authz/verdict.ts";
 import type { Question } from "../ext-authz/check-message.ts";
-import type { ConnectionFacts, Lease, Party, Watched } from "../flow/connection-facts.ts";
-import type { Refusal } from "../flow/connections.ts";
+import type { ConnectionFacts, Lease, Party } from "../flow/connection-facts.ts";
 import { type Side, type TcpSide, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import { dial } from "../tcp/dial.ts";
 import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
+import { refusalOf, watchedFacts } from "./decision-facts.ts";
+import { codeOf } from "./dial-code.ts";
 import type { InboundPod } from "./inbound-pod.ts";
+import { isServed, serveRequests } from "./serve-requests.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -41,6 +42,10 @@ export interface InboundCall {
 export function carryIn(call: InboundCall): void {
   const { pod } = call;
   const facts = factsOf(call);
+  if (isServed(pod.enrolment(), call.port)) {
+    serveRequests(call, { facts, question: questionOf(call, facts) });
+    return;
+  }
   const decision = pod.judge.decide(pod.uid, facts.attempt);
   const isOpen = openQuestion(decision.verdict) !== undefined;
   if (decision.verdict.kind === "deny" && !isOpen) {
@@ -100,33 +105,12 @@ function refuse(call: InboundCall, facts: ConnectionFacts, decision: Decision): 
   call.refuse("denied");
 }
 
-function watchedFacts<Facts extends ConnectionFacts>(
-  facts: Facts,
-  { observed, dryRun }: Decision,
-): Facts {
-  const isWatched = observed.length > 0 || dryRun !== undefined;
-  return isWatched ? { ...facts, watched: watchedBy(observed, dryRun) } : facts;
-}
-
-function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watched {
-  return { matches, ...(dryRun === undefined ? {} : { dryRun }) };
-}
-
 interface Leased extends ConnectionFacts {
   readonly lease: Lease;
 }
 
-interface Attempted extends ConnectionFacts {
+export interface Attempted extends ConnectionFacts {
   readonly attempt: Attempt;
-}
-
-/** A denial in the words of the log. */
-export function refusalOf({ reason: code, policy, rule }: Denial): Refusal {
-  return {
-    code,
-    ...(policy === undefined ? {} : { policy }),
-    ...(rule === undefined ? {} : { rule }),
-  };
 }
 
 /** The facts and the attempt of a call, for the decision, the recheck and the log. */
@@ -213,20 +197,5 @@ function dialPod(call: InboundCall, permit: Permit, facts: Leased): void {
     call.answer();
     pod.connections.carry(permit, { front, back }, facts);
     pod.connections.dialEnded();
-  }
-}
-
-/** Kernel's word for a failed connect, as a code of ours. */
-function codeOf(code = ""): string {
-  switch (code) {
-    case "ECONNREFUSED":
-      return "connect_refused";
-    case "ETIMEDOUT":
-      return "connect_timeout";
-    case "EMFILE":
-    case "ENFILE":
-      return "too_many_descriptors";
-    default:
-      return "connect_failed";
   }
 }

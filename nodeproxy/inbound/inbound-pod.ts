@@ -4,7 +4,10 @@ import type { Authorizers } from "../ext-authz/authorizers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
+import type { Authentication } from "../jwt/authenticate.ts";
+import type { TokenCarrier } from "../jwt/find-tokens.ts";
 import type { Judge } from "./judge.ts";
+import type { OpenExchanges } from "./open-exchanges.ts";
 
 export interface InboundPod {
   readonly uid: string;
@@ -12,6 +15,12 @@ export interface InboundPod {
   readonly judge: Judge;
   /** Asked in the pod's name. */
   readonly authorizers: Pick<Authorizers, "ask" | "termsOf">;
+  /** Requests that it serves now. */
+  readonly exchanges: OpenExchanges;
+  /** Whose request it is, by its token. Never rejects. */
+  authenticate(carrier: TokenCarrier): Promise<Authentication>;
+  /** As MeshConfig says. */
+  trustedProxies(): number;
   /** Connections that it may be called by at once. */
   readonly slots: PodSlots;
   /** Tunnels to it, from the first byte of their handshakes on. */

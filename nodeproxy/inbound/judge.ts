@@ -8,9 +8,14 @@ import type { Attempt } from "../authz/attempt.ts";
 import { type Decision, decide } from "../authz/decide.ts";
 import { decideMode } from "../authz/decide-mode.ts";
 import { createDecider, type Decider } from "../authz/decider.ts";
+import type { Denial } from "../authz/verdict.ts";
+import type { ConnectionFacts } from "../flow/connection-facts.ts";
 import type { Current } from "../state/current.ts";
+import { OpenExchanges } from "./open-exchanges.ts";
 
 export class Judge {
+  /** Requests that were judged and run still. */
+  readonly exchanges = new OpenExchanges();
   readonly #current: Current;
   readonly #deciders = new Map<string, Decider>();
 
@@ -22,6 +27,22 @@ export class Judge {
     const mode = decideMode(this.#current.enrolment(uid)?.modes, attempt);
     if (mode.kind === "deny") return { verdict: mode, observed: [] };
     return decide(this.#deciderOf(uid), attempt);
+  }
+
+  /** What forbids an open connection now. */
+  recheck({ pod, attempt, isHttp }: ConnectionFacts): Denial | undefined {
+    if (!attempt) return undefined;
+    if (isHttp) return this.admit(pod, attempt);
+    const { verdict } = this.decide(pod, attempt);
+    return verdict.kind === "deny" ? verdict : undefined;
+  }
+
+  /** Whether a connection may come at all whose requests are judged one by one. */
+  admit(uid: string, attempt: Attempt): Denial | undefined {
+    const enrolment = this.#current.enrolment(uid);
+    if (!enrolment) return { kind: "deny", reason: "policy_unknown" };
+    const mode = decideMode(enrolment.modes, attempt);
+    return mode.kind === "deny" ? mode : undefined;
   }
 
   /** Whom that policy asks; "" where it asks nobody. */

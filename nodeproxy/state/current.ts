@@ -139,6 +139,10 @@ export class Current {
     return this.#requestAuthentications.get(ref);
   }
 
+  requestAuthentications(): IterableIterator<RequestAuthentication> {
+    return this.#requestAuthentications.values();
+  }
+
   bundles(): IterableIterator<TrustBundle> {
     return this.#bundles.values();
   }

@@ -1,11 +1,16 @@
 /**
- * One JSON line for each connection, at its end, in the form of pino.
+ * One JSON line for each connection, at its end, and for each request that is judged, in the form of pino.
  *
  * Written by hand on pino's own destination: thousands of lines a second must not cost the connections
  * they tell of. Written in batches; a disk that does not keep up loses lines, counted, never memory.
  */
 import { pino } from "pino";
-import type { ConnectionFacts, ConnectionOutcome, Watched } from "../flow/connection-facts.ts";
+import type {
+  ConnectionFacts,
+  ConnectionOutcome,
+  RequestLine,
+  Watched,
+} from "../flow/connection-facts.ts";
 
 /** Each write(2) goes through libuv's pool, which costs as much as formatting dozens of lines. */
 const BATCH_BYTES = 65_536;
@@ -79,10 +84,16 @@ export function formatAccessLine(
   outcome: ConnectionOutcome,
   now: number,
 ): string {
-  const { source, destination } = facts;
+  const { source, destination, request } = facts;
   const { policy, rule, denial } = outcome;
   const decided = `${policy === undefined ? "" : `,"policy":${quoted(policy)}`}${rule === undefined ? "" : `,"rule":${rule}`}${denial === undefined ? "" : `,"denial":"${denial}"`}`;
-  return `{"level":"info","time":"${timeText(now)}","direction":"${facts.direction}","source":${quoted(facts.sourceAddress)},"sourceWorkload":${quoted(nameOf(source))},"sourceIdentity":${quoted(source.identity)},"destination":${quoted(facts.destinationAddress)},"destinationWorkload":${quoted(nameOf(destination))},"destinationIdentity":${quoted(destination.identity)},"service":${quoted(facts.service)},"upstream":${quoted(facts.upstreamAddress)},"tunnelled":${facts.tunnelled},"code":${quoted(outcome.code)}${decided}${watchedText(facts.watched)}${askedText(facts.asked)},"bytesSent":${outcome.bytesSent},"bytesReceived":${outcome.bytesReceived},"durationMs":${now - facts.sinceMs},"msg":"connection"}\n`;
+  return `{"level":"info","time":"${timeText(now)}","direction":"${facts.direction}","source":${quoted(facts.sourceAddress)},"sourceWorkload":${quoted(nameOf(source))},"sourceIdentity":${quoted(source.identity)},"destination":${quoted(facts.destinationAddress)},"destinationWorkload":${quoted(nameOf(destination))},"destinationIdentity":${quoted(destination.identity)},"service":${quoted(facts.service)},"upstream":${quoted(facts.upstreamAddress)},"tunnelled":${facts.tunnelled},"code":${quoted(outcome.code)}${requestText(request)}${decided}${watchedText(facts.watched)}${askedText(facts.asked)},"bytesSent":${outcome.bytesSent},"bytesReceived":${outcome.bytesReceived},"durationMs":${now - facts.sinceMs},"msg":"${request ? "request" : "connection"}"}\n`;
+}
+
+function requestText(request: RequestLine | undefined): string {
+  if (!request) return "";
+  const { method, path, host, status } = request;
+  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}`;
 }
 
 /** What needs no escape in JSON: printable ASCII but the quote and the backslash. */

@@ -12,6 +12,9 @@ import type { Prometheus } from "./prometheus.ts";
 /** Pairs of workloads beyond this are counted together under the name `other`. */
 const MAX_SERIES = 5000;
 
+/** Of statuses and reasons, for one pair of workloads. */
+const MAX_KINDS = 100;
+
 const LABELS = [
   "direction",
   "source_workload",
@@ -31,6 +34,8 @@ interface Series {
   received: number;
   /** By reason; reasons are codes of ours, a few dozen. */
   readonly failed: Map<string, number>;
+  /** Requests by status and reason, in one text. */
+  readonly requests: Map<string, number>;
 }
 
 export class ConnectionMetrics {
@@ -54,6 +59,7 @@ export class ConnectionMetrics {
       });
     }
     this.#registerFailed(registry, prometheus);
+    this.#registerRequests(registry, prometheus);
     const dropped: Counter = new prometheus.Counter({
       name: "weft_access_log_dropped_total",
       help: "Access log lines lost because the file did not take them",
@@ -84,6 +90,18 @@ export class ConnectionMetrics {
     this.#policies.watched(facts, facts.watched, isDenied ? "deny" : "permit");
   }
 
+  requested(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
+    const { requests } = this.#of(facts);
+    const key = `${facts.request?.status ?? 0} ${outcome.code}`;
+    // Statuses are the application's to choose.
+    const counted = requests.size < MAX_KINDS || requests.has(key) ? key : "other other";
+    requests.set(counted, (requests.get(counted) ?? 0) + 1);
+    if (outcome.policy !== undefined) this.#policies.denied(outcome.policy, outcome.rule);
+    if (!facts.watched) return;
+    const isDenied = outcome.policy !== undefined || outcome.code === "not_allowed";
+    this.#policies.watched(facts, facts.watched, isDenied ? "deny" : "permit");
+  }
+
   accessLineDropped(): void {
     this.#dropped += 1;
   }
@@ -98,6 +116,24 @@ export class ConnectionMetrics {
         counter.reset();
         for (const { labels, failed } of this.#series.values()) {
           for (const [reason, count] of failed) counter.inc({ ...labels, reason }, count);
+        }
+      },
+    });
+  }
+
+  #registerRequests(registry: Registry, prometheus: Prometheus): void {
+    const counter = new prometheus.Counter({
+      name: "weft_http_requests_total",
+      help: "Requests that were judged, by the status of their answer and by the reason of what went wrong",
+      labelNames: [...LABELS, "status", "reason"],
+      registers: [registry],
+      collect: () => {
+        counter.reset();
+        for (const { labels, requests } of this.#series.values()) {
+          for (const [key, count] of requests) {
+            const [status = "", reason = ""] = key.split(" ");
+            counter.inc({ ...labels, status, reason }, count);
+          }
         }
       },
     });
@@ -128,7 +164,8 @@ export class ConnectionMetrics {
   }
 
   #add(key: string, labels: Labels): Series {
-    const series = { labels, opened: 0, closed: 0, sent: 0, received: 0, failed: new Map() };
+    const none = { opened: 0, closed: 0, sent: 0, received: 0 };
+    const series = { labels, ...none, failed: new Map(), requests: new Map() };
     this.#series.set(key, series);
     return series;
   }

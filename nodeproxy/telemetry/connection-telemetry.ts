@@ -29,8 +29,18 @@ export class ConnectionTelemetry implements ConnectionObserver {
   }
 
   onConnectionEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
-    const { metrics, accessLog, isLogged, denials } = this.#parts;
+    const { metrics } = this.#parts;
     metrics.ended(facts, outcome);
+    this.#log(facts, outcome);
+  }
+
+  onRequestEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
+    this.#parts.metrics.requested(facts, outcome);
+    this.#log(facts, outcome);
+  }
+
+  #log(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
+    const { accessLog, isLogged, denials } = this.#parts;
     if (!isLogged()) return;
     const denial = outcome.code === "" ? undefined : denials.note(facts, outcome);
     accessLog.write(facts, denial === undefined ? outcome : { ...outcome, denial });

@@ -48,7 +48,8 @@ function judgeTarget(view: MeshView, target: Target, call: Call): JudgedTarget {
   const enrolment = view.enrolments.get(target.uid);
   const arrival = arrivalOf(view, target, call);
   if (!enrolment) return { ...target, judgement: judgeOutside(arrival) };
-  const attempt = attemptOf(target, arrival, call);
+  const isHttp = enrolment.httpPorts?.some(({ port }) => port === target.port) === true;
+  const attempt = attemptOf(target, arrival, { ...call, isHttp });
   return { ...target, judgement: judgeAttempt(view, { enrolment, attempt, arrival }) };
 }
 
@@ -70,7 +71,11 @@ function plaintext(arrivesBecause: Arrival["arrivesBecause"]): Arrival {
   return { arrives: "plaintext", arrivesBecause };
 }
 
-function attemptOf(target: Target, { arrives }: Arrival, { caller, query }: Call): Attempt {
+function attemptOf(
+  target: Target,
+  { arrives }: Arrival,
+  { caller, query, isHttp }: Call & { readonly isHttp: boolean },
+): Attempt {
   const { identity } = caller;
   const destinationIp = ipBytes(target.address) ?? [];
   // Where the address is not known, the unspecified one of the family stands for it.
@@ -81,7 +86,7 @@ function attemptOf(target: Target, { arrives }: Arrival, { caller, query }: Call
     sourceIp,
     destinationIp,
     destinationPort,
-    ...(query.asHttp ? { http: httpFacts(target, query), remoteIp: sourceIp } : {}),
+    ...(query.asHttp || isHttp ? { http: httpFacts(target, query), remoteIp: sourceIp } : {}),
   };
 }
 

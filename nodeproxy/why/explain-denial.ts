@@ -1,8 +1,8 @@
 /** What do the policies of now make of a call that was denied, and has the policy changed that decided then? Pure. */
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
-import type { DeniedAttempt, DeniedFacts } from "../../core/model/denied-attempt.ts";
+import type { DeniedAttempt, DeniedFacts, DeniedRequest } from "../../core/model/denied-attempt.ts";
 import { ipBytes } from "../../core/model/ip.ts";
-import type { Attempt } from "../authz/attempt.ts";
+import type { Attempt, HttpFacts } from "../authz/attempt.ts";
 import { type Arrival, judgeAttempt } from "./judge-attempt.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { type DenialAnswer, FORMAT } from "./why-answer.ts";
@@ -48,7 +48,7 @@ function sinceThen(
 }
 
 function attemptOf(facts: DeniedFacts): Attempt {
-  const { peer, sourceIp, destinationIp, destinationPort, sni, remoteIp } = facts;
+  const { peer, sourceIp, destinationIp, destinationPort, sni, remoteIp, request } = facts;
   return {
     ...(peer ? { peer } : {}),
     sourceIp: ipBytes(sourceIp) ?? [],
@@ -56,5 +56,14 @@ function attemptOf(facts: DeniedFacts): Attempt {
     destinationPort,
     ...(sni === undefined ? {} : { sni }),
     ...(remoteIp === undefined ? {} : { remoteIp: ipBytes(remoteIp) ?? [] }),
+    ...(request ? { http: httpOf(request) } : {}),
   };
+}
+
+/** As far as it was kept. */
+function httpOf({ method, path, host, headers, token }: DeniedRequest): HttpFacts {
+  const lines = new Map<string, readonly string[]>([["host", [host]]]);
+  for (const [name, value] of headers) lines.set(name, [...(lines.get(name) ?? []), value]);
+  const claims = token ? { claims: { iss: token.issuer, sub: token.subject } } : {};
+  return { method, path, host, headers: lines, ...claims };
 }

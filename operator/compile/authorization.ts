@@ -16,6 +16,7 @@ import type {
 import type { PolicyMetadata } from "../resources/policy-metadata.ts";
 import type { PolicyRule } from "../resources/policy-rule.ts";
 import type { WorkloadScope } from "../resources/workload-scope.ts";
+import { type HttpAsk, httpAskOf, namedPorts } from "./http-ports.ts";
 
 export interface CompiledAuthorization {
   readonly policy: CompiledPolicy;
@@ -23,11 +24,14 @@ export interface CompiledAuthorization {
   /** For `selectsWorkload()`. */
   readonly scope: WorkloadScope;
   readonly notes: readonly CompileNote[];
+  readonly http: HttpAsk;
 }
 
 /** What happened to a field that is not enforced as written, for the status condition Accepted. */
 export interface CompileNote {
   readonly field: string;
+  /** Of the rule, where it holds for these ports alone. */
+  readonly ports?: readonly number[];
   readonly effect: "rule_dropped" | "attribute_erased" | "provider_unknown" | "provider_http_only";
 }
 
@@ -39,13 +43,17 @@ export function compileAuthorization(
   if (!parsed.present) return undefined;
   const { metadata, action, dryRun, scope } = parsed.present;
   const policy = { ref: refOf(metadata), action, dryRun, invalid: true, rules: [] };
-  return { policy, metadata, scope, notes: [] };
+  return { policy, metadata, scope, notes: [], http: httpAskOf(policy) };
 }
 
 function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
   const { metadata, action, dryRun, provider, scope } = value;
   const effect = action === "ALLOW" ? "rule_dropped" : "attribute_erased";
-  const unseen = value.rules.flatMap((rule, i) => layer7Places(rule, `spec.rules[${i}]`));
+  const unseen = value.rules.flatMap((rule, index) => {
+    const ports = namedPorts({ index, ...rule });
+    const only = ports.length === 0 ? {} : { ports };
+    return layer7Places(rule, `spec.rules[${index}]`).map((field) => ({ field, ...only }));
+  });
   const policy: CompiledPolicy = {
     ref: refOf(metadata),
     action,
@@ -54,8 +62,8 @@ function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
     ...(action === "CUSTOM" ? { provider } : {}),
     rules: value.rules.map((rule, index) => ({ index, ...rule })),
   };
-  const notes = unseen.map((field) => ({ field, effect }) as const);
-  return { policy, metadata, scope, notes };
+  const notes = unseen.map((place) => ({ ...place, effect }) as const);
+  return { policy, metadata, scope, notes, http: httpAskOf(policy) };
 }
 
 /** What there is to know of a CUSTOM policy as long as MeshConfig names these providers. */

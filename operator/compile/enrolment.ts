@@ -1,5 +1,5 @@
 /** Is a pod in the mesh, and what must its node do for it? */
-import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { Enrolment, HttpPort } from "../../core/model/enrolment.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { Namespace } from "../resources/namespace.ts";
 import type { Pod } from "../resources/pod.ts";
@@ -19,6 +19,8 @@ export interface EnrolmentFacts {
   readonly policies: readonly string[];
   /** `namespace/name` of the RequestAuthentications that select the pod, in any order. */
   readonly requestAuthentications: readonly string[];
+  /** Ascending. */
+  readonly httpPorts: readonly HttpPort[];
   readonly nodeAddresses: readonly string[];
   readonly zone: string;
   /** Of the cluster's DNS, where that is outside the mesh. */
@@ -42,6 +44,7 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
       ? {}
       : { requestAuthentications: facts.requestAuthentications.toSorted() }),
     modes: facts.modes,
+    ...(facts.httpPorts.length === 0 ? {} : { httpPorts: facts.httpPorts }),
     probes,
     nodeAddresses: facts.nodeAddresses,
     exclusions,

@@ -3,6 +3,6 @@ import type { Service } from "../../core/model/service.ts";
 import type { Service as ServiceResource } from "../resources/service.ts";
 
 export function compileService(service: ServiceResource): Service {
-  const { selector: _selector, targets: _targets, ...rest } = service;
+  const { selector: _selector, targets: _targets, declared: _declared, ...rest } = service;
   return rest;
 }

@@ -7,7 +7,6 @@
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { compileEnrolment, isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
-import { hasLabels, type SelectableWorkload } from "../compile/selects-workload.ts";
 import { compileService } from "../compile/service.ts";
 import { compileWorkload } from "../compile/workload.ts";
 import { parseEndpointSlice } from "../resources/endpoint-slice.ts";
@@ -19,6 +18,7 @@ import { type Pod, parsePod } from "../resources/pod.ts";
 import { parseService, type Service } from "../resources/service.ts";
 import { ClusterDns } from "./cluster-dns.ts";
 import { Federation } from "./federation.ts";
+import { declarationsOf } from "./http-of-pod.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
@@ -27,6 +27,7 @@ import { publishRequestAuthentication } from "./publish-request-authentication.t
 import { publishTraffic } from "./publish-traffic.ts";
 import { ReportStore } from "./report-store.ts";
 import { Revocations } from "./revocations.ts";
+import { rulingOf, selectable } from "./ruling-of-pod.ts";
 
 /** Why an object is as if it were not there; [] where it is understood or not ours. */
 type Reasons = readonly string[];
@@ -113,7 +114,7 @@ export class ClusterState {
   }
 
   #isSelected(held: HeldAuthorization | undefined, pod: Pod): boolean {
-    return this.policies.isSelected(held, this.selectable(pod));
+    return this.policies.isSelected(held, selectable(this, pod));
   }
 
   #setPod(object: KubeObject, isThere: boolean): Reasons {
@@ -168,6 +169,7 @@ export class ClusterState {
     const { namespace, name } = object.metadata;
     const service = isThere ? parseService(object) : undefined;
     const ref = `${namespace}/${name}`;
+    const before = this.services.get(object.metadata);
     if (service) {
       const body = { kind: "service", value: compileService(service) } as const;
       this.services.put(service, service);
@@ -177,7 +179,11 @@ export class ClusterState {
       this.tables.global.drop({ kind: "service", name: ref });
     }
     if (this.#dns.set(object, service)) this.#mark(this.pods.all());
-    if (this.policies.hasServiceScopes(namespace)) this.#mark(this.pods.inNamespace(namespace));
+    const isOther = declarationsOf(before) !== declarationsOf(service);
+    const asks = isOther && this.policies.asksForHttp(namespace);
+    if (asks || this.policies.hasServiceScopes(namespace)) {
+      this.#mark(this.pods.inNamespace(namespace));
+    }
     return [];
   }
 
@@ -202,7 +208,13 @@ export class ClusterState {
       const value = now.compiled.policy;
       this.tables.putPolicy(createResource(value.ref, { kind: "policy", value }));
     } else if (before?.compiled) this.tables.dropPolicy(before.compiled.policy.ref);
-    this.#mark(pods.filter((pod) => were.has(pod) !== this.#isSelected(now, pod)));
+    const isHttp = before?.compiled?.http.asks || now?.compiled?.http.asks;
+    this.#mark(
+      pods.filter((pod) => {
+        const is = this.#isSelected(now, pod);
+        return were.has(pod) !== is || (isHttp && is);
+      }),
+    );
     return [];
   }
 
@@ -258,8 +270,7 @@ export class ClusterState {
     const enrolment = compileEnrolment(pod, {
       namespace,
       modes,
-      policies: isMeshed(pod, namespace) ? this.policies.policiesOf(this.selectable(pod)) : [],
-      requestAuthentications: this.policies.requestAuthenticationsOf(this.selectable(pod)),
+      ...rulingOf(this, pod, namespace),
       nodeAddresses: this.nodes.get(pod.node)?.addresses ?? [],
       zone: this.nodes.get(pod.node)?.zone ?? "",
       dnsAddresses: this.#dns.addresses((name) => this.namespaces.get(name)?.enabled === true),
@@ -278,16 +289,6 @@ export class ClusterState {
   #retract(pod: Pod): void {
     this.tables.global.drop({ kind: "workload", name: pod.uid });
     this.tables.dropEnrolment(pod.node, pod.uid);
-  }
-
-  selectable({ namespace, labels }: Pod): SelectableWorkload {
-    const services = this.policies.hasServiceScopes(namespace)
-      ? this.services
-          .inNamespace(namespace)
-          .filter(({ selector }) => selector && hasLabels(labels, selector))
-          .map(({ name }) => name)
-      : [];
-    return { namespace, labels, services };
   }
 }
 

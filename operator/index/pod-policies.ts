@@ -1,5 +1,6 @@
 /** Which policies rule one pod, from where, and in which order are they evaluated? For `weftctl authz list`; decides nothing. */
 import type { PolicyAction } from "../../core/model/authorization-policy.ts";
+import type { HttpPort } from "../../core/model/enrolment.ts";
 import { type MtlsMode, modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { CompileNote } from "../compile/authorization.ts";
 import { isMeshed } from "../compile/enrolment.ts";
@@ -9,8 +10,10 @@ import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { Pod } from "../resources/pod.ts";
 import { type AppliedAuthentication, appliedAuthentications } from "./applied-authentications.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { notesWhere, portsIn } from "./http-of-pod.ts";
 import { placeOfScope, type ScopePlace } from "./place-of-scope.ts";
 import type { HeldAuthorization } from "./policy-store.ts";
+import { selectable } from "./ruling-of-pod.ts";
 
 export interface PodPolicies {
   /** `namespace/name`. */
@@ -53,23 +56,30 @@ const ORDER: readonly PolicyAction[] = ["CUSTOM", "DENY", "ALLOW", "AUDIT"];
 export function podPolicies(state: ClusterState, name: string): PodPolicies | undefined {
   const pod = state.pods.get(name);
   if (!pod) return undefined;
-  const selectable = state.selectable(pod);
+  const workload = selectable(state, pod);
+  const http = portsIn(state.tables.findEnrolment(pod.node, pod.uid));
   const held = state.policies.authorizations
     .reaching(pod.namespace, state.rootNamespace)
-    .filter((each) => state.policies.isSelected(each, selectable));
+    .filter((each) => state.policies.isSelected(each, workload));
   return {
     pod: name,
     uid: pod.uid,
     node: pod.node,
     meshed: isMeshed(pod, state.namespaces.get(pod.namespace)),
     captured: state.reports.isCapturedNow(pod.node, pod.uid),
-    policies: held.flatMap((each) => applied(each, state.rootNamespace)).toSorted(byEvaluation),
+    policies: held
+      .flatMap((each) => applied(each, state.rootNamespace, http))
+      .toSorted(byEvaluation),
     modes: appliedModes(state, pod),
-    requestAuthentications: appliedAuthentications(state.policies, selectable, state.rootNamespace),
+    requestAuthentications: appliedAuthentications(state.policies, workload, state.rootNamespace),
   };
 }
 
-function applied({ compiled }: HeldAuthorization, rootNamespace: string): readonly AppliedPolicy[] {
+function applied(
+  { compiled }: HeldAuthorization,
+  rootNamespace: string,
+  http: readonly HttpPort[],
+): readonly AppliedPolicy[] {
   if (!compiled) return [];
   const { policy, metadata, scope, notes } = compiled;
   const { ref, action, dryRun, invalid, provider, rules } = policy;
@@ -83,7 +93,7 @@ function applied({ compiled }: HeldAuthorization, rootNamespace: string): readon
       ...(provider === undefined ? {} : { provider }),
       ...placeOfScope(scope, isRoot),
       rules: rules.length,
-      ignored: notes,
+      ignored: notesWhere(notes, [http]),
     },
   ];
 }

@@ -1,4 +1,5 @@
 /** What the status of a policy object is written from: how it was read, and what proves it enforced. */
+import type { HttpPort } from "../../core/model/enrolment.ts";
 import { type Resource, type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import {
   type CompiledAuthorization,
@@ -8,9 +9,11 @@ import {
 import { selectsWorkload } from "../compile/selects-workload.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { KubeObject } from "../resources/kube-object.ts";
+import type { Pod } from "../resources/pod.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { notesWhere, portsIn } from "./http-of-pod.ts";
 import type { HeldAuthorization, HeldMeshConfig, HeldPeerAuthentication } from "./policy-store.ts";
-import { peerPortWarnings, standingWarnings } from "./policy-warnings.ts";
+import { contradictionWarnings, peerPortWarnings, standingWarnings } from "./policy-warnings.ts";
 
 export interface PolicyState {
   readonly kind:
@@ -72,10 +75,21 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
     ...identityOf(held.object),
     ...withWarnings(
       readingOf(held.parsed),
-      held.compiled ? standingWarnings(state, held.compiled) : [],
+      held.compiled
+        ? [
+            ...standingWarnings(state, held.compiled),
+            ...contradictionWarnings(state, held.compiled, podsAt(state, places)),
+          ]
+        : [],
     ),
     effect: held.compiled?.policy.dryRun ? "dry_run" : "full",
-    notes: held.compiled ? notesOf(state, held.compiled) : [],
+    notes: held.compiled
+      ? notesOf(
+          state,
+          held.compiled,
+          places.flatMap(({ enrolments }) => enrolments.map(portsIn)),
+        )
+      : [],
     // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
     proofs: places.flatMap(({ node, enrolments }) => [
       { node, key, version },
@@ -88,12 +102,22 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
   };
 }
 
+function podsAt(
+  { pods }: ClusterState,
+  places: readonly { readonly enrolments: readonly Resource[] }[],
+): readonly Pod[] {
+  const uids = places.flatMap(({ enrolments }) => enrolments.map(({ name }) => name));
+  return uids.flatMap((uid) => pods.findByUid(uid) ?? []);
+}
+
 /** MeshConfig may name another provider at any time, so what is to be said of it is not kept. */
 function notesOf(
   { policies }: ClusterState,
   { policy, notes }: CompiledAuthorization,
+  workloads: readonly (readonly HttpPort[])[],
 ): readonly CompileNote[] {
-  return [...providerNotes(policy, policies.settings.authorizationProviders ?? []), ...notes];
+  const providers = policies.settings.authorizationProviders ?? [];
+  return [...providerNotes(policy, providers), ...notesWhere(notes, workloads)];
 }
 
 /** Its modes are part of the enrolments of the pods that it selects. */

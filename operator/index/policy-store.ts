@@ -143,12 +143,21 @@ export class PolicyStore {
     return held?.compiled ? selectsWorkload(held.compiled, workload, this.#rootNamespace) : false;
   }
 
-  /** `namespace/name` of every policy that selects the workload. */
-  policiesOf(workload: SelectableWorkload): readonly string[] {
+  /** Every policy that selects the workload. */
+  policiesOf(workload: SelectableWorkload): readonly CompiledAuthorization[] {
     return this.authorizations
       .reaching(workload.namespace, this.#rootNamespace)
       .filter((held) => this.isSelected(held, workload))
-      .flatMap(({ compiled }) => (compiled ? [compiled.policy.ref] : []));
+      .flatMap(({ compiled }) => (compiled ? [compiled] : []));
+  }
+
+  /** Whether anything that can rule the namespace's pods asks for HTTP. */
+  asksForHttp(namespace: string): boolean {
+    const root = this.#rootNamespace;
+    return (
+      this.requestAuthentications.reaching(namespace, root).length > 0 ||
+      this.authorizations.reaching(namespace, root).some(({ compiled }) => compiled?.http.asks)
+    );
   }
 
   /** `namespace/name` of every RequestAuthentication that selects the workload. */

@@ -6,7 +6,11 @@
  * `standingWarnings` are cheap and go into the status at every change; `applyWarnings` are what
  * whoever applies the policy is told at that moment.
  */
-import { compileAuthorization, providerNotes } from "../compile/authorization.ts";
+import {
+  type CompiledAuthorization,
+  compileAuthorization,
+  providerNotes,
+} from "../compile/authorization.ts";
 import { describeNote } from "../compile/describe-note.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { mistakenPorts } from "../compile/peer-authentication.ts";
@@ -18,6 +22,7 @@ import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { Pod } from "../resources/pod.ts";
 import type { PortPair } from "../resources/service.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { contradictions } from "./http-of-pod.ts";
 
 export type ScopedObject = Pick<AuthorizationPolicy, "metadata" | "scope">;
 
@@ -57,6 +62,7 @@ export function authorizationApplyWarnings(
     ...standingWarnings(state, policy),
     ...selectionWarnings(state, policy, pods),
     ...portWarnings(state, policy, pods),
+    ...(compiled ? contradictionWarnings(state, compiled, pods) : []),
     ...notes.map(describeNote),
   ];
 }
@@ -147,6 +153,19 @@ function portPairs(
     .inNamespace(namespace)
     .filter(({ selector }) => selector && pods.some((pod) => hasLabels(pod.labels, selector)))
     .flatMap(({ targets }) => targets);
+}
+
+/** Said of policies that ask for HTTP. */
+export function contradictionWarnings(
+  { services }: ClusterState,
+  { http }: Pick<CompiledAuthorization, "http">,
+  pods: readonly Pod[],
+): readonly Reason[] {
+  const ports = http.asks ? new Set(pods.flatMap((pod) => contradictions(services, pod))) : [];
+  return Array.from(ports, (port) => ({
+    field: "spec.rules",
+    message: `Services declare different protocols for port ${port}, so it stays opaque`,
+  }));
 }
 
 function mistakenPort({ targetPort }: PortPair): string {

@@ -2,6 +2,7 @@
 import { resourceKey } from "../../core/model/resource.ts";
 import type { Reason } from "../resources/fields.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { portsIn } from "./http-of-pod.ts";
 import {
   countUncaptured,
   enrolmentProof,
@@ -11,10 +12,11 @@ import {
 } from "./policy-state.ts";
 import type { HeldRequestAuthentication } from "./policy-store.ts";
 
-/** Ports are opaque until HTTP is read, and on these no token can be seen. */
+/** Said while any pod that it selects has no port that is read as HTTP. */
 const UNSEEN: Reason = {
   field: "spec.jwtRules",
-  message: "no token can be seen on ports that are not read as HTTP",
+  message:
+    "no token can be seen on ports that are not read as HTTP: their Service must declare appProtocol",
 };
 
 export function listRequestAuthenticationStates(state: ClusterState): readonly PolicyState[] {
@@ -27,11 +29,13 @@ function stateOf(state: ClusterState, held: HeldRequestAuthentication): PolicySt
   const version = state.tables.global.get(own)?.version ?? "";
   const places = placesOf(state, ref);
   const reading = readingOf(held.parsed);
+  const isSeen =
+    places.length > 0 && places.every(({ enrolment }) => portsIn(enrolment).length > 0);
   return {
     kind: "RequestAuthentication",
     ...identityOf(held.object),
     ...reading,
-    warnings: reading.accepted ? [...reading.warnings, UNSEEN] : reading.warnings,
+    warnings: reading.accepted && !isSeen ? [...reading.warnings, UNSEEN] : reading.warnings,
     effect: "full",
     notes: [],
     proofs: places.flatMap(({ node, enrolment }) => [

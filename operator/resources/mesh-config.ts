@@ -58,6 +58,7 @@ const KIND = /^[A-Z][A-Za-z0-9]{0,62}$/;
 const MIN_LIFETIME_S = 60;
 const MAX_LIFETIME_S = 30 * 24 * 3600;
 const MAX_ALIASES = 16;
+const MAX_PROXIES = 64;
 
 export function parseMeshConfig(object: unknown): ParsedMeshConfig {
   const reasons: Reason[] = [];
@@ -86,6 +87,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
     "rootNamespace",
     "extensionProviders",
     "jwks",
+    "gatewayTopology",
   ]);
   const defaults = DEFAULT_MESH_SETTINGS;
   const trustDomain = member(field, "trustDomain");
@@ -107,6 +109,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
       accessLog: readEnabled(field) ?? defaults.accessLog,
       outboundPolicy: readOutboundPolicy(field) ?? defaults.outboundPolicy,
       ...readAuthorizers(field),
+      ...readTopology(field),
     },
   };
 }
@@ -117,6 +120,19 @@ function readAuthorizers(spec: Field): Pick<MeshSettings, "authorizationProvider
     ...(readLocalJwks(spec) ? { localJwks: true } : {}),
     ...(providers.length === 0 ? {} : { authorizationProviders: providers }),
   };
+}
+
+/** Istio's `meshConfig.defaultConfig.gatewayTopology`. */
+function readTopology(spec: Field): Pick<MeshSettings, "trustedProxies"> {
+  const topology = member(spec, "gatewayTopology");
+  if (!topology || !isObjectOf(topology, ["numTrustedProxies"])) return {};
+  const field = member(topology, "numTrustedProxies");
+  const count = field?.value;
+  if (!field || count === 0) return {};
+  const isCount = typeof count === "number" && Number.isInteger(count);
+  if (isCount && count > 0 && count <= MAX_PROXIES) return { trustedProxies: count };
+  refuse(field, `must be a whole number from 0 to ${MAX_PROXIES}`);
+  return {};
 }
 
 function readLocalJwks(spec: Field): boolean {

@@ -11,7 +11,7 @@ import { canonicalAddresses } from "./addresses.ts";
 import { readExclusions } from "./capture-exclusions.ts";
 import { type KubeObject, type ObjectMeta, type Parsed, refused } from "./kube-object.ts";
 import { MESH_LABEL } from "./namespace.ts";
-import { asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
+import { asPort, asRecord, asText, type RawRecord, recordsOf } from "./narrow.ts";
 import { parseProbes } from "./probes.ts";
 
 export interface Pod {
@@ -34,6 +34,8 @@ export interface Pod {
   readonly owner: string;
   readonly probes: readonly Probe[];
   readonly exclusions: CaptureExclusions;
+  /** Of its containers' ports that have names. */
+  readonly portNames: ReadonlyMap<string, number>;
   /** Annotation `weft.dev/weight`; 1 without it or where it is no weight. */
   readonly weight: number;
 }
@@ -71,9 +73,22 @@ export function parsePod({ metadata, ...object }: KubeObject): Parsed<Pod> {
       owner: ownerName(metadata),
       probes: parseProbes(spec, addresses),
       exclusions: readExclusions(metadata.annotations).exclusions,
+      portNames: readPortNames(spec),
       weight: parseWeight(metadata.annotations[WEIGHT_ANNOTATION]),
     },
   };
+}
+
+function readPortNames(spec: RawRecord): ReadonlyMap<string, number> {
+  const ports = ["initContainers", "containers"]
+    .flatMap((field) => recordsOf(spec[field]))
+    .flatMap((container) => recordsOf(container["ports"]));
+  return new Map(
+    ports.flatMap(({ name, containerPort }): [string, number][] => {
+      const port = asPort(containerPort);
+      return typeof name === "string" && port !== undefined ? [[name, port]] : [];
+    }),
+  );
 }
 
 function podAddresses(status: RawRecord): readonly string[] {

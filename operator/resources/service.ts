@@ -19,12 +19,21 @@ export interface Service {
   readonly ports: readonly ServicePort[];
   /** Where its ports lead, as far as they say a number: a name is each pod's own matter. */
   readonly targets: readonly PortPair[];
+  /** The same with names, and what is said to be spoken there. */
+  readonly declared: readonly DeclaredPort[];
   readonly algorithm: BalanceAlgorithm;
   readonly localOnly: boolean;
   readonly distribution: TrafficDistribution;
   readonly affinitySeconds: number;
   /** `undefined`: no selector, so it picks no pod (its slices are made by hand). */
   readonly selector: Readonly<Record<string, string>> | undefined;
+}
+
+export interface DeclaredPort {
+  /** The workload's, or the name of a port of its containers. */
+  readonly target: number | string;
+  /** "" where nothing is declared. */
+  readonly appProtocol: string;
 }
 
 /** A Service's port with the workload's port behind it. */
@@ -47,6 +56,7 @@ export function parseService({ metadata, spec }: KubeObject): Service | undefine
     addresses: canonicalAddresses(asList(raw["clusterIPs"]) ?? [raw["clusterIP"]]),
     ports: recordsOf(raw["ports"]).flatMap((port) => parsePort(port)),
     targets: recordsOf(raw["ports"]).flatMap((port) => parseTarget(port)),
+    declared: recordsOf(raw["ports"]).flatMap((port) => parseDeclared(port)),
     algorithm: parseAlgorithm(metadata.annotations[BALANCE_ANNOTATION]),
     localOnly: raw["internalTrafficPolicy"] === "Local",
     distribution: parseDistribution(raw["trafficDistribution"]),
@@ -66,6 +76,13 @@ function parseTarget(raw: Readonly<Record<string, unknown>>): readonly PortPair[
   // core/v1 ServicePort.targetPort: "If this is not specified, the value of the 'port' field is used".
   const targetPort = asPort(raw["targetPort"] ?? port);
   return port === undefined || targetPort === undefined ? [] : [{ port, targetPort }];
+}
+
+function parseDeclared(raw: RawRecord): readonly DeclaredPort[] {
+  const target = raw["targetPort"] ?? raw["port"];
+  const known = typeof target === "string" && target !== "" ? target : asPort(target);
+  if (known === undefined || (raw["protocol"] ?? "TCP") !== "TCP") return [];
+  return [{ target: known, appProtocol: asText(raw["appProtocol"]) ?? "" }];
 }
 
 /** An annotation with a typing error must not stop a service, so it means the default. */

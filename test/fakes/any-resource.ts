@@ -14,7 +14,7 @@ import type {
   StringMatch,
 } from "../../core/model/authorization-policy.ts";
 import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
-import type { Enrolment, Probe } from "../../core/model/enrolment.ts";
+import type { Enrolment, HttpPort, Probe } from "../../core/model/enrolment.ts";
 import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
@@ -209,6 +209,11 @@ const probe: fc.Arbitrary<Probe> = fc.oneof(
   }),
 );
 
+const httpPort: fc.Arbitrary<HttpPort> = fc.record({
+  port,
+  version: fc.constantFrom("http1", "http2"),
+});
+
 const enrolment: fc.Arbitrary<Enrolment> = fc.record({
   uid: fc.uuid(),
   namespace: label,
@@ -402,12 +407,14 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       body: { kind: "endpointSlice" as const, value },
     })),
   fc
-    .tuple(enrolment, fc.array(label, { maxLength: 2 }))
-    .map(([value, names]) =>
-      names.length === 0
-        ? value
-        : { ...value, requestAuthentications: names.map((name) => `shop/${name}`) },
-    )
+    .tuple(enrolment, fc.array(label, { maxLength: 2 }), fc.array(httpPort, { maxLength: 2 }))
+    .map(([value, names, httpPorts]) => ({
+      ...value,
+      ...(names.length === 0
+        ? {}
+        : { requestAuthentications: names.map((name) => `shop/${name}`) }),
+      ...(httpPorts.length === 0 ? {} : { httpPorts }),
+    }))
     .map((value) => ({ name: value.uid, body: { kind: "enrolment" as const, value } })),
   policy.map((value) => ({ name: value.ref, body: { kind: "policy" as const, value } })),
   fc
@@ -429,12 +436,14 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       accessLog: fc.boolean(),
       outboundPolicy: fc.constantFrom("ALLOW_ANY" as const, "REGISTRY_ONLY" as const),
       localJwks: fc.boolean(),
+      trustedProxies: fc.nat(3),
       authorizationProviders: fc.array(provider, { maxLength: 2 }),
     })
     // Nothing is not told.
-    .map(({ localJwks, authorizationProviders, ...value }) => ({
+    .map(({ localJwks, trustedProxies, authorizationProviders, ...value }) => ({
       ...value,
       ...(localJwks ? { localJwks } : {}),
+      ...(trustedProxies > 0 ? { trustedProxies } : {}),
       ...(authorizationProviders.length > 0 ? { authorizationProviders } : {}),
     }))
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),

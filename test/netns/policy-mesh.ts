@@ -13,7 +13,7 @@ import { type Call, ROOT } from "../policy-language.ts";
 import { closeNode, listenInPod, openNode, startFromPod, type TestPod } from "./pod-network.ts";
 import { createTrafficMesh, enrolment, type TrafficMesh, workload } from "./traffic-mesh.ts";
 
-/** Where the called pod serves, and its Service in front of the second. */
+/** Where the called pod serves; its Service is in front of the second. */
 const PORTS = [80, 8080];
 export const SERVICE = { address: "10.96.0.10", port: 8081 };
 const LABELS = { app: "api", tier: "back" };
@@ -41,13 +41,28 @@ export interface PolicyMesh extends AsyncDisposable {
   outcomeOf(call: Call): Promise<string>;
 }
 
-export async function createPolicyMesh(prefix: string): Promise<PolicyMesh> {
+export interface PolicyMeshOptions {
+  /** What the Service declares of its ports, by the pod's own port; as opaque, if it does not say otherwise. */
+  readonly protocols?: Readonly<Record<number, string>>;
+  /** The called application; by default it greets, and hears the end. */
+  readonly serve?: (socket: Socket) => void;
+}
+
+const OPAQUE: Readonly<Record<number, string>> = { 80: "tcp", 8080: "tcp" };
+
+export async function createPolicyMesh(
+  prefix: string,
+  { protocols = OPAQUE, serve: application = greet }: PolicyMeshOptions = {},
+): Promise<PolicyMesh> {
   const mesh = await createTrafficMesh(prefix);
   const { a, b } = mesh.network;
   const host = openNode(prefix, ["10.77.0.1", "fd77::1"]);
   const accepted: Socket[] = [];
-  const servers = await serve(b, accepted);
-  const index = indexFor(mesh);
+  const servers = await serve(b, (socket) => {
+    accepted.push(socket);
+    application(socket.on("error", () => undefined));
+  });
+  const index = indexFor(mesh, protocols);
   let ruling: readonly KubeObject[] = [];
   function rule(objects: readonly Manifest[]): void {
     for (const object of ruling) index.apply({ kind: "delete", object });
@@ -120,24 +135,21 @@ export async function outcomeOf(mesh: TrafficMesh, start: () => Socket): Promise
   return outcome.code || "permit";
 }
 
-async function serve(pod: TestPod, accepted: Socket[]): Promise<readonly Server[]> {
+function greet(socket: Socket): void {
+  socket.write("hello");
+  socket.on("end", () => socket.end()).resume();
+}
+
+async function serve(pod: TestPod, take: (socket: Socket) => void): Promise<readonly Server[]> {
   const places = PORTS.flatMap((port) => [
     { port, family: 4 as const },
     { port, family: 6 as const },
   ]);
-  return Promise.all(
-    places.map((place) =>
-      listenInPod(pod, place, (socket) => {
-        accepted.push(socket);
-        socket.on("error", () => undefined).write("hello");
-        socket.on("end", () => socket.end()).resume();
-      }),
-    ),
-  );
+  return Promise.all(places.map((place) => listenInPod(pod, place, take)));
 }
 
 /** What the operator would send to each of the nodes is what they get. */
-function indexFor(mesh: TrafficMesh): ClusterIndex {
+function indexFor(mesh: TrafficMesh, protocols: Readonly<Record<number, string>>): ClusterIndex {
   const index = new ClusterIndex({ rootNamespace: ROOT, schedule: () => undefined });
   index.setBundle({
     trustDomain: "cluster.local",
@@ -145,7 +157,7 @@ function indexFor(mesh: TrafficMesh): ClusterIndex {
     issuer: "",
     retired: [],
   });
-  for (const object of clusterObjects(mesh.network.b)) {
+  for (const object of clusterObjects(mesh.network.b, protocols)) {
     index.apply({ kind: "upsert", object: kubeObject(object) });
   }
   index.watch("node-b", (changes) => mesh.b.traffic.onMessage({ kind: "changes", changes }, []));
@@ -164,10 +176,19 @@ export function changesOf(bodies: readonly ResourceBody[]): Changes {
   return { upserts, removals: [] };
 }
 
-function clusterObjects(pod: TestPod): readonly Manifest[] {
+function clusterObjects(
+  pod: TestPod,
+  protocols: Readonly<Record<number, string>>,
+): readonly Manifest[] {
   const enabled = { "weft.dev/mesh": "enabled" };
   const { address, port } = SERVICE;
-  const ports = [{ port, targetPort: 8080, protocol: "TCP" }];
+  const ports = Object.entries(protocols).map(([target, appProtocol]) => ({
+    name: target === "8080" ? "" : `p${target}`,
+    port: target === "8080" ? port : Number(target),
+    targetPort: Number(target),
+    protocol: "TCP",
+    ...(appProtocol === "" ? {} : { appProtocol }),
+  }));
   const shop = { name: "api", namespace: "shop" };
   const slice = {
     name: "api-1",

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkicAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvchImCgZ1bnJlYWQYAyADKAsyFi53ZWZ0LnYxLlJlc291cmNlRXJyb3IiUgoNUmVzb3VyY2VFcnJvchIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkifgoRQ29uZmlndXJlUmVzcG9uc2USDQoFbm9uY2UYASABKAQSJAoJcmVzb3VyY2VzGAIgAygLMhEud2VmdC52MS5SZXNvdXJjZRImCgdyZW1vdmVkGAMgAygLMhUud2VmdC52MS5SZXNvdXJjZU5hbWUSDAoEbW9yZRgEIAEoCCJBCgxSZXNvdXJjZU5hbWUSIwoEa2luZBgBIAEoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG5hbWUYAiABKAki1wMKCFJlc291cmNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIlCgh3b3JrbG9hZBgDIAEoCzIRLndlZnQudjEuV29ya2xvYWRIABIjCgdzZXJ2aWNlGAQgASgLMhAud2VmdC52MS5TZXJ2aWNlSAASMAoOZW5kcG9pbnRfc2xpY2UYBSABKAsyFi53ZWZ0LnYxLkVuZHBvaW50U2xpY2VIABInCgllbnJvbG1lbnQYBiABKAsyEi53ZWZ0LnYxLkVucm9sbWVudEgAEiEKBnBvbGljeRgHIAEoCzIPLndlZnQudjEuUG9saWN5SAASIQoGYnVuZGxlGAggASgLMg8ud2VmdC52MS5CdW5kbGVIABIlCghzZXR0aW5ncxgJIAEoCzIRLndlZnQudjEuU2V0dGluZ3NIABIpCgpyZXZvY2F0aW9uGAogASgLMhMud2VmdC52MS5SZXZvY2F0aW9uSAASIwoHdHJhZmZpYxgLIAEoCzIQLndlZnQudjEuVHJhZmZpY0gAEkAKFnJlcXVlc3RfYXV0aGVudGljYXRpb24YDCABKAsyHi53ZWZ0LnYxLlJlcXVlc3RBdXRoZW50aWNhdGlvbkgAQgYKBGJvZHkiUQoJTXRsc01vZGVzEiIKB2RlZmF1bHQYASABKA4yES53ZWZ0LnYxLk10bHNNb2RlEiAKBXBvcnRzGAIgAygLMhEud2VmdC52MS5Qb3J0TW9kZSI5CghQb3J0TW9kZRIMCgRwb3J0GAEgASgNEh8KBG1vZGUYAiABKA4yES53ZWZ0LnYxLk10bHNNb2RlIsQBCghXb3JrbG9hZBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEgwKBG5vZGUYBSABKAkSEQoJYWRkcmVzc2VzGAYgAygJEg4KBnR1bm5lbBgHIAEoCBIhCgVtb2RlcxgIIAEoCzISLndlZnQudjEuTXRsc01vZGVzEg0KBW93bmVyGAkgASgJEg4KBndlaWdodBgKIAEoDSLyAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIEjIKDGRpc3RyaWJ1dGlvbhgHIAEoDjIcLndlZnQudjEuVHJhZmZpY0Rpc3RyaWJ1dGlvbhIYChBhZmZpbml0eV9zZWNvbmRzGAggASgNIpgDCgdUcmFmZmljEhAKCHNlcnZpY2VzGAEgAygJEhoKEmNvbm5lY3RfdGltZW91dF9tcxgCIAEoDRIPCgdyZXRyaWVzGAMgASgNEhcKD2lkbGVfdGltZW91dF9tcxgEIAEoDRIXCg9tYXhfY29ubmVjdGlvbnMYBSABKA0SJAocbWF4X2Nvbm5lY3Rpb25zX3Blcl9lbmRwb2ludBgGIAEoDRITCgttYXhfcGVuZGluZxgHIAEoDRIaChJwZW5kaW5nX3RpbWVvdXRfbXMYCCABKA0SEQoJd2FybXVwX21zGAkgASgNEh4KFndhcm11cF9taW5pbXVtX3BlcmNlbnQYCiABKA0SGQoRbWFnbGV2X3RhYmxlX3NpemUYCyABKA0SIwoIb3V0bGllcnMYDCABKAsyES53ZWZ0LnYxLk91dGxpZXJzEiQKCXRjcF9jaGVjaxgNIAEoCzIRLndlZnQudjEuVGNwQ2hlY2sSLAoJYWxnb3JpdGhtGA4gASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtInwKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEhgKEGJhc2VfZWplY3Rpb25fbXMYAiABKA0SHAoUbWF4X2VqZWN0aW9uX3BlcmNlbnQYAyABKA0SGgoSbWluX2hlYWx0aF9wZXJjZW50GAQgASgNImsKCFRjcENoZWNrEhMKC2ludGVydmFsX21zGAEgASgNEhIKCnRpbWVvdXRfbXMYAiABKA0SGQoRaGVhbHRoeV90aHJlc2hvbGQYAyABKA0SGwoTdW5oZWFsdGh5X3RocmVzaG9sZBgEIAEoDSI/CgtTZXJ2aWNlUG9ydBIMCgRwb3J0GAEgASgNEgwKBG5hbWUYAiABKAkSFAoMYXBwX3Byb3RvY29sGAMgASgJIo0BCg1FbmRwb2ludFNsaWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3NlcnZpY2UYAyABKAkSJAoFcG9ydHMYBCADKAsyFS53ZWZ0LnYxLkVuZHBvaW50UG9ydBIkCgllbmRwb2ludHMYBSADKAsyES53ZWZ0LnYxLkVuZHBvaW50IioKDEVuZHBvaW50UG9ydBIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0ikAEKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAkSEAoId29ya2xvYWQYAiABKAkSDAoEbm9kZRgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghkcmFpbmluZxgFIAEoCBIMCgR6b25lGAYgASgJEhEKCWZvcl96b25lcxgHIAMoCRIRCglmb3Jfbm9kZXMYCCADKAki1AIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucxIMCgR6b25lGA0gASgJEh8KF3JlcXVlc3RfYXV0aGVudGljYXRpb25zGA4gAygJIo8BChFDYXB0dXJlRXhjbHVzaW9ucxIVCg1pbmJvdW5kX3BvcnRzGAEgAygNEhYKDm91dGJvdW5kX3BvcnRzGAIgAygNEiYKD291dGJvdW5kX2Jsb2NrcxgDIAMoCzINLndlZnQudjEuQ2lkchIVCg1kbnNfYWRkcmVzc2VzGAQgAygJEgwKBHpvbmUYDSABKAkimwEKBVByb2JlEgwKBHBvcnQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIiCgRodHRwGAMgASgLMhIud2VmdC52MS5IdHRwUHJvYmVIABIgCgN0Y3AYBCABKAsyES53ZWZ0LnYxLlRjcFByb2JlSAASIgoEZ3JwYxgFIAEoCzISLndlZnQudjEuR3JwY1Byb2JlSABCBgoEa2luZCJOCglIdHRwUHJvYmUSDQoFaHR0cHMYASABKAgSDAoEcGF0aBgCIAEoCRIkCgdoZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyIikKCkh0dHBIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIKCghUY3BQcm9iZSIcCglHcnBjUHJvYmUSDwoHc2VydmljZRgBIAEoCSKBAQoGUG9saWN5EiUKBmFjdGlvbhgBIAEoDjIVLndlZnQudjEuUG9saWN5QWN0aW9uEg8KB2RyeV9ydW4YAiABKAgSDwoHaW52YWxpZBgDIAEoCBIcCgVydWxlcxgEIAMoCzINLndlZnQudjEuUnVsZRIQCghwcm92aWRlchgFIAEoCSJ2CgRSdWxlEg0KBWluZGV4GAEgASgNEh0KBGZyb20YAiADKAsyDy53ZWZ0LnYxLlNvdXJjZRIeCgJ0bxgDIAMoCzISLndlZnQudjEuT3BlcmF0aW9uEiAKBHdoZW4YBCADKAsyEi53ZWZ0LnYxLkNvbmRpdGlvbiKgBQoGU291cmNlEigKCnByaW5jaXBhbHMYASADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9wcmluY2lwYWxzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIoCgpuYW1lc3BhY2VzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfbmFtZXNwYWNlcxgEIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgFIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBiADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEisKDXRydXN0X2RvbWFpbnMYByADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEi8KEW5vdF90cnVzdF9kb21haW5zGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIgCglpcF9ibG9ja3MYCSADKAsyDS53ZWZ0LnYxLkNpZHISJAoNbm90X2lwX2Jsb2NrcxgKIAMoCzINLndlZnQudjEuQ2lkchI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCyADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAwgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJwoQcmVtb3RlX2lwX2Jsb2NrcxgNIAMoCzINLndlZnQudjEuQ2lkchIrChRub3RfcmVtb3RlX2lwX2Jsb2NrcxgOIAMoCzINLndlZnQudjEuQ2lkciKbAgoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDRIjCgVob3N0cxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X2hvc3RzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdtZXRob2RzGAUgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3RfbWV0aG9kcxgGIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIwoFcGF0aHMYByADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEicKCW5vdF9wYXRocxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2giyAMKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSJQoHc3RyaW5ncxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKQoLbm90X3N0cmluZ3MYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBCADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIdCgZibG9ja3MYBiADKAsyDS53ZWZ0LnYxLkNpZHISIQoKbm90X2Jsb2NrcxgHIAMoCzINLndlZnQudjEuQ2lkchINCgVwb3J0cxgIIAMoDRIRCglub3RfcG9ydHMYCSADKA0SOgoScmVxdWVzdF9wcmluY2lwYWxzGAogAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSPgoWbm90X3JlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEgwKBG5hbWUYDCADKAkiSQoVUmVxdWVzdEF1dGhlbnRpY2F0aW9uEg8KB2ludmFsaWQYASABKAgSHwoFcnVsZXMYAiADKAsyEC53ZWZ0LnYxLkp3dFJ1bGUi1AIKB0p3dFJ1bGUSDgoGaXNzdWVyGAEgASgJEhEKCWF1ZGllbmNlcxgCIAMoCRIOCgRqd2tzGAMgASgJSAASEgoIandrc191cmkYBCABKAlIABIUCgpkaXNjb3ZlcmVkGAUgASgISAASKgoMZnJvbV9oZWFkZXJzGAYgAygLMhQud2VmdC52MS5Ub2tlbkhlYWRlchITCgtmcm9tX3BhcmFtcxgHIAMoCRIUCgxmcm9tX2Nvb2tpZXMYCCADKAkSIAoYb3V0cHV0X3BheWxvYWRfdG9faGVhZGVyGAkgASgJEjcKF291dHB1dF9jbGFpbV90b19oZWFkZXJzGAogAygLMhYud2VmdC52MS5DbGFpbVRvSGVhZGVyEh4KFmZvcndhcmRfb3JpZ2luYWxfdG9rZW4YCyABKAgSEgoKdGltZW91dF9tcxgMIAEoDUIGCgRrZXlzIisKC1Rva2VuSGVhZGVyEgwKBG5hbWUYASABKAkSDgoGcHJlZml4GAIgASgJIi4KDUNsYWltVG9IZWFkZXISDgoGaGVhZGVyGAEgASgJEg0KBWNsYWltGAIgAygJIoYCChVBdXRob3JpemF0aW9uUHJvdmlkZXISDAoEbmFtZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEgwKBHBvcnQYAyABKA0SEgoKdGltZW91dF9tcxgEIAEoDRIRCglmYWlsX29wZW4YBSABKAgSFwoPc3RhdHVzX29uX2Vycm9yGAYgASgNEiIKBGJvZHkYByABKAsyFC53ZWZ0LnYxLkJvZHlJbkNoZWNrEicKBGdycGMYCCABKAsyFy53ZWZ0LnYxLkdycGNBdXRob3JpemVySAASJwoEaHR0cBgJIAEoCzIXLndlZnQudjEuSHR0cEF1dGhvcml6ZXJIAEIKCghwcm90b2NvbCJOCgtCb2R5SW5DaGVjaxIRCgltYXhfYnl0ZXMYASABKA0SFQoNYWxsb3dfcGFydGlhbBgCIAEoCBIVCg1wYWNrX2FzX2J5dGVzGAMgASgIIhAKDkdycGNBdXRob3JpemVyIrMCCg5IdHRwQXV0aG9yaXplchITCgtwYXRoX3ByZWZpeBgBIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEi8KEmFkZGl0aW9uYWxfaGVhZGVycxgDIAMoCzITLndlZnQudjEuSHR0cEhlYWRlchI3Chl1cHN0cmVhbV9oZWFkZXJzX29uX2FsbG93GAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI5Chtkb3duc3RyZWFtX2hlYWRlcnNfb25fYWxsb3cYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjgKGmRvd25zdHJlYW1faGVhZGVyc19vbl9kZW55GAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJkChVSZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJAoGaXNzdWVyGAEgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdzdWJqZWN0GAIgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJxCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIABISCgh0ZW1wbGF0ZRgFIAEoCUgAQgYKBGtpbmQiNAoRU2VydmljZUFjY291bnRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiLgoEQ2lkchIPCgdhZGRyZXNzGAEgASgMEhUKDXByZWZpeF9sZW5ndGgYAiABKA0iTgoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRINCgVyb290cxgCIAMoDBIOCgZpc3N1ZXIYAyABKAkSDwoHcmV0aXJlZBgEIAMoCSIrCgpSZXZvY2F0aW9uEgwKBG5vZGUYASABKAkSDwoHc2VyaWFscxgCIAMoCSL4AQoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIEjAKD291dGJvdW5kX3BvbGljeRgFIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSEgoKbG9jYWxfandrcxgGIAEoCBI/ChdhdXRob3JpemF0aW9uX3Byb3ZpZGVycxgHIAMoCzIeLndlZnQudjEuQXV0aG9yaXphdGlvblByb3ZpZGVyIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwq1gIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgSGQoVUkVTT1VSQ0VfS0lORF9UUkFGRklDEAkSKAokUkVTT1VSQ0VfS0lORF9SRVFVRVNUX0FVVEhFTlRJQ0FUSU9OEAoqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyq1AgoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAxIpCiVCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9SRUNFTlRMWV9VU0VEEAQSKgomQkFMQU5DRV9BTEdPUklUSE1fV0VJR0hURURfUk9VTkRfUk9CSU4QBRIfChtCQUxBTkNFX0FMR09SSVRITV9SSU5HX0hBU0gQBhIcChhCQUxBTkNFX0FMR09SSVRITV9NQUdMRVYQByqDAQoTVHJhZmZpY0Rpc3RyaWJ1dGlvbhIkCiBUUkFGRklDX0RJU1RSSUJVVElPTl9VTlNQRUNJRklFRBAAEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfWk9ORRABEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfTk9ERRACKpEBCgxQb2xpY3lBY3Rpb24SHQoZUE9MSUNZX0FDVElPTl9VTlNQRUNJRklFRBAAEhcKE1BPTElDWV9BQ1RJT05fQUxMT1cQARIWChJQT0xJQ1lfQUNUSU9OX0RFTlkQAhIXChNQT0xJQ1lfQUNUSU9OX0FVRElUEAMSGAoUUE9MSUNZX0FDVElPTl9DVVNUT00QBCpUCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1PVVRCT1VORF9QT0xJQ1lfUkVHSVNUUllfT05MWRABKpsBCgxDYXB0dXJlU3RhdGUSHQoZQ0FQVFVSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNBUFRVUkVfU1RBVEVfUEVORElORxABEhoKFkNBUFRVUkVfU1RBVEVfQ0FQVFVSRUQQAhIbChdDQVBUVVJFX1NUQVRFX1JFTEVBU0lORxADEhgKFENBUFRVUkVfU1RBVEVfRkFJTEVEEAQykwEKC05vZGVTZXJ2aWNlEkYKCUNvbmZpZ3VyZRIZLndlZnQudjEuQ29uZmlndXJlUmVxdWVzdBoaLndlZnQudjEuQ29uZmlndXJlUmVzcG9uc2UoATABEjwKB0NlcnRpZnkSFy53ZWZ0LnYxLkNlcnRpZnlSZXF1ZXN0Ghgud2VmdC52MS5DZXJ0aWZ5UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkicAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvchImCgZ1bnJlYWQYAyADKAsyFi53ZWZ0LnYxLlJlc291cmNlRXJyb3IiUgoNUmVzb3VyY2VFcnJvchIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkifgoRQ29uZmlndXJlUmVzcG9uc2USDQoFbm9uY2UYASABKAQSJAoJcmVzb3VyY2VzGAIgAygLMhEud2VmdC52MS5SZXNvdXJjZRImCgdyZW1vdmVkGAMgAygLMhUud2VmdC52MS5SZXNvdXJjZU5hbWUSDAoEbW9yZRgEIAEoCCJBCgxSZXNvdXJjZU5hbWUSIwoEa2luZBgBIAEoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG5hbWUYAiABKAki1wMKCFJlc291cmNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIlCgh3b3JrbG9hZBgDIAEoCzIRLndlZnQudjEuV29ya2xvYWRIABIjCgdzZXJ2aWNlGAQgASgLMhAud2VmdC52MS5TZXJ2aWNlSAASMAoOZW5kcG9pbnRfc2xpY2UYBSABKAsyFi53ZWZ0LnYxLkVuZHBvaW50U2xpY2VIABInCgllbnJvbG1lbnQYBiABKAsyEi53ZWZ0LnYxLkVucm9sbWVudEgAEiEKBnBvbGljeRgHIAEoCzIPLndlZnQudjEuUG9saWN5SAASIQoGYnVuZGxlGAggASgLMg8ud2VmdC52MS5CdW5kbGVIABIlCghzZXR0aW5ncxgJIAEoCzIRLndlZnQudjEuU2V0dGluZ3NIABIpCgpyZXZvY2F0aW9uGAogASgLMhMud2VmdC52MS5SZXZvY2F0aW9uSAASIwoHdHJhZmZpYxgLIAEoCzIQLndlZnQudjEuVHJhZmZpY0gAEkAKFnJlcXVlc3RfYXV0aGVudGljYXRpb24YDCABKAsyHi53ZWZ0LnYxLlJlcXVlc3RBdXRoZW50aWNhdGlvbkgAQgYKBGJvZHkiUQoJTXRsc01vZGVzEiIKB2RlZmF1bHQYASABKA4yES53ZWZ0LnYxLk10bHNNb2RlEiAKBXBvcnRzGAIgAygLMhEud2VmdC52MS5Qb3J0TW9kZSI5CghQb3J0TW9kZRIMCgRwb3J0GAEgASgNEh8KBG1vZGUYAiABKA4yES53ZWZ0LnYxLk10bHNNb2RlIsQBCghXb3JrbG9hZBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEgwKBG5vZGUYBSABKAkSEQoJYWRkcmVzc2VzGAYgAygJEg4KBnR1bm5lbBgHIAEoCBIhCgVtb2RlcxgIIAEoCzISLndlZnQudjEuTXRsc01vZGVzEg0KBW93bmVyGAkgASgJEg4KBndlaWdodBgKIAEoDSLyAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIEjIKDGRpc3RyaWJ1dGlvbhgHIAEoDjIcLndlZnQudjEuVHJhZmZpY0Rpc3RyaWJ1dGlvbhIYChBhZmZpbml0eV9zZWNvbmRzGAggASgNIpgDCgdUcmFmZmljEhAKCHNlcnZpY2VzGAEgAygJEhoKEmNvbm5lY3RfdGltZW91dF9tcxgCIAEoDRIPCgdyZXRyaWVzGAMgASgNEhcKD2lkbGVfdGltZW91dF9tcxgEIAEoDRIXCg9tYXhfY29ubmVjdGlvbnMYBSABKA0SJAocbWF4X2Nvbm5lY3Rpb25zX3Blcl9lbmRwb2ludBgGIAEoDRITCgttYXhfcGVuZGluZxgHIAEoDRIaChJwZW5kaW5nX3RpbWVvdXRfbXMYCCABKA0SEQoJd2FybXVwX21zGAkgASgNEh4KFndhcm11cF9taW5pbXVtX3BlcmNlbnQYCiABKA0SGQoRbWFnbGV2X3RhYmxlX3NpemUYCyABKA0SIwoIb3V0bGllcnMYDCABKAsyES53ZWZ0LnYxLk91dGxpZXJzEiQKCXRjcF9jaGVjaxgNIAEoCzIRLndlZnQudjEuVGNwQ2hlY2sSLAoJYWxnb3JpdGhtGA4gASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtInwKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEhgKEGJhc2VfZWplY3Rpb25fbXMYAiABKA0SHAoUbWF4X2VqZWN0aW9uX3BlcmNlbnQYAyABKA0SGgoSbWluX2hlYWx0aF9wZXJjZW50GAQgASgNImsKCFRjcENoZWNrEhMKC2ludGVydmFsX21zGAEgASgNEhIKCnRpbWVvdXRfbXMYAiABKA0SGQoRaGVhbHRoeV90aHJlc2hvbGQYAyABKA0SGwoTdW5oZWFsdGh5X3RocmVzaG9sZBgEIAEoDSI/CgtTZXJ2aWNlUG9ydBIMCgRwb3J0GAEgASgNEgwKBG5hbWUYAiABKAkSFAoMYXBwX3Byb3RvY29sGAMgASgJIo0BCg1FbmRwb2ludFNsaWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3NlcnZpY2UYAyABKAkSJAoFcG9ydHMYBCADKAsyFS53ZWZ0LnYxLkVuZHBvaW50UG9ydBIkCgllbmRwb2ludHMYBSADKAsyES53ZWZ0LnYxLkVuZHBvaW50IioKDEVuZHBvaW50UG9ydBIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0ikAEKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAkSEAoId29ya2xvYWQYAiABKAkSDAoEbm9kZRgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghkcmFpbmluZxgFIAEoCBIMCgR6b25lGAYgASgJEhEKCWZvcl96b25lcxgHIAMoCRIRCglmb3Jfbm9kZXMYCCADKAki+wIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucxIMCgR6b25lGA0gASgJEh8KF3JlcXVlc3RfYXV0aGVudGljYXRpb25zGA4gAygJEiUKCmh0dHBfcG9ydHMYDyADKAsyES53ZWZ0LnYxLkh0dHBQb3J0Ij8KCEh0dHBQb3J0EgwKBHBvcnQYASABKA0SJQoHdmVyc2lvbhgCIAEoDjIULndlZnQudjEuSHR0cFZlcnNpb24ijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIoEBCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlEhAKCHByb3ZpZGVyGAUgASgJInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIqAFCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyEjoKEnJlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEj4KFm5vdF9yZXF1ZXN0X3ByaW5jaXBhbHMYDCADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBInChByZW1vdGVfaXBfYmxvY2tzGA0gAygLMg0ud2VmdC52MS5DaWRyEisKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGA4gAygLMg0ud2VmdC52MS5DaWRyIpsCCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNEiMKBWhvc3RzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBInCglub3RfaG9zdHMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB21ldGhvZHMYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9tZXRob2RzGAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIjCgVwYXRocxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X3BhdGhzGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCLIAwoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDRI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCiADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAsgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSDAoEbmFtZRgMIAMoCSJJChVSZXF1ZXN0QXV0aGVudGljYXRpb24SDwoHaW52YWxpZBgBIAEoCBIfCgVydWxlcxgCIAMoCzIQLndlZnQudjEuSnd0UnVsZSLUAgoHSnd0UnVsZRIOCgZpc3N1ZXIYASABKAkSEQoJYXVkaWVuY2VzGAIgAygJEg4KBGp3a3MYAyABKAlIABISCghqd2tzX3VyaRgEIAEoCUgAEhQKCmRpc2NvdmVyZWQYBSABKAhIABIqCgxmcm9tX2hlYWRlcnMYBiADKAsyFC53ZWZ0LnYxLlRva2VuSGVhZGVyEhMKC2Zyb21fcGFyYW1zGAcgAygJEhQKDGZyb21fY29va2llcxgIIAMoCRIgChhvdXRwdXRfcGF5bG9hZF90b19oZWFkZXIYCSABKAkSNwoXb3V0cHV0X2NsYWltX3RvX2hlYWRlcnMYCiADKAsyFi53ZWZ0LnYxLkNsYWltVG9IZWFkZXISHgoWZm9yd2FyZF9vcmlnaW5hbF90b2tlbhgLIAEoCBISCgp0aW1lb3V0X21zGAwgASgNQgYKBGtleXMiKwoLVG9rZW5IZWFkZXISDAoEbmFtZRgBIAEoCRIOCgZwcmVmaXgYAiABKAkiLgoNQ2xhaW1Ub0hlYWRlchIOCgZoZWFkZXIYASABKAkSDQoFY2xhaW0YAiADKAkihgIKFUF1dGhvcml6YXRpb25Qcm92aWRlchIMCgRuYW1lGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDAoEcG9ydBgDIAEoDRISCgp0aW1lb3V0X21zGAQgASgNEhEKCWZhaWxfb3BlbhgFIAEoCBIXCg9zdGF0dXNfb25fZXJyb3IYBiABKA0SIgoEYm9keRgHIAEoCzIULndlZnQudjEuQm9keUluQ2hlY2sSJwoEZ3JwYxgIIAEoCzIXLndlZnQudjEuR3JwY0F1dGhvcml6ZXJIABInCgRodHRwGAkgASgLMhcud2VmdC52MS5IdHRwQXV0aG9yaXplckgAQgoKCHByb3RvY29sIk4KC0JvZHlJbkNoZWNrEhEKCW1heF9ieXRlcxgBIAEoDRIVCg1hbGxvd19wYXJ0aWFsGAIgASgIEhUKDXBhY2tfYXNfYnl0ZXMYAyABKAgiEAoOR3JwY0F1dGhvcml6ZXIiswIKDkh0dHBBdXRob3JpemVyEhMKC3BhdGhfcHJlZml4GAEgASgJEi0KD3JlcXVlc3RfaGVhZGVycxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoSYWRkaXRpb25hbF9oZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyEjcKGXVwc3RyZWFtX2hlYWRlcnNfb25fYWxsb3cYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjkKG2Rvd25zdHJlYW1faGVhZGVyc19vbl9hbGxvdxgFIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSOAoaZG93bnN0cmVhbV9oZWFkZXJzX29uX2RlbnkYBiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoImQKFVJlcXVlc3RQcmluY2lwYWxNYXRjaBIkCgZpc3N1ZXIYASABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB3N1YmplY3QYAiABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoInEKC1N0cmluZ01hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASEAoGc3VmZml4GAMgASgJSAASEQoHcHJlc2VudBgEIAEoCEgAEhIKCHRlbXBsYXRlGAUgASgJSABCBgoEa2luZCI0ChFTZXJ2aWNlQWNjb3VudFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIuCgRDaWRyEg8KB2FkZHJlc3MYASABKAwSFQoNcHJlZml4X2xlbmd0aBgCIAEoDSJOCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg0KBXJvb3RzGAIgAygMEg4KBmlzc3VlchgDIAEoCRIPCgdyZXRpcmVkGAQgAygJIisKClJldm9jYXRpb24SDAoEbm9kZRgBIAEoCRIPCgdzZXJpYWxzGAIgAygJIpECCghTZXR0aW5ncxIUCgx0cnVzdF9kb21haW4YASABKAkSHAoUdHJ1c3RfZG9tYWluX2FsaWFzZXMYAiADKAkSHQoVbGVhZl9saWZldGltZV9zZWNvbmRzGAMgASgNEhIKCmFjY2Vzc19sb2cYBCABKAgSMAoPb3V0Ym91bmRfcG9saWN5GAUgASgOMhcud2VmdC52MS5PdXRib3VuZFBvbGljeRISCgpsb2NhbF9qd2tzGAYgASgIEj8KF2F1dGhvcml6YXRpb25fcHJvdmlkZXJzGAcgAygLMh4ud2VmdC52MS5BdXRob3JpemF0aW9uUHJvdmlkZXISFwoPdHJ1c3RlZF9wcm94aWVzGAggASgNIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwq1gIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgSGQoVUkVTT1VSQ0VfS0lORF9UUkFGRklDEAkSKAokUkVTT1VSQ0VfS0lORF9SRVFVRVNUX0FVVEhFTlRJQ0FUSU9OEAoqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyq1AgoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAxIpCiVCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9SRUNFTlRMWV9VU0VEEAQSKgomQkFMQU5DRV9BTEdPUklUSE1fV0VJR0hURURfUk9VTkRfUk9CSU4QBRIfChtCQUxBTkNFX0FMR09SSVRITV9SSU5HX0hBU0gQBhIcChhCQUxBTkNFX0FMR09SSVRITV9NQUdMRVYQByqDAQoTVHJhZmZpY0Rpc3RyaWJ1dGlvbhIkCiBUUkFGRklDX0RJU1RSSUJVVElPTl9VTlNQRUNJRklFRBAAEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfWk9ORRABEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfTk9ERRACKlsKC0h0dHBWZXJzaW9uEhwKGEhUVFBfVkVSU0lPTl9VTlNQRUNJRklFRBAAEhYKEkhUVFBfVkVSU0lPTl9IVFRQMRABEhYKEkhUVFBfVkVSU0lPTl9IVFRQMhACKpEBCgxQb2xpY3lBY3Rpb24SHQoZUE9MSUNZX0FDVElPTl9VTlNQRUNJRklFRBAAEhcKE1BPTElDWV9BQ1RJT05fQUxMT1cQARIWChJQT0xJQ1lfQUNUSU9OX0RFTlkQAhIXChNQT0xJQ1lfQUNUSU9OX0FVRElUEAMSGAoUUE9MSUNZX0FDVElPTl9DVVNUT00QBCpUCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1PVVRCT1VORF9QT0xJQ1lfUkVHSVNUUllfT05MWRABKpsBCgxDYXB0dXJlU3RhdGUSHQoZQ0FQVFVSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNBUFRVUkVfU1RBVEVfUEVORElORxABEhoKFkNBUFRVUkVfU1RBVEVfQ0FQVFVSRUQQAhIbChdDQVBUVVJFX1NUQVRFX1JFTEVBU0lORxADEhgKFENBUFRVUkVfU1RBVEVfRkFJTEVEEAQykwEKC05vZGVTZXJ2aWNlEkYKCUNvbmZpZ3VyZRIZLndlZnQudjEuQ29uZmlndXJlUmVxdWVzdBoaLndlZnQudjEuQ29uZmlndXJlUmVzcG9uc2UoATABEjwKB0NlcnRpZnkSFy53ZWZ0LnYxLkNlcnRpZnlSZXF1ZXN0Ghgud2VmdC52MS5DZXJ0aWZ5UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -887,6 +887,13 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
    * @generated from field: repeated string request_authentications = 14;
    */
   requestAuthentications: string[];
+
+  /**
+   * Whose requests are judged one by one.
+   *
+   * @generated from field: repeated weft.v1.HttpPort http_ports = 15;
+   */
+  httpPorts: HttpPort[];
 };
 
 /**
@@ -895,6 +902,28 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
  */
 export const EnrolmentSchema: GenMessage<Enrolment> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 20);
+
+/**
+ * @generated from message weft.v1.HttpPort
+ */
+export type HttpPort = Message<"weft.v1.HttpPort"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * @generated from field: weft.v1.HttpVersion version = 2;
+   */
+  version: HttpVersion;
+};
+
+/**
+ * Describes the message weft.v1.HttpPort.
+ * Use `create(HttpPortSchema)` to create a new message.
+ */
+export const HttpPortSchema: GenMessage<HttpPort> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 21);
 
 /**
  * What of the pod's traffic is not captured: because its owner asked for it, or because it is DNS.
@@ -937,7 +966,7 @@ export type CaptureExclusions = Message<"weft.v1.CaptureExclusions"> & {
  * Use `create(CaptureExclusionsSchema)` to create a new message.
  */
 export const CaptureExclusionsSchema: GenMessage<CaptureExclusions> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 21);
+  messageDesc(file_weft_v1_node, 22);
 
 /**
  * @generated from message weft.v1.Probe
@@ -982,7 +1011,7 @@ export type Probe = Message<"weft.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 22);
+  messageDesc(file_weft_v1_node, 23);
 
 /**
  * @generated from message weft.v1.HttpProbe
@@ -1009,7 +1038,7 @@ export type HttpProbe = Message<"weft.v1.HttpProbe"> & {
  * Use `create(HttpProbeSchema)` to create a new message.
  */
 export const HttpProbeSchema: GenMessage<HttpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 23);
+  messageDesc(file_weft_v1_node, 24);
 
 /**
  * @generated from message weft.v1.HttpHeader
@@ -1031,7 +1060,7 @@ export type HttpHeader = Message<"weft.v1.HttpHeader"> & {
  * Use `create(HttpHeaderSchema)` to create a new message.
  */
 export const HttpHeaderSchema: GenMessage<HttpHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 24);
+  messageDesc(file_weft_v1_node, 25);
 
 /**
  * @generated from message weft.v1.TcpProbe
@@ -1044,7 +1073,7 @@ export type TcpProbe = Message<"weft.v1.TcpProbe"> & {
  * Use `create(TcpProbeSchema)` to create a new message.
  */
 export const TcpProbeSchema: GenMessage<TcpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 25);
+  messageDesc(file_weft_v1_node, 26);
 
 /**
  * @generated from message weft.v1.GrpcProbe
@@ -1061,7 +1090,7 @@ export type GrpcProbe = Message<"weft.v1.GrpcProbe"> & {
  * Use `create(GrpcProbeSchema)` to create a new message.
  */
 export const GrpcProbeSchema: GenMessage<GrpcProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 26);
+  messageDesc(file_weft_v1_node, 27);
 
 /**
  * A compiled AuthorizationPolicy; its name is Resource.name.
@@ -1102,7 +1131,7 @@ export type Policy = Message<"weft.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 27);
+  messageDesc(file_weft_v1_node, 28);
 
 /**
  * @generated from message weft.v1.Rule
@@ -1134,7 +1163,7 @@ export type Rule = Message<"weft.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 28);
+  messageDesc(file_weft_v1_node, 29);
 
 /**
  * @generated from message weft.v1.Source
@@ -1216,7 +1245,7 @@ export type Source = Message<"weft.v1.Source"> & {
  * Use `create(SourceSchema)` to create a new message.
  */
 export const SourceSchema: GenMessage<Source> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 29);
+  messageDesc(file_weft_v1_node, 30);
 
 /**
  * @generated from message weft.v1.Operation
@@ -1268,7 +1297,7 @@ export type Operation = Message<"weft.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 30);
+  messageDesc(file_weft_v1_node, 31);
 
 /**
  * `key` is the condition's Istio name, `name` the header or the claim's path; exactly the pair of lists that fits the key is set.
@@ -1342,7 +1371,7 @@ export type Condition = Message<"weft.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 31);
+  messageDesc(file_weft_v1_node, 32);
 
 /**
  * A compiled RequestAuthentication; its name is Resource.name.
@@ -1366,7 +1395,7 @@ export type RequestAuthentication = Message<"weft.v1.RequestAuthentication"> & {
  * Use `create(RequestAuthenticationSchema)` to create a new message.
  */
 export const RequestAuthenticationSchema: GenMessage<RequestAuthentication> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * @generated from message weft.v1.JwtRule
@@ -1454,7 +1483,7 @@ export type JwtRule = Message<"weft.v1.JwtRule"> & {
  * Use `create(JwtRuleSchema)` to create a new message.
  */
 export const JwtRuleSchema: GenMessage<JwtRule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * @generated from message weft.v1.TokenHeader
@@ -1476,7 +1505,7 @@ export type TokenHeader = Message<"weft.v1.TokenHeader"> & {
  * Use `create(TokenHeaderSchema)` to create a new message.
  */
 export const TokenHeaderSchema: GenMessage<TokenHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * @generated from message weft.v1.ClaimToHeader
@@ -1500,7 +1529,7 @@ export type ClaimToHeader = Message<"weft.v1.ClaimToHeader"> & {
  * Use `create(ClaimToHeaderSchema)` to create a new message.
  */
 export const ClaimToHeaderSchema: GenMessage<ClaimToHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 36);
 
 /**
  * Whom CUSTOM policies ask.
@@ -1572,7 +1601,7 @@ export type AuthorizationProvider = Message<"weft.v1.AuthorizationProvider"> & {
  * Use `create(AuthorizationProviderSchema)` to create a new message.
  */
 export const AuthorizationProviderSchema: GenMessage<AuthorizationProvider> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * @generated from message weft.v1.BodyInCheck
@@ -1599,7 +1628,7 @@ export type BodyInCheck = Message<"weft.v1.BodyInCheck"> & {
  * Use `create(BodyInCheckSchema)` to create a new message.
  */
 export const BodyInCheckSchema: GenMessage<BodyInCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * Envoy's ext_authz: envoy.service.auth.v3.Authorization/Check.
@@ -1614,7 +1643,7 @@ export type GrpcAuthorizer = Message<"weft.v1.GrpcAuthorizer"> & {
  * Use `create(GrpcAuthorizerSchema)` to create a new message.
  */
 export const GrpcAuthorizerSchema: GenMessage<GrpcAuthorizer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * @generated from message weft.v1.HttpAuthorizer
@@ -1656,7 +1685,7 @@ export type HttpAuthorizer = Message<"weft.v1.HttpAuthorizer"> & {
  * Use `create(HttpAuthorizerSchema)` to create a new message.
  */
 export const HttpAuthorizerSchema: GenMessage<HttpAuthorizer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.RequestPrincipalMatch
@@ -1678,7 +1707,7 @@ export type RequestPrincipalMatch = Message<"weft.v1.RequestPrincipalMatch"> & {
  * Use `create(RequestPrincipalMatchSchema)` to create a new message.
  */
 export const RequestPrincipalMatchSchema: GenMessage<RequestPrincipalMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1727,7 +1756,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1749,7 +1778,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 42);
+  messageDesc(file_weft_v1_node, 43);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1771,7 +1800,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 43);
+  messageDesc(file_weft_v1_node, 44);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1807,7 +1836,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 44);
+  messageDesc(file_weft_v1_node, 45);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1833,7 +1862,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 45);
+  messageDesc(file_weft_v1_node, 46);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1875,6 +1904,13 @@ export type Settings = Message<"weft.v1.Settings"> & {
    * @generated from field: repeated weft.v1.AuthorizationProvider authorization_providers = 7;
    */
   authorizationProviders: AuthorizationProvider[];
+
+  /**
+   * Proxies in front of workloads that are believed in X-Forwarded-For.
+   *
+   * @generated from field: uint32 trusted_proxies = 8;
+   */
+  trustedProxies: number;
 };
 
 /**
@@ -1882,7 +1918,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 46);
+  messageDesc(file_weft_v1_node, 47);
 
 /**
  * Whole: replaces the node's report before.
@@ -1921,7 +1957,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 47);
+  messageDesc(file_weft_v1_node, 48);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1958,7 +1994,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 48);
+  messageDesc(file_weft_v1_node, 49);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -1997,7 +2033,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 49);
+  messageDesc(file_weft_v1_node, 50);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -2023,7 +2059,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 50);
+  messageDesc(file_weft_v1_node, 51);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -2045,7 +2081,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 51);
+  messageDesc(file_weft_v1_node, 52);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -2064,7 +2100,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 52);
+  messageDesc(file_weft_v1_node, 53);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -2090,7 +2126,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 53);
+  messageDesc(file_weft_v1_node, 54);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -2109,7 +2145,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 54);
+  messageDesc(file_weft_v1_node, 55);
 
 /**
  * @generated from enum weft.v1.ResourceKind
@@ -2310,6 +2346,37 @@ export const TrafficDistributionSchema: GenEnum<TrafficDistribution> = /*@__PURE
   enumDesc(file_weft_v1_node, 3);
 
 /**
+ * @generated from enum weft.v1.HttpVersion
+ */
+export const HttpVersion = {
+  /**
+   * @generated from enum value: HTTP_VERSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: HTTP_VERSION_HTTP1 = 1;
+   */
+  HTTP1: 1,
+
+  /**
+   * @generated from enum value: HTTP_VERSION_HTTP2 = 2;
+   */
+  HTTP2: 2,
+} as const;
+
+/**
+ * @generated from enum weft.v1.HttpVersion
+ */
+export type HttpVersion = (typeof HttpVersion)[keyof typeof HttpVersion] | UnknownEnum;
+
+/**
+ * Describes the enum weft.v1.HttpVersion.
+ */
+export const HttpVersionSchema: GenEnum<HttpVersion> = /*@__PURE__*/
+  enumDesc(file_weft_v1_node, 4);
+
+/**
  * @generated from enum weft.v1.PolicyAction
  */
 export const PolicyAction = {
@@ -2348,7 +2415,7 @@ export type PolicyAction = (typeof PolicyAction)[keyof typeof PolicyAction] | Un
  * Describes the enum weft.v1.PolicyAction.
  */
 export const PolicyActionSchema: GenEnum<PolicyAction> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 4);
+  enumDesc(file_weft_v1_node, 5);
 
 /**
  * Any where it is not said.
@@ -2378,7 +2445,7 @@ export type OutboundPolicy = (typeof OutboundPolicy)[keyof typeof OutboundPolicy
  * Describes the enum weft.v1.OutboundPolicy.
  */
 export const OutboundPolicySchema: GenEnum<OutboundPolicy> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 5);
+  enumDesc(file_weft_v1_node, 6);
 
 /**
  * @generated from enum weft.v1.CaptureState
@@ -2419,7 +2486,7 @@ export type CaptureState = (typeof CaptureState)[keyof typeof CaptureState] | Un
  * Describes the enum weft.v1.CaptureState.
  */
 export const CaptureStateSchema: GenEnum<CaptureState> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 6);
+  enumDesc(file_weft_v1_node, 7);
 
 /**
  * Every call carries `authorization: Bearer <token>`: a projected service-account token that the

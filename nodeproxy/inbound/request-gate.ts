@@ -1,0 +1,153 @@
+/**
+ * May this request of a connection reach the pod, and how does the pod get to see it? Asked by the engines of HTTP
+ * before a byte of it goes on: read, whose it is, who may, whom to ask; in this order.
+ *
+ * Tells the log of each request once, at its end. Never reads a body, never dials.
+ */
+import type { Attempt, HttpFacts } from "../authz/attempt.ts";
+import type { Decision } from "../authz/decide.ts";
+import type { Denial } from "../authz/verdict.ts";
+import type { Question, SaidDenial } from "../ext-authz/check-message.ts";
+import type { AskedProvider, ConnectionFacts } from "../flow/connection-facts.ts";
+import { changeHead } from "../http/match/change-head.ts";
+import { FieldTable } from "../http/match/field-table.ts";
+import { type ReadRequest, readRequest } from "../http/match/read-request.ts";
+import type { FieldLines, Gate, GateAnswer, RequestHead } from "../http/message.ts";
+import { askFirst, openQuestion, type Settled, withUnknown } from "./ask-first.ts";
+import type { InboundPod } from "./inbound-pod.ts";
+import { type RequestReports, reportsOf } from "./request-reports.ts";
+
+/** One connection, as far as its requests share it. */
+export interface GatedConnection {
+  readonly pod: InboundPod;
+  readonly facts: ConnectionFacts & { readonly attempt: Attempt };
+  readonly question: Question;
+  readonly onDone: (requestBytes: number, responseBytes: number) => void;
+}
+
+type Request = Extract<ReadRequest, { readonly kind: "request" }>;
+
+const DENIED = "RBAC: access denied";
+
+export function createGate(connection: GatedConnection): Gate {
+  return (head) => new GatedRequest(connection, head).judge();
+}
+
+class GatedRequest {
+  readonly #connection: GatedConnection;
+  readonly #pod: InboundPod;
+  readonly #reports: RequestReports;
+  readonly #came: RequestHead;
+  #cut: Denial | undefined;
+
+  constructor(connection: GatedConnection, head: RequestHead) {
+    this.#connection = connection;
+    this.#pod = connection.pod;
+    this.#came = head;
+    this.#reports = reportsOf(connection, head);
+  }
+
+  judge(): GateAnswer | Promise<GateAnswer> {
+    const { facts } = this.#connection;
+    const read = readRequest(this.#came, {
+      sourceIp: facts.attempt.sourceIp,
+      caller: facts.source.identity,
+      own: facts.destination.identity,
+      trustedProxies: this.#pod.trustedProxies(),
+    });
+    if (read.kind === "refused") return this.#refuse({ status: 400, reason: read.reason });
+    const { requestAuthentications = [] } = this.#pod.enrolment() ?? {};
+    return requestAuthentications.length === 0 ? this.#decide(read) : this.#authenticate(read);
+  }
+
+  async #authenticate(request: Request): Promise<GateAnswer> {
+    const { head, http } = request;
+    const target = `${head.path}${head.query}`;
+    const result = await this.#pod.authenticate({ headers: http.headers, target });
+    if (result.kind === "refused") {
+      const fields = ["www-authenticate", 'Bearer error="invalid_token"'];
+      const { reason } = result;
+      return this.#refuse({ status: 401, reason, body: "Jwt verification fails", fields });
+    }
+    const changed = changeHead(head, result.changes);
+    const { claims } = result;
+    const seen: HttpFacts = {
+      ...http,
+      // Policies see what the workload will: what a caller wrote where claims are written is gone.
+      headers: changed === head ? http.headers : new FieldTable(changed),
+      ...(claims ? { claims } : {}),
+    };
+    return this.#decide({ ...request, head: changed, http: seen });
+  }
+
+  #decide(request: Request): GateAnswer | Promise<GateAnswer> {
+    const { http, remoteIp } = request;
+    const attempt = { ...this.#connection.facts.attempt, http, remoteIp };
+    const decision = this.#pod.judge.decide(this.#pod.uid, attempt);
+    if (openQuestion(decision.verdict) !== undefined) return this.#ask(request, attempt);
+    return this.#settle(request.head, { decision, attempt });
+  }
+
+  async #ask({ head }: Request, attempt: Attempt): Promise<GateAnswer> {
+    const question = { ...this.#connection.question, atMs: Date.now(), head };
+    const settled = await askFirst(this.#pod, attempt, question);
+    const changed = settled.changes.reduce(changeHead, head);
+    return this.#settle(changed, settled);
+  }
+
+  #settle(head: RequestHead, settled: Judged): GateAnswer {
+    const { decision, attempt, asked, denial } = settled;
+    const { verdict } = decision;
+    if (verdict.kind === "deny") {
+      const all = withUnknown(asked, verdict, this.#pod.judge);
+      const told = { decision, attempt, ...(all ? { asked: all } : {}) };
+      return this.#deny(verdict, told, denial);
+    }
+    const { exchanges, uid: pod } = this.#pod;
+    const report = this.#reports.judged(settled);
+    return {
+      kind: "pass",
+      head,
+      hold: (end) =>
+        exchanges.add({
+          pod,
+          attempt,
+          end: (late) => {
+            this.#cut = late;
+            end();
+          },
+        }),
+      done: (outcome) => {
+        this.#connection.onDone(outcome.requestBytes, outcome.responseBytes);
+        report.ended(outcome, this.#cut);
+      },
+    };
+  }
+
+  #deny(verdict: Denial, judged: Judged, said: SaidDenial | undefined): GateAnswer {
+    const own = verdict.reason === "denied_by_provider" ? said : undefined;
+    const status = own?.status ?? 403;
+    this.#reports.judged(judged).refused(status, verdict);
+    const { body = DENIED, fields = [] } = own ?? {};
+    return { kind: "refuse", status, reason: verdict.reason, body, fields };
+  }
+
+  /** What is no decision of policy. */
+  #refuse({ status, reason, body = `${reason}\n`, fields = [] }: Unjudged): GateAnswer {
+    this.#reports.unjudged(status, reason);
+    return { kind: "refuse", status, reason, body, fields };
+  }
+}
+
+type Judged = Pick<Settled, "decision" | "attempt"> & {
+  readonly decision: Decision;
+  readonly asked?: readonly AskedProvider[];
+  readonly denial?: SaidDenial;
+};
+
+interface Unjudged {
+  readonly status: number;
+  readonly reason: string;
+  readonly body?: string;
+  readonly fields?: FieldLines;
+}

@@ -1,0 +1,14 @@
+/** The listening sockets of a pod as control hands them over: three of each family, in this order. */
+import type { FamilyListeners } from "./traffic-pod.ts";
+
+export function listenersOf(
+  families: readonly (4 | 6)[],
+  descriptors: readonly number[],
+): readonly FamilyListeners[] {
+  return families.map((family, i) => ({
+    family,
+    outboundFd: descriptors[i * 3] ?? -1,
+    plaintextFd: descriptors[i * 3 + 1] ?? -1,
+    tunnelFd: descriptors[i * 3 + 2] ?? -1,
+  }));
+}

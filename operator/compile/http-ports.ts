@@ -1,0 +1,120 @@
+/**
+ * Which ports of a workload are read as HTTP, and as which version of it? Only where something asks for HTTP: then those that a
+ * Service declares as HTTP, and those that a rule with HTTP attributes names. All others stay opaque.
+ *
+ * Declarations of Services that contradict each other make none: on an opaque port attributes read strictly.
+ */
+import type { CompiledPolicy, Rule } from "../../core/model/authorization-policy.ts";
+import type { HttpPort, HttpVersion } from "../../core/model/enrolment.ts";
+import { isLayer7Condition } from "../../core/model/layer7-condition.ts";
+import type { DeclaredPort } from "../resources/service.ts";
+
+/** What one policy wants of HTTP. */
+export interface HttpAsk {
+  /** It has an attribute that only HTTP shows. */
+  readonly asks: boolean;
+  /** That rules with such attributes name. */
+  readonly ports: readonly number[];
+}
+
+export interface HttpPortsQuestion {
+  readonly asks: readonly HttpAsk[];
+  /** Of RequestAuthentications that select the workload. */
+  readonly authenticates: boolean;
+  /** By all Services that pick the workload. */
+  readonly declared: readonly DeclaredPort[];
+  /** Of the workload's containers. */
+  readonly portNames: ReadonlyMap<string, number>;
+}
+
+// Kubernetes, Service "Application protocol"; Gateway API, GEP-1911. Istio reads them alike.
+const VERSIONS: Readonly<Record<string, HttpVersion>> = {
+  http: "http1",
+  "kubernetes.io/ws": "http1",
+};
+
+export function compileHttpPorts(question: HttpPortsQuestion): readonly HttpPort[] {
+  const { asks, authenticates } = question;
+  if (!authenticates && !asks.some((ask) => ask.asks)) return [];
+  const declared = declaredVersions(question);
+  const ports = new Map<number, HttpVersion>();
+  for (const port of asks.flatMap((ask) => ask.ports)) ports.set(port, "http1");
+  for (const [port, version] of declared) {
+    if (version === "opaque") ports.delete(port);
+    else ports.set(port, version);
+  }
+  return [...ports]
+    .map(([port, version]) => ({ port, version }))
+    .toSorted((a, b) => a.port - b.port);
+}
+
+/** Ports of which Services say different things, ascending. */
+export function contradictedPorts(
+  question: Pick<HttpPortsQuestion, "declared" | "portNames">,
+): readonly number[] {
+  const said = new Map<number, Set<string>>();
+  for (const { port, version } of saidOf(question)) {
+    said.set(port, (said.get(port) ?? new Set()).add(version));
+  }
+  return [...said]
+    .filter(([, versions]) => versions.size > 1)
+    .map(([port]) => port)
+    .toSorted((a, b) => a - b);
+}
+
+function declaredVersions(
+  question: Pick<HttpPortsQuestion, "declared" | "portNames">,
+): ReadonlyMap<number, HttpVersion | "opaque"> {
+  const versions = new Map(saidOf(question).map(({ port, version }) => [port, version]));
+  for (const port of contradictedPorts(question)) versions.set(port, "opaque");
+  return versions;
+}
+
+interface Said {
+  readonly port: number;
+  readonly version: HttpVersion | "opaque";
+}
+
+function saidOf({
+  declared,
+  portNames,
+}: Pick<HttpPortsQuestion, "declared" | "portNames">): readonly Said[] {
+  return declared.flatMap(({ target, appProtocol }) => {
+    const port = typeof target === "number" ? target : portNames.get(target);
+    if (port === undefined || appProtocol === "") return [];
+    return [{ port, version: versionOf(appProtocol) }];
+  });
+}
+
+function versionOf(appProtocol: string): HttpVersion | "opaque" {
+  const known = Object.hasOwn(VERSIONS, appProtocol) ? VERSIONS[appProtocol] : undefined;
+  return known ?? "opaque";
+}
+
+/** Of a policy that could not be read nothing is known. */
+export function httpAskOf({ rules }: Pick<CompiledPolicy, "rules">): HttpAsk {
+  const asking = rules.filter(needsHttp);
+  return { asks: asking.length > 0, ports: [...new Set(asking.flatMap(namedPorts))] };
+}
+
+/** The ports that hold for the attributes of a rule; empty: the rule names none. */
+export function namedPorts({ from, to, when }: Rule): readonly number[] {
+  const isWhole = from.some(({ layer7 }) => layer7) || when.some(isHttpCondition);
+  return [
+    ...to.flatMap(({ ports, layer7 }) => (isWhole || layer7 ? ports : [])),
+    ...when.flatMap((condition) => (condition.key === "destination.port" ? condition.values : [])),
+  ];
+}
+
+function needsHttp({ from, to, when }: Rule): boolean {
+  return (
+    from.some(({ layer7 }) => layer7) ||
+    to.some(({ layer7 }) => layer7) ||
+    when.some(isHttpCondition)
+  );
+}
+
+/** The server name is that of the application's own TLS, in which there is no HTTP to be read. */
+function isHttpCondition(condition: Rule["when"][number]): boolean {
+  return isLayer7Condition(condition) && condition.key !== "connection.sni";
+}
