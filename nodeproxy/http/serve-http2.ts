@@ -21,6 +21,8 @@ export interface Http2Options {
   readonly limits: HttpLimits;
   /** Refused here, not by the gate; without a head it was the whole connection, or no head that could be read. */
   refused(reason: string, head?: RequestHead): void;
+  /** The caller's connection is gone. Once. */
+  ended?(): void;
 }
 
 export interface ServedHttp2 {
@@ -100,6 +102,7 @@ class FrontSession implements ServedHttp2 {
     session.once("close", () => {
       this.#watch.close();
       this.#back.close();
+      this.#options.ended?.();
     });
   }
 

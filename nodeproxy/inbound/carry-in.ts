@@ -16,7 +16,7 @@ import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import { refusalOf, watchedFacts } from "./decision-facts.ts";
 import { codeOf } from "./dial-code.ts";
 import type { InboundPod } from "./inbound-pod.ts";
-import { isServed, serveRequests } from "./serve-requests.ts";
+import { httpVersionAt, serveRequests } from "./serve-requests.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -42,8 +42,9 @@ export interface InboundCall {
 export function carryIn(call: InboundCall): void {
   const { pod } = call;
   const facts = factsOf(call);
-  if (isServed(pod.enrolment(), call.port)) {
-    serveRequests(call, { facts, question: questionOf(call, facts) });
+  const version = httpVersionAt(pod.enrolment(), call.port);
+  if (version !== undefined) {
+    serveRequests(call, { facts, version, question: questionOf(call, facts) });
     return;
   }
   const decision = pod.judge.decide(pod.uid, facts.attempt);

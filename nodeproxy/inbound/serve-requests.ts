@@ -1,13 +1,15 @@
 /**
- * Serves one inbound connection to a port that is HTTP/1: every request is judged by itself, the connection only by its
+ * Serves one inbound connection to a port that is HTTP: every request is judged by itself, the connection only by its
  * mode. The pod is dialled when the first request may pass.
  */
-import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { Enrolment, HttpVersion } from "../../core/model/enrolment.ts";
 import type { Question } from "../ext-authz/check-message.ts";
 import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
 import type { HttpLimits } from "../http/http-limits.ts";
+import type { Http1Options, HttpServing } from "../http/http1-options.ts";
 import { serveHttp1 } from "../http/serve-http1.ts";
+import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
 import { dial } from "../tcp/dial.ts";
 import type { Attempted, InboundCall } from "./carry-in.ts";
 import { refusalOf } from "./decision-facts.ts";
@@ -17,20 +19,22 @@ import { reportsOf } from "./request-reports.ts";
 
 export interface ServedCall {
   readonly facts: Attempted;
+  readonly version: HttpVersion;
   readonly question: Question;
 }
 
 const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
 
-/** Ports of another version are opaque. */
-export function isServed(enrolment: Enrolment | undefined, port: number): boolean {
-  return (
-    enrolment?.httpPorts?.some((each) => each.port === port && each.version === "http1") === true
-  );
+/** `undefined` for ports that are opaque. */
+export function httpVersionAt(
+  enrolment: Enrolment | undefined,
+  port: number,
+): HttpVersion | undefined {
+  return enrolment?.httpPorts?.find((each) => each.port === port)?.version;
 }
 
 /** Never throws. */
-export function serveRequests(call: InboundCall, { facts, question }: ServedCall): void {
+export function serveRequests(call: InboundCall, { facts, version, question }: ServedCall): void {
   const { pod, front } = call;
   const denial = pod.judge.admit(pod.uid, facts.attempt);
   if (denial) {
@@ -62,7 +66,7 @@ export function serveRequests(call: InboundCall, { facts, question }: ServedCall
     refused: (reason: string, head = NO_HEAD) => reportsOf(connection, head).unjudged(400, reason),
   };
   pod.connections.serve({ ...facts, isHttp: true, lease }, ({ lane, ended }): Serving => {
-    const served = serveHttp1(front, { ...options, lane, ended });
+    const served = serve(version, front, { ...options, lane, ended });
     return {
       get bytesSent() {
         return bytes.bytesSent;
@@ -75,6 +79,17 @@ export function serveRequests(call: InboundCall, { facts, question }: ServedCall
       hearResets: () => served.hearResets(),
     };
   });
+}
+
+function serve(
+  version: HttpVersion,
+  front: Side,
+  options: Http1Options & Http2Options,
+): Pick<HttpServing, "drain" | "end" | "hearResets"> {
+  if (version === "http1") return serveHttp1(front, options);
+  const served = serveHttp2(front, options);
+  // It always reads both connections.
+  return { drain: () => served.drain(), end: () => served.end(), hearResets: () => undefined };
 }
 
 const NO_HEAD = {

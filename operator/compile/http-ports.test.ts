@@ -87,6 +87,8 @@ const DECLARED: readonly DeclaredPort[] = [
 const HTTP = [
   { port: 8080, version: "http1" },
   { port: 8081, version: "http1" },
+  { port: 9090, version: "http2" },
+  { port: 9091, version: "http2" },
 ];
 
 test("compileHttpPorts(): nothing is HTTP where nobody asks for it", () => {
@@ -100,11 +102,6 @@ test("compileHttpPorts(): where anything asks, what is declared is HTTP, and not
 
 test("compileHttpPorts(): a port that a policy alone names is HTTP/1.1", () => {
   expect(portsOf([rules({ to: [GET_80] })], [])).toEqual([{ port: 80, version: "http1" }]);
-});
-
-test("compileHttpPorts(): HTTP/2 is not read yet, so its ports are opaque", () => {
-  const ask = rules({ to: [{ operation: { methods: ["GET"], ports: ["9090", "9091"] } }] });
-  expect(portsOf([ask], DECLARED)).toEqual(HTTP);
 });
 
 test("compileHttpPorts(): what a Service declares stands above what a policy names", () => {

@@ -1,5 +1,5 @@
 /**
- * Which ports of a workload are read as HTTP, and as which version of it? Only where something asks for HTTP: then those that a
+ * Which ports of a workload are HTTP, and which version of it? Only where something asks for HTTP: then those that a
  * Service declares as HTTP, and those that a rule with HTTP attributes names. All others stay opaque.
  *
  * Declarations of Services that contradict each other make none: on an opaque port attributes read strictly.
@@ -31,6 +31,10 @@ export interface HttpPortsQuestion {
 const VERSIONS: Readonly<Record<string, HttpVersion>> = {
   http: "http1",
   "kubernetes.io/ws": "http1",
+  "kubernetes.io/h2c": "http2",
+  http2: "http2",
+  h2c: "http2",
+  grpc: "http2",
 };
 
 export function compileHttpPorts(question: HttpPortsQuestion): readonly HttpPort[] {

@@ -87,8 +87,8 @@ test("ClusterIndex: a RequestAuthentication asks for HTTP as well", () => {
 test("ClusterIndex: what a Service declares is followed", () => {
   const index = createIndex();
   put(index, policy("shop/p", { paths: ["/admin"] }));
-  put(index, service("shop/api", { port: 80, targetPort: 9090, appProtocol: "http" }));
-  expect(portsOf(index)).toEqual(["9090 http1"]);
+  put(index, service("shop/api", { port: 80, targetPort: 9090, appProtocol: "grpc" }));
+  expect(portsOf(index)).toEqual(["9090 http2"]);
   index.apply({ kind: "delete", object: service("shop/api") });
   expect(portsOf(index)).toEqual([]);
 });

@@ -4,6 +4,13 @@
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { TokenIssuer } from "../fakes/token-issuer.ts";
@@ -17,6 +24,13 @@ let world: PolicyMesh;
 const issuer = new TokenIssuer();
 const ISSUER = "https://issuer.example";
 let application: Server;
+const issuedCalls: ClientHttp2Session[] = [];
+/** Answers every call. */
+const grpc = createHttp2Server();
+grpc.on("stream", (stream: ServerHttp2Stream) => {
+  stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "0" });
+  stream.end();
+});
 /** What the application was asked, oldest first. */
 const seen: IncomingMessage[] = [];
 
@@ -34,9 +48,9 @@ beforeAll(async () => {
     socket.pipe(socket);
   });
   world = await createPolicyMesh("wl-http", {
-    protocols: { 80: "http", 8080: "http" },
+    protocols: { 80: "grpc", 8080: "http" },
     serve: (socket) => {
-      application.emit("connection", socket);
+      (socket.localPort === 80 ? grpc : application).emit("connection", socket);
     },
   });
   world.become(A);
@@ -47,6 +61,7 @@ beforeEach(() => {
 });
 
 afterAll(async () => {
+  issuedCalls.forEach((session) => session.destroy());
   application.closeAllConnections();
   await world[Symbol.asyncDispose]();
 }, START_MS);
@@ -276,6 +291,31 @@ test("requests: [D14] a WebSocket is asked for as any request", async () => {
   const closed = once(socket, "error");
   world.rule([policy("DENY", operation({ paths: ["/other"] }))]);
   await closed;
+});
+
+async function call(path: string): Promise<IncomingHttpHeaders> {
+  const socket = startFromPod(world.mesh.network.a, world.mesh.network.b.v4, 80);
+  const session = connectHttp2("http://api.shop", { createConnection: () => socket });
+  issuedCalls.push(session);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  const [headers] = (await once(stream.end(), "response")) as [IncomingHttpHeaders];
+  session.close();
+  return headers;
+}
+
+test("requests: [D15] a denied gRPC call is told PERMISSION_DENIED", async () => {
+  world.rule([policy("DENY", operation({ paths: ["/shop.Orders/Delete"] }))]);
+  expect(await call("/shop.Orders/List")).toMatchObject({ "grpc-status": "0" });
+  expect(await call("/shop.Orders/Delete")).toMatchObject({
+    ":status": 200,
+    "grpc-status": "7",
+    "x-weft-reason": "denied_by_policy",
+  });
 });
 
 function authentication(spec: object = {}): Manifest {
