@@ -7,11 +7,16 @@
 import type { HttpLimits } from "./http-limits.ts";
 import { type MessageListener, MessageParser } from "./llhttp.ts";
 
-/** With `close`, octets behind the message are an error whose place tells where it ended. */
+/** With `close`, octets behind the message are an error, and those that are line ends are passed over. */
 const HEAD_OF_OURS = Buffer.from(
   "POST / HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
 );
 const BEHIND_MESSAGE = "HPE_CLOSED_CONNECTION";
+
+const CR = 0x0d;
+const LF = 0x0a;
+/** RFC 9112 7.1: CR LF of the last chunk or trailer, and that of the empty line behind it. */
+const END_OCTETS = 4;
 
 export class ChunksReader implements MessageListener {
   readonly #limits: HttpLimits;
@@ -20,6 +25,8 @@ export class ChunksReader implements MessageListener {
   #hasEnded = false;
   #hasFailed = false;
   #trailers: readonly string[] = [];
+  /** Line ends, CR and LF each counted, that the octets read so far close with; `END_OCTETS` at most. */
+  #lineEnds = 0;
 
   constructor(limits: HttpLimits) {
     this.#limits = limits;
@@ -51,9 +58,11 @@ export class ChunksReader implements MessageListener {
       this.#hasFailed = true;
     }
     if (this.#hasEnded || this.#hasFailed) this.release();
-    if (typeof taken === "number" || this.#hasFailed) return chunk.length;
+    if (this.#hasFailed) return chunk.length;
     // The octet that is behind the message has been looked at.
-    return taken.at - 1;
+    if (this.#hasEnded) return this.#endIn(chunk, typeof taken === "number" ? taken : taken.at - 1);
+    this.#countLineEnds(chunk);
+    return chunk.length;
   }
 
   takePieces(): readonly Buffer[] {
@@ -82,4 +91,25 @@ export class ChunksReader implements MessageListener {
   onMessageEnd(): void {
     this.#hasEnded = true;
   }
+
+  /**
+   * Where the message ends: the parser took what is before `to`, and may have passed over line ends behind the
+   * message. Whether those are read or refused is for whoever reads the next head, wherever the octets were cut.
+   */
+  #endIn(chunk: Buffer, to: number): number {
+    let from = to;
+    while (from > 0 && isLineEnd(chunk[from - 1])) from -= 1;
+    return from === 0 ? END_OCTETS - this.#lineEnds : from + END_OCTETS;
+  }
+
+  #countLineEnds(chunk: Buffer): void {
+    const { length } = chunk;
+    let count = 0;
+    while (count < Math.min(length, END_OCTETS) && isLineEnd(chunk[length - 1 - count])) count += 1;
+    this.#lineEnds = count < length ? count : Math.min(this.#lineEnds + count, END_OCTETS);
+  }
+}
+
+function isLineEnd(octet: number | undefined): boolean {
+  return octet === CR || octet === LF;
 }
