@@ -33,6 +33,9 @@ export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
   try {
     to = pod.destinationOf(socket);
   } catch {
+    // Conntrack has lost it, or never had it: where it was going, nobody knows.
+    const facts = factsOf(pod, socket, { to: { address: "", port: 0 } });
+    pod.connections.report(facts, { code: "destination_unreadable" });
     resetSide(socket);
     return;
   }

@@ -176,3 +176,15 @@ function slice(address: string): ResourceBody {
   };
   return { kind: "endpointSlice", value };
 }
+
+test("a connection that conntrack does not know is reset, and the log says so", async () => {
+  const { a } = mesh.network;
+  const rule = "OUTPUT -p tcp --dport 15001 -j CT --notrack".split(" ");
+  const added = await runInNamespace(a.namespace, ["iptables", "-t", "raw", "-I", ...rule]);
+  expect(added.stderr).toBe("");
+  const socket = startFromPod(a, a.v4, 15_001);
+  await expect(once(socket, "end")).rejects.toThrow("ECONNRESET");
+  const codes = mesh.a.ended.map(({ outcome }) => outcome.code);
+  expect(codes).toContain("destination_unreadable");
+  await runInNamespace(a.namespace, ["iptables", "-t", "raw", "-D", ...rule]);
+});
