@@ -13,6 +13,7 @@ const [fields = "", codes = ""] = docs.split("\n## Codes\n");
 const SOURCES = [
   "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
   "nodeproxy/http/match/*.ts",
+  "nodeproxy/tcp/dial-code.ts",
   "nodeproxy/jwt/refusal.ts",
   "nodeproxy/authz/verdict.ts",
   "nodeproxy/hbone/hbone-error.ts",

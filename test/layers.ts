@@ -76,9 +76,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core/wire/gen/envoy/service/auth/v3",
     "nodeproxy/authz",
     "nodeproxy/flow",
-    "nodeproxy/hbone",
     "nodeproxy/http",
-    "nodeproxy/tcp",
   ],
   "nodeproxy/flow": [
     "nodeproxy/authz",

@@ -4,10 +4,10 @@
  */
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Side } from "../flow/side.ts";
+import { duplexOf } from "../http/side-duplex.ts";
 import { AuthorizerError } from "./authorizer-error.ts";
 import { callUnary } from "./call-unary.ts";
 import { answerIn, checkBytes, type Question, type Said } from "./check-message.ts";
-import { streamOf } from "./side-stream.ts";
 
 const PATH = "/envoy.service.auth.v3.Authorization/Check";
 const IDLE_MS = 60_000;
@@ -79,9 +79,9 @@ export class GrpcCaller {
     return session;
   }
 
-  async #connection(): Promise<ReturnType<typeof streamOf>> {
+  async #connection(): Promise<ReturnType<typeof duplexOf>> {
     try {
-      const stream = streamOf(await this.#open());
+      const stream = duplexOf(await this.#open(), { endsAtOnce: true });
       stream.on("error", ignore);
       if (!this.#isClosed) return stream;
       stream.destroy();

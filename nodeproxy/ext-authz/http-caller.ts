@@ -9,9 +9,9 @@ import type { HttpAuthorizer } from "../../core/model/authorization-provider.ts"
 import { matchesText } from "../authz/match-text.ts";
 import type { Side } from "../flow/side.ts";
 import type { FieldLines, RequestHead } from "../http/message.ts";
+import { duplexOf } from "../http/side-duplex.ts";
 import { AuthorizerError } from "./authorizer-error.ts";
 import { deniedStatus, isWritable, type Said } from "./check-message.ts";
-import { streamOf } from "./side-stream.ts";
 
 export interface HttpQuestion {
   readonly head: RequestHead;
@@ -48,9 +48,9 @@ async function ask({ head, protocol, open }: HttpQuestion, signal: AbortSignal):
   late.catch(ignore);
   const opening = open();
   opening.then((side) => {
-    if (signal.aborted) streamOf(side).on("error", ignore).destroy();
+    if (signal.aborted) duplexOf(side, { endsAtOnce: true }).on("error", ignore).destroy();
   }, ignore);
-  const stream = streamOf(await Promise.race([opening, late]));
+  const stream = duplexOf(await Promise.race([opening, late]), { endsAtOnce: true });
   const asking = requestHttp({
     method: head.method === "CONNECT" ? "GET" : head.method,
     path: `${protocol.pathPrefix}${head.path}${head.query}`,

@@ -4,6 +4,7 @@
  */
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { Side } from "../flow/side.ts";
+import { dialCode } from "../tcp/dial-code.ts";
 import { Line, type LineOwner } from "./http1-line.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -150,17 +151,7 @@ export class Back implements LineOwner {
   }
 }
 
-/** Kernel's word for a failed connect, as a code of ours; codes of ours stay. */
+/** Codes of ours stay. */
 function codeOf(code: string): string {
-  switch (code) {
-    case "ECONNREFUSED":
-      return "connect_refused";
-    case "ETIMEDOUT":
-      return "connect_timeout";
-    case "EMFILE":
-    case "ENFILE":
-      return "too_many_descriptors";
-    default:
-      return /^[a-z_]+$/.test(code) ? code : "connect_failed";
-  }
+  return /^[a-z_]+$/.test(code) ? code : dialCode(code);
 }

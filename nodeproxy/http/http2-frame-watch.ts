@@ -5,6 +5,7 @@
  * Never looks into a frame, and refuses nothing that is merely wrong: that is nghttp2's.
  */
 import { constants } from "node:http2";
+import { FRAME } from "../hbone/protocol.ts";
 
 /** Frames at once, and a second. */
 const LIMITS = {
@@ -30,18 +31,6 @@ export type FrameFault = "http2_flood" | "http_head_timeout";
 /** "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" */
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = 9;
-const TYPE = {
-  data: 0,
-  headers: 1,
-  reset: 3,
-  settings: 4,
-  pushPromise: 5,
-  ping: 6,
-  goAway: 7,
-  windowUpdate: 8,
-  continuation: 9,
-} as const;
-
 interface Bucket {
   left: number;
   atMs: number;
@@ -108,9 +97,10 @@ export class Http2FrameWatch {
 
   #frameBegan(type: number, flags: number): void {
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_HEADERS) !== 0;
-    if (type === TYPE.headers) this.#isHeadOpen = true;
+    if (type === FRAME.headers) this.#isHeadOpen = true;
     this.#closesHead =
-      type === TYPE.settings || ((type === TYPE.headers || type === TYPE.continuation) && isWhole);
+      type === FRAME.settings ||
+      ((type === FRAME.headers || type === FRAME.continuation) && isWhole);
     const kind = this.#kindOf(type, flags);
     if (kind) this.#count(kind);
   }
@@ -122,23 +112,23 @@ export class Http2FrameWatch {
 
   #kindOf(type: number, flags: number): FrameKind | undefined {
     switch (type) {
-      case TYPE.headers:
-      case TYPE.goAway:
-      case TYPE.pushPromise:
+      case FRAME.headers:
+      case FRAME.goAway:
+      case FRAME.pushPromise:
         return undefined;
-      case TYPE.data: {
+      case FRAME.data: {
         const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
         return this.#left === 0 && !isLast ? "emptyData" : undefined;
       }
-      case TYPE.reset:
+      case FRAME.resetStream:
         return "reset";
-      case TYPE.settings:
+      case FRAME.settings:
         return "settings";
-      case TYPE.ping:
+      case FRAME.ping:
         return "ping";
-      case TYPE.windowUpdate:
+      case FRAME.windowUpdate:
         return "windowUpdate";
-      case TYPE.continuation:
+      case FRAME.continuation:
         return "continuation";
       default:
         return "idle";

@@ -62,7 +62,7 @@ class FrontSession implements ServedHttp2 {
       headTimeoutMs: limits.headTimeoutMs,
       onFault: (fault) => this.#fault(fault),
     });
-    const stream = duplexOf(front, (chunk) => this.#watch.look(chunk));
+    const stream = duplexOf(front, { look: (chunk) => this.#watch.look(chunk) });
     this.#stream = stream;
     stream.on("error", ignore);
     this.#session = performServerHandshake(stream, frontSettings(limits));

@@ -13,9 +13,15 @@ type Written = (error?: Error | null) => void;
 /** False: this chunk and all behind it are thrown away. */
 type Look = (chunk: Buffer) => boolean;
 
+export interface DuplexOptions {
+  readonly look?: Look;
+  /** Destroyed, it does not wait for what was written last to be taken. */
+  readonly endsAtOnce?: boolean;
+}
+
 /** The side belongs to the stream from here on. What Node's own sockets read nobody looks at. */
-export function duplexOf(side: Side, look?: Look): Duplex {
-  if (!(side instanceof Socket)) return new SideDuplex(side, look);
+export function duplexOf(side: Side, options: DuplexOptions = {}): Duplex {
+  if (!(side instanceof Socket)) return new SideDuplex(side, options);
   side.allowHalfOpen = false;
   return side;
 }
@@ -23,14 +29,16 @@ export function duplexOf(side: Side, look?: Look): Duplex {
 class SideDuplex extends Duplex implements StreamReader, SocketReader {
   readonly #side: Exclude<Side, Socket>;
   readonly #look: Look | undefined;
+  readonly #endsAtOnce: boolean;
   #written: Written | undefined;
   #isDeaf = false;
 
-  constructor(side: Exclude<Side, Socket>, look: Look | undefined) {
-    // HTTP/2 is over with either half.
+  constructor(side: Exclude<Side, Socket>, { look, endsAtOnce = false }: DuplexOptions) {
+    // HTTP is over with either half.
     super({ allowHalfOpen: false });
     this.#side = side;
     this.#look = look;
+    this.#endsAtOnce = endsAtOnce;
     side.readBy(this);
     if (side.destroyed) process.nextTick(() => this.onClose());
   }
@@ -73,10 +81,15 @@ class SideDuplex extends Duplex implements StreamReader, SocketReader {
   }
 
   override _destroy(error: Error | null, destroyed: Written): void {
-    // What was said last, a GOAWAY mostly, is still to be read.
-    if (!this.#side.destroyed) this.#side.resetBehindData();
+    if (!this.#side.destroyed) this.#reset();
     this.#writeEnded();
     destroyed(error);
+  }
+
+  /** What was said last, a GOAWAY mostly, is still to be read. */
+  #reset(): void {
+    if (this.#endsAtOnce) this.#side.reset();
+    else this.#side.resetBehindData();
   }
 
   #send(chunk: Buffer, written: Written): void {

@@ -12,9 +12,9 @@ import type { ConnectionFacts, Lease, Party } from "../flow/connection-facts.ts"
 import { type Side, type TcpSide, unwatchGone, watchGone } from "../flow/side.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import { dial } from "../tcp/dial.ts";
+import { dialCode } from "../tcp/dial-code.ts";
 import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import { refusalOf, watchedFacts } from "./decision-facts.ts";
-import { codeOf } from "./dial-code.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { httpVersionAt, serveRequests } from "./serve-requests.ts";
 
@@ -156,11 +156,11 @@ function dialPod(call: InboundCall, permit: Permit, facts: Leased): void {
     const fd = pod.openSocket(address.includes(":") ? 6 : 4, call.sourceAddress);
     back = dial({ fd, address, port }, (code) => {
       if (code === undefined) onConnected();
-      else fail(codeOf(code));
+      else fail(dialCode(code));
     });
   } catch (error) {
     facts.lease.end();
-    pod.connections.report(facts, { code: codeOf((error as NodeJS.ErrnoException).code) });
+    pod.connections.report(facts, { code: dialCode((error as NodeJS.ErrnoException).code) });
     call.refuse("unreachable");
     return;
   }

@@ -11,9 +11,9 @@ import type { Http1Options, HttpServing } from "../http/http1-options.ts";
 import { serveHttp1 } from "../http/serve-http1.ts";
 import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
 import { dial } from "../tcp/dial.ts";
+import { dialCode } from "../tcp/dial-code.ts";
 import type { Attempted, InboundCall } from "./carry-in.ts";
 import { refusalOf } from "./decision-facts.ts";
-import { codeOf } from "./dial-code.ts";
 import { createGate } from "./request-gate.ts";
 import { reportsOf } from "./request-reports.ts";
 
@@ -110,6 +110,6 @@ function dialPod(
 ): Side {
   const fd = pod.openSocket(address.includes(":") ? 6 : 4, sourceAddress);
   return dial({ fd, address, port }, (code) =>
-    onDone(code === undefined ? undefined : codeOf(code)),
+    onDone(code === undefined ? undefined : dialCode(code)),
   );
 }

@@ -1,6 +1,7 @@
 /** Opens the far side of an outbound connection, by tunnel or plainly, within a time; and names why it could not. */
 import { resetSide, type Side, type TcpSide } from "../flow/side.ts";
 import { dial } from "../tcp/dial.ts";
+import { dialCode } from "../tcp/dial-code.ts";
 import { TunnelError } from "../tunnel/tunnel-error.ts";
 import type { Destination, Upstream } from "./choose-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
@@ -85,17 +86,7 @@ const VERDICTS: ReadonlySet<string> = new Set([
 export function openFailureCode(error: unknown): string {
   if (error instanceof TunnelError) return error.reason;
   const { code, cause } = error as NodeJS.ErrnoException;
-  switch (code ?? cause) {
-    case "ECONNREFUSED":
-      return "connect_refused";
-    case "ETIMEDOUT":
-      return "connect_timeout";
-    case "EMFILE":
-    case "ENFILE":
-      return "too_many_descriptors";
-    default:
-      return "connect_failed";
-  }
+  return dialCode(code ?? cause);
 }
 
 /** The peer decided, or the caller lacks something; another endpoint of the service must not be asked until one says yes. */

@@ -1,4 +1,5 @@
 /** Reads one entry of `jwtRules`, with the defaults of Istio filled in. */
+import { FRAMING_FIELDS } from "../../core/model/framing-fields.ts";
 import {
   type ClaimToHeader,
   type JwtRule,
@@ -27,19 +28,6 @@ const MAX_TIMEOUT_MS = 600_000;
 const MAX_TEXT = 1024;
 // RFC 9110 5.6.2 without what no header is called.
 const HEADER_NAME = /^[-_A-Za-z0-9]{1,256}$/;
-/** Setting these from a token would change where a request goes or how long it is. */
-const NOT_TO_BE_SET = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 const BEARER: TokenHeader = { name: "authorization", prefix: "Bearer " };
 
 export function parseJwtRule(field: Field): JwtRule | undefined {
@@ -137,7 +125,8 @@ function parseClaimToHeader(field: Field): ClaimToHeader | undefined {
 
 function headerToSet(field: Field): string | undefined {
   const name = headerName(field);
-  if (name === undefined || !NOT_TO_BE_SET.has(name)) return name;
+  // Setting these from a token would change where a request goes or how long it is.
+  if (name === undefined || !FRAMING_FIELDS.has(name)) return name;
   return refuse(field, `header ${name} cannot be set from a token`);
 }
 

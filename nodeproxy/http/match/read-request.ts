@@ -4,6 +4,7 @@
  * What servers read in different ways is refused here, once for all versions of HTTP; what callers must not say of
  * themselves is taken away. Never asks who may do what.
  */
+import { FRAMING_FIELDS } from "../../../core/model/framing-fields.ts";
 import type { HttpFacts } from "../../authz/attempt.ts";
 import type { FieldLines, RequestHead } from "../message.ts";
 import { changeFields, keepFields } from "./change-fields.ts";
@@ -88,18 +89,6 @@ const QUERY = /^(?:\?[!-"$-~]*)?$/;
 /** RFC 9110 5.6.2, in lower case. */
 const FIELD_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const LINE_ENDS = /[\0\r\n]/;
-const FRAMING: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 function refusedHost({ authority, version, fields }: RequestHead): RequestRefusal | undefined {
   for (let i = 0; i + 1 < fields.length; i += 2) {
@@ -115,7 +104,7 @@ function refusedField(fields: FieldLines): RequestRefusal | undefined {
     const name = fields[i] ?? "";
     if (!FIELD_NAME.test(name) || LINE_ENDS.test(fields[i + 1] ?? "")) return "field_malformed";
     const folded = foldName(name);
-    if (folded !== name && FRAMING.has(folded)) return "field_name_confusing";
+    if (folded !== name && FRAMING_FIELDS.has(folded)) return "field_name_confusing";
   }
   return undefined;
 }

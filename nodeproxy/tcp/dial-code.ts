@@ -1,5 +1,5 @@
-/** Kernel's word for a failed connect, as a code of ours. */
-export function codeOf(code = ""): string {
+/** What a connect that failed is called in the log and the metric, by the kernel's word for it. */
+export function dialCode(code: unknown): string {
   switch (code) {
     case "ECONNREFUSED":
       return "connect_refused";
