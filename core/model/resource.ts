@@ -6,6 +6,7 @@
  */
 import type { CompiledPolicy } from "./authorization-policy.ts";
 import type { Enrolment } from "./enrolment.ts";
+import type { ServiceRoutes } from "./http-route.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import type { RequestAuthentication } from "./request-authentication.ts";
 import type { Revocation } from "./revocation.ts";
@@ -14,7 +15,7 @@ import type { Traffic } from "./traffic-settings.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import type { Workload } from "./workload.ts";
 
-/** Names: workload and enrolment by UID; service, slice, policy, requestAuthentication and traffic by `namespace/name`; bundle by trust domain; settings "mesh"; revocation by node. */
+/** Names: workload and enrolment by UID; service, slice, policy, requestAuthentication and traffic by `namespace/name`; routes by those of their Service; bundle by trust domain; settings "mesh"; revocation by node. */
 export type ResourceBody =
   | { readonly kind: "workload"; readonly value: Workload }
   | { readonly kind: "service"; readonly value: Service }
@@ -25,7 +26,8 @@ export type ResourceBody =
   | { readonly kind: "settings"; readonly value: MeshSettings }
   | { readonly kind: "revocation"; readonly value: Revocation }
   | { readonly kind: "traffic"; readonly value: Traffic }
-  | { readonly kind: "requestAuthentication"; readonly value: RequestAuthentication };
+  | { readonly kind: "requestAuthentication"; readonly value: RequestAuthentication }
+  | { readonly kind: "routes"; readonly value: ServiceRoutes };
 
 export type ResourceKind = ResourceBody["kind"];
 
@@ -64,6 +66,8 @@ export function resourceName(body: ResourceBody): string {
     case "traffic":
     case "requestAuthentication":
       return body.value.ref;
+    case "routes":
+      return body.value.service;
     case "bundle":
       return body.value.trustDomain;
     case "settings":

@@ -1,4 +1,5 @@
 /** A Kubernetes Service and its EndpointSlices, as the outbound side balances over them. */
+import type { HttpVersion } from "./enrolment.ts";
 
 /**
  * `round_robin` in order; `least_recently_used` by the time of the last use, so that a new endpoint is next;
@@ -36,6 +37,8 @@ export interface ServicePort {
   /** The Service port's name; "" for the one unnamed port. EndpointSlices refer to it. */
   readonly name: string;
   readonly appProtocol: string;
+  /** What callers speak to it at the Service's address; absent: opaque bytes. */
+  readonly http?: HttpVersion;
 }
 
 /** One EndpointSlice: at most a few hundred endpoints, so that one pod's change stays a small message. */

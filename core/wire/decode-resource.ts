@@ -21,6 +21,7 @@ import { decodeCidrs } from "./cidr.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { decodeProvider } from "./decode-provider.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
+import { decodeRoutes } from "./decode-routes.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
 import { decodeTraffic } from "./decode-traffic.ts";
 import {
@@ -33,7 +34,7 @@ import {
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
-/** `unread`: what of a policy or RequestAuthentication this version could not read, so that it fails closed; absent where nothing. */
+/** `unread`: what of a policy, RequestAuthentication or routes this version could not read, so that it fails closed; absent where nothing. */
 export type Decoded<T> =
   | { readonly kind: "decoded"; readonly value: T; readonly unread?: readonly string[] }
   | { readonly kind: "refused"; readonly reasons: readonly string[] };
@@ -50,7 +51,9 @@ export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const version = findings.name("version", resource.version);
   const { body: message } = resource;
   const unread: string[] = [];
-  const body = decodeRuling(name, message, unread) ?? decodeBody(name, message, findings);
+  const body = isRuling(message)
+    ? decodeRuling(name, message, unread)
+    : decodeBody(name, message, findings);
   if (body !== undefined && resourceName(body) !== name)
     findings.add("name: not the name of its body");
   if (body === undefined || findings.reasons.length > 0) {
@@ -72,27 +75,39 @@ export function decodeRef(ref: wire.ResourceName): Decoded<ResourceRef> {
 }
 
 /** What rules calls: of what it cannot read of these a node makes an invalid one, and refuses nothing. */
-function decodeRuling(
-  name: string,
-  message: wire.Resource["body"],
-  unread: string[],
-): ResourceBody | undefined {
-  if (message.case === "policy") {
-    const decoded = decodePolicy(name, message.value);
-    unread.push(...decoded.unread);
-    return { kind: "policy", value: decoded.policy };
+type Ruling = Extract<
+  wire.Resource["body"],
+  { readonly case: "policy" | "requestAuthentication" | "routes" }
+>;
+
+function isRuling(message: wire.Resource["body"]): message is Ruling {
+  const { case: kind } = message;
+  return kind === "policy" || kind === "requestAuthentication" || kind === "routes";
+}
+
+function decodeRuling(name: string, message: Ruling, unread: string[]): ResourceBody {
+  switch (message.case) {
+    case "policy": {
+      const decoded = decodePolicy(name, message.value);
+      unread.push(...decoded.unread);
+      return { kind: "policy", value: decoded.policy };
+    }
+    case "requestAuthentication": {
+      const decoded = decodeRequestAuthentication(name, message.value);
+      unread.push(...decoded.unread);
+      return { kind: "requestAuthentication", value: decoded.authentication };
+    }
+    case "routes": {
+      const decoded = decodeRoutes(name, message.value);
+      unread.push(...decoded.unread);
+      return { kind: "routes", value: decoded.routes };
+    }
   }
-  if (message.case === "requestAuthentication") {
-    const decoded = decodeRequestAuthentication(name, message.value);
-    unread.push(...decoded.unread);
-    return { kind: "requestAuthentication", value: decoded.authentication };
-  }
-  return undefined;
 }
 
 function decodeBody(
   name: string,
-  body: wire.Resource["body"],
+  body: Exclude<wire.Resource["body"], Ruling>,
   findings: Findings,
 ): ResourceBody | undefined {
   switch (body.case) {
@@ -112,8 +127,6 @@ function decodeBody(
       return { kind: "revocation", value: decodeRevocation(body.value, findings) };
     case "traffic":
       return { kind: "traffic", value: decodeTraffic(name, body.value, findings) };
-    case "policy":
-    case "requestAuthentication":
     case undefined:
       findings.add("body: of no known kind");
       return undefined;

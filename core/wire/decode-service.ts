@@ -1,6 +1,6 @@
 /** Services and their EndpointSlices from protobuf; what an older operator does not say has its default. */
 import type { Endpoint, EndpointSlice, Service } from "../model/service.ts";
-import { BALANCE_ALGORITHMS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
+import { BALANCE_ALGORITHMS, HTTP_VERSIONS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
 import type { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -9,10 +9,11 @@ export function decodeService(service: wire.Service, findings: Findings): Servic
     namespace: findings.name("namespace", service.namespace),
     name: findings.name("name", service.name),
     addresses: findings.ips("addresses", service.addresses),
-    ports: service.ports.map(({ port, name, appProtocol }) => ({
+    ports: service.ports.map(({ port, name, appProtocol, http }) => ({
       port: findings.port("ports.port", port),
       name: findings.optionalName("ports.name", name),
       appProtocol: findings.text("ports.appProtocol", appProtocol),
+      ...(http === 0 ? {} : { http: findings.member("ports.http", HTTP_VERSIONS, http) }),
     })),
     algorithm: findings.member("algorithm", BALANCE_ALGORITHMS, service.algorithm),
     localOnly: service.localOnly,

@@ -8,6 +8,7 @@ import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
 import { encodeProvider } from "./encode-provider.ts";
 import { encodeRequestAuthentication } from "./encode-request-authentication.ts";
+import { encodeRoutes } from "./encode-routes.ts";
 import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
 import { HTTP_VERSIONS, MTLS_MODES, OUTBOUND_POLICIES, RESOURCE_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
@@ -50,6 +51,8 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
         case: "requestAuthentication",
         value: encodeRequestAuthentication(body.value),
       };
+    case "routes":
+      return { case: "routes", value: encodeRoutes(body.value) };
     case "revocation": {
       const { node, serials } = body.value;
       const init = { node, serials: [...serials] };

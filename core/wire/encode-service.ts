@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { EndpointSlice, Service } from "../model/service.ts";
 import type { Traffic } from "../model/traffic-settings.ts";
-import { BALANCE_ALGORITHMS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
+import { BALANCE_ALGORITHMS, HTTP_VERSIONS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
 export function encodeService(service: Service): wire.Service {
@@ -13,7 +13,9 @@ export function encodeService(service: Service): wire.Service {
     localOnly,
     affinitySeconds,
     addresses: [...service.addresses],
-    ports: service.ports.map((port) => create(wire.ServicePortSchema, port)),
+    ports: service.ports.map(({ http, ...port }) =>
+      create(wire.ServicePortSchema, { ...port, ...(http ? { http: HTTP_VERSIONS[http] } : {}) }),
+    ),
     algorithm: BALANCE_ALGORITHMS[service.algorithm],
     distribution: TRAFFIC_DISTRIBUTIONS[service.distribution],
   });

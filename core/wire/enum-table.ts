@@ -6,6 +6,7 @@
  */
 import type { PolicyAction } from "../model/authorization-policy.ts";
 import type { HttpVersion } from "../model/enrolment.ts";
+import type { PathMatch } from "../model/http-route.ts";
 import type { OutboundPolicy } from "../model/mesh-settings.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
@@ -26,6 +27,7 @@ export const RESOURCE_KINDS: EnumTable<ResourceKind, wire.ResourceKind> = {
   revocation: wire.ResourceKind.REVOCATION,
   traffic: wire.ResourceKind.TRAFFIC,
   requestAuthentication: wire.ResourceKind.REQUEST_AUTHENTICATION,
+  routes: wire.ResourceKind.ROUTES,
 };
 
 export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {
@@ -37,6 +39,12 @@ export const MTLS_MODES: EnumTable<MtlsMode, wire.MtlsMode> = {
 export const HTTP_VERSIONS: EnumTable<HttpVersion, wire.HttpVersion> = {
   http1: wire.HttpVersion.HTTP1,
   http2: wire.HttpVersion.HTTP2,
+};
+
+export const ROUTE_TEXT_KINDS: EnumTable<PathMatch["kind"], wire.RouteTextKind> = {
+  exact: wire.RouteTextKind.EXACT,
+  regex: wire.RouteTextKind.REGEX,
+  prefix: wire.RouteTextKind.PREFIX,
 };
 
 export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorithm> = {

@@ -7,6 +7,7 @@
  */
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
+import type { ServiceRoutes } from "../../core/model/http-route.ts";
 import type { MeshSettings } from "../../core/model/mesh-settings.ts";
 import type { RequestAuthentication } from "../../core/model/request-authentication.ts";
 import type {
@@ -24,6 +25,7 @@ import type { Workload } from "../../core/model/workload.ts";
 import { MultiIndex } from "./multi-index.ts";
 import { RevocationIndex } from "./revocation-index.ts";
 import { SliceIndex } from "./slice-index.ts";
+import { TrafficIndex } from "./traffic-index.ts";
 
 export type Applied =
   | { readonly kind: "applied"; readonly touched: ReadonlySet<ResourceKind> }
@@ -45,8 +47,7 @@ export class Current {
   readonly #requestAuthentications = new Map<string, RequestAuthentication>();
   readonly #revocations = new RevocationIndex();
   #settings: MeshSettings | undefined;
-  readonly #traffic = new Map<string, Traffic>();
-  readonly #trafficByService = new MultiIndex<Traffic>();
+  readonly #traffic = new TrafficIndex();
   #weightsVersion = 0;
   readonly #workloadsByAddress = new MultiIndex<Workload>();
   readonly #servicesByAddress = new MultiIndex<Service>();
@@ -103,7 +104,12 @@ export class Current {
 
   /** What its TrafficPolicy says. */
   trafficOf({ namespace, name }: Service): Traffic | undefined {
-    return this.#trafficByService.last(`${namespace}/${name}`);
+    return this.#traffic.of(`${namespace}/${name}`);
+  }
+
+  /** What HTTPRoutes and GRPCRoutes say of it. */
+  routesOf({ namespace, name }: Service): ServiceRoutes | undefined {
+    return this.#traffic.routes.get(`${namespace}/${name}`);
   }
 
   /** Of a workload that is not known yet: 1. */
@@ -166,7 +172,8 @@ export class Current {
       ["bundle", this.#bundles.keys()],
       ["revocation", this.#revocations.names()],
       ["requestAuthentication", this.#requestAuthentications.keys()],
-      ["traffic", this.#traffic.keys()],
+      ["traffic", this.#traffic.names()],
+      ["routes", this.#traffic.routes.keys()],
     ];
     const held = kinds.flatMap(([kind, names]) => [...names].map((name) => ({ kind, name })));
     return this.#settings ? [...held, { kind: "settings", name: "mesh" }] : held;
@@ -175,10 +182,7 @@ export class Current {
   #put(name: string, body: ResourceBody): void {
     switch (body.kind) {
       case "workload":
-        this.#workloads.set(name, body.value);
-        for (const address of body.value.addresses) {
-          this.#workloadsByAddress.add(address, body.value);
-        }
+        this.#putWorkload(name, body.value);
         return;
       case "service":
         this.#putService(name, body.value);
@@ -202,12 +206,20 @@ export class Current {
         this.#revocations.put(name, body.value);
         return;
       case "traffic":
-        this.#putTraffic(body.value);
+        this.#traffic.put(body.value);
         return;
       case "requestAuthentication":
         this.#requestAuthentications.set(name, body.value);
         return;
+      case "routes":
+        this.#traffic.routes.set(name, body.value);
+        return;
     }
+  }
+
+  #putWorkload(name: string, workload: Workload): void {
+    this.#workloads.set(name, workload);
+    for (const address of workload.addresses) this.#workloadsByAddress.add(address, workload);
   }
 
   #putService(name: string, service: Service): void {
@@ -242,10 +254,13 @@ export class Current {
         this.#revocations.remove(name);
         return;
       case "traffic":
-        this.#removeTraffic(name);
+        this.#traffic.remove(name);
         return;
       case "requestAuthentication":
         this.#requestAuthentications.delete(name);
+        return;
+      case "routes":
+        this.#traffic.routes.delete(name);
         return;
     }
   }
@@ -263,17 +278,6 @@ export class Current {
     for (const address of service?.addresses ?? [])
       this.#servicesByAddress.delete(address, service);
     this.#services.delete(name);
-  }
-
-  #putTraffic(traffic: Traffic): void {
-    this.#traffic.set(traffic.ref, traffic);
-    for (const service of traffic.services) this.#trafficByService.add(service, traffic);
-  }
-
-  #removeTraffic(name: string): void {
-    const traffic = this.#traffic.get(name);
-    for (const service of traffic?.services ?? []) this.#trafficByService.delete(service, traffic);
-    this.#traffic.delete(name);
   }
 }
 

@@ -86,13 +86,13 @@ function saidOf({
   return declared.flatMap(({ target, appProtocol }) => {
     const port = typeof target === "number" ? target : portNames.get(target);
     if (port === undefined || appProtocol === "") return [];
-    return [{ port, version: versionOf(appProtocol) }];
+    return [{ port, version: httpVersionOf(appProtocol) ?? "opaque" }];
   });
 }
 
-function versionOf(appProtocol: string): HttpVersion | "opaque" {
-  const known = Object.hasOwn(VERSIONS, appProtocol) ? VERSIONS[appProtocol] : undefined;
-  return known ?? "opaque";
+/** `undefined`: it is no HTTP. */
+export function httpVersionOf(appProtocol: string): HttpVersion | undefined {
+  return Object.hasOwn(VERSIONS, appProtocol) ? VERSIONS[appProtocol] : undefined;
 }
 
 /** Of a policy that could not be read nothing is known. */

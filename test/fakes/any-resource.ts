@@ -14,13 +14,15 @@ import type {
   StringMatch,
 } from "../../core/model/authorization-policy.ts";
 import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
-import type { Enrolment, HttpPort, Probe } from "../../core/model/enrolment.ts";
+import type { Enrolment, HttpPort, HttpVersion, Probe } from "../../core/model/enrolment.ts";
 import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
 import type { JwtRule } from "../../core/model/request-authentication.ts";
 import type { Resource } from "../../core/model/resource.ts";
+import type { ServicePort } from "../../core/model/service.ts";
 import type { TrafficSettings } from "../../core/model/traffic-settings.ts";
+import { anyRoutes } from "./any-routes.ts";
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
 const port = fc.integer({ min: 1, max: 65_535 });
@@ -352,6 +354,13 @@ const algorithm = fc.constantFrom(
   "maglev",
 );
 
+const servicePort: fc.Arbitrary<ServicePort> = fc
+  .tuple(
+    fc.record({ port, name: label, appProtocol: label }),
+    fc.constantFrom<(HttpVersion | undefined)[]>(undefined, "http1", "http2"),
+  )
+  .map(([value, http]) => (http ? { ...value, http } : value));
+
 const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
   fc
     .record({
@@ -372,7 +381,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       namespace: label,
       name: label,
       addresses: ips,
-      ports: fc.array(fc.record({ port, name: label, appProtocol: label }), { maxLength: 3 }),
+      ports: fc.array(servicePort, { maxLength: 3 }),
       algorithm,
       localOnly: fc.boolean(),
       distribution: fc.constantFrom("anywhere", "same_zone", "same_node"),
@@ -468,6 +477,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       settings: trafficSettings,
     })
     .map((value) => ({ name: value.ref, body: { kind: "traffic" as const, value } })),
+  anyRoutes.map((value) => ({ name: value.service, body: { kind: "routes" as const, value } })),
   fc
     .record({ node: label, serials: fc.array(fc.constantFrom("0a", "ff"), { maxLength: 3 }) })
     .map((value) => ({ name: value.node, body: { kind: "revocation" as const, value } })),

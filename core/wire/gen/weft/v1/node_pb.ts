@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/v1/node.proto.
  */
 export const file_weft_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkicAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvchImCgZ1bnJlYWQYAyADKAsyFi53ZWZ0LnYxLlJlc291cmNlRXJyb3IiUgoNUmVzb3VyY2VFcnJvchIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkifgoRQ29uZmlndXJlUmVzcG9uc2USDQoFbm9uY2UYASABKAQSJAoJcmVzb3VyY2VzGAIgAygLMhEud2VmdC52MS5SZXNvdXJjZRImCgdyZW1vdmVkGAMgAygLMhUud2VmdC52MS5SZXNvdXJjZU5hbWUSDAoEbW9yZRgEIAEoCCJBCgxSZXNvdXJjZU5hbWUSIwoEa2luZBgBIAEoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG5hbWUYAiABKAki1wMKCFJlc291cmNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIlCgh3b3JrbG9hZBgDIAEoCzIRLndlZnQudjEuV29ya2xvYWRIABIjCgdzZXJ2aWNlGAQgASgLMhAud2VmdC52MS5TZXJ2aWNlSAASMAoOZW5kcG9pbnRfc2xpY2UYBSABKAsyFi53ZWZ0LnYxLkVuZHBvaW50U2xpY2VIABInCgllbnJvbG1lbnQYBiABKAsyEi53ZWZ0LnYxLkVucm9sbWVudEgAEiEKBnBvbGljeRgHIAEoCzIPLndlZnQudjEuUG9saWN5SAASIQoGYnVuZGxlGAggASgLMg8ud2VmdC52MS5CdW5kbGVIABIlCghzZXR0aW5ncxgJIAEoCzIRLndlZnQudjEuU2V0dGluZ3NIABIpCgpyZXZvY2F0aW9uGAogASgLMhMud2VmdC52MS5SZXZvY2F0aW9uSAASIwoHdHJhZmZpYxgLIAEoCzIQLndlZnQudjEuVHJhZmZpY0gAEkAKFnJlcXVlc3RfYXV0aGVudGljYXRpb24YDCABKAsyHi53ZWZ0LnYxLlJlcXVlc3RBdXRoZW50aWNhdGlvbkgAQgYKBGJvZHkiUQoJTXRsc01vZGVzEiIKB2RlZmF1bHQYASABKA4yES53ZWZ0LnYxLk10bHNNb2RlEiAKBXBvcnRzGAIgAygLMhEud2VmdC52MS5Qb3J0TW9kZSI5CghQb3J0TW9kZRIMCgRwb3J0GAEgASgNEh8KBG1vZGUYAiABKA4yES53ZWZ0LnYxLk10bHNNb2RlIsQBCghXb3JrbG9hZBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEgwKBG5vZGUYBSABKAkSEQoJYWRkcmVzc2VzGAYgAygJEg4KBnR1bm5lbBgHIAEoCBIhCgVtb2RlcxgIIAEoCzISLndlZnQudjEuTXRsc01vZGVzEg0KBW93bmVyGAkgASgJEg4KBndlaWdodBgKIAEoDSLyAQoHU2VydmljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIRCglhZGRyZXNzZXMYAyADKAkSIwoFcG9ydHMYBCADKAsyFC53ZWZ0LnYxLlNlcnZpY2VQb3J0EiwKCWFsZ29yaXRobRgFIAEoDjIZLndlZnQudjEuQmFsYW5jZUFsZ29yaXRobRISCgpsb2NhbF9vbmx5GAYgASgIEjIKDGRpc3RyaWJ1dGlvbhgHIAEoDjIcLndlZnQudjEuVHJhZmZpY0Rpc3RyaWJ1dGlvbhIYChBhZmZpbml0eV9zZWNvbmRzGAggASgNIpgDCgdUcmFmZmljEhAKCHNlcnZpY2VzGAEgAygJEhoKEmNvbm5lY3RfdGltZW91dF9tcxgCIAEoDRIPCgdyZXRyaWVzGAMgASgNEhcKD2lkbGVfdGltZW91dF9tcxgEIAEoDRIXCg9tYXhfY29ubmVjdGlvbnMYBSABKA0SJAocbWF4X2Nvbm5lY3Rpb25zX3Blcl9lbmRwb2ludBgGIAEoDRITCgttYXhfcGVuZGluZxgHIAEoDRIaChJwZW5kaW5nX3RpbWVvdXRfbXMYCCABKA0SEQoJd2FybXVwX21zGAkgASgNEh4KFndhcm11cF9taW5pbXVtX3BlcmNlbnQYCiABKA0SGQoRbWFnbGV2X3RhYmxlX3NpemUYCyABKA0SIwoIb3V0bGllcnMYDCABKAsyES53ZWZ0LnYxLk91dGxpZXJzEiQKCXRjcF9jaGVjaxgNIAEoCzIRLndlZnQudjEuVGNwQ2hlY2sSLAoJYWxnb3JpdGhtGA4gASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtInwKCE91dGxpZXJzEhwKFGNvbnNlY3V0aXZlX2ZhaWx1cmVzGAEgASgNEhgKEGJhc2VfZWplY3Rpb25fbXMYAiABKA0SHAoUbWF4X2VqZWN0aW9uX3BlcmNlbnQYAyABKA0SGgoSbWluX2hlYWx0aF9wZXJjZW50GAQgASgNImsKCFRjcENoZWNrEhMKC2ludGVydmFsX21zGAEgASgNEhIKCnRpbWVvdXRfbXMYAiABKA0SGQoRaGVhbHRoeV90aHJlc2hvbGQYAyABKA0SGwoTdW5oZWFsdGh5X3RocmVzaG9sZBgEIAEoDSI/CgtTZXJ2aWNlUG9ydBIMCgRwb3J0GAEgASgNEgwKBG5hbWUYAiABKAkSFAoMYXBwX3Byb3RvY29sGAMgASgJIo0BCg1FbmRwb2ludFNsaWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3NlcnZpY2UYAyABKAkSJAoFcG9ydHMYBCADKAsyFS53ZWZ0LnYxLkVuZHBvaW50UG9ydBIkCgllbmRwb2ludHMYBSADKAsyES53ZWZ0LnYxLkVuZHBvaW50IioKDEVuZHBvaW50UG9ydBIMCgRuYW1lGAEgASgJEgwKBHBvcnQYAiABKA0ikAEKCEVuZHBvaW50Eg8KB2FkZHJlc3MYASABKAkSEAoId29ya2xvYWQYAiABKAkSDAoEbm9kZRgDIAEoCRINCgVyZWFkeRgEIAEoCBIQCghkcmFpbmluZxgFIAEoCBIMCgR6b25lGAYgASgJEhEKCWZvcl96b25lcxgHIAMoCRIRCglmb3Jfbm9kZXMYCCADKAki+wIKCUVucm9sbWVudBILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSFwoPc2VydmljZV9hY2NvdW50GAQgASgJEhEKCWFkZHJlc3NlcxgFIAMoCRISCgpuZXRuc19wYXRoGAYgASgJEhAKCHBvbGljaWVzGAcgAygJEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSHgoGcHJvYmVzGAkgAygLMg4ud2VmdC52MS5Qcm9iZRIWCg5ub2RlX2FkZHJlc3NlcxgKIAMoCRINCgVvd25lchgLIAEoCRIuCgpleGNsdXNpb25zGAwgASgLMhoud2VmdC52MS5DYXB0dXJlRXhjbHVzaW9ucxIMCgR6b25lGA0gASgJEh8KF3JlcXVlc3RfYXV0aGVudGljYXRpb25zGA4gAygJEiUKCmh0dHBfcG9ydHMYDyADKAsyES53ZWZ0LnYxLkh0dHBQb3J0Ij8KCEh0dHBQb3J0EgwKBHBvcnQYASABKA0SJQoHdmVyc2lvbhgCIAEoDjIULndlZnQudjEuSHR0cFZlcnNpb24ijwEKEUNhcHR1cmVFeGNsdXNpb25zEhUKDWluYm91bmRfcG9ydHMYASADKA0SFgoOb3V0Ym91bmRfcG9ydHMYAiADKA0SJgoPb3V0Ym91bmRfYmxvY2tzGAMgAygLMg0ud2VmdC52MS5DaWRyEhUKDWRuc19hZGRyZXNzZXMYBCADKAkSDAoEem9uZRgNIAEoCSKbAQoFUHJvYmUSDAoEcG9ydBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiIKBGh0dHAYAyABKAsyEi53ZWZ0LnYxLkh0dHBQcm9iZUgAEiAKA3RjcBgEIAEoCzIRLndlZnQudjEuVGNwUHJvYmVIABIiCgRncnBjGAUgASgLMhIud2VmdC52MS5HcnBjUHJvYmVIAEIGCgRraW5kIk4KCUh0dHBQcm9iZRINCgVodHRwcxgBIAEoCBIMCgRwYXRoGAIgASgJEiQKB2hlYWRlcnMYAyADKAsyEy53ZWZ0LnYxLkh0dHBIZWFkZXIiKQoKSHR0cEhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIgoKCFRjcFByb2JlIhwKCUdycGNQcm9iZRIPCgdzZXJ2aWNlGAEgASgJIoEBCgZQb2xpY3kSJQoGYWN0aW9uGAEgASgOMhUud2VmdC52MS5Qb2xpY3lBY3Rpb24SDwoHZHJ5X3J1bhgCIAEoCBIPCgdpbnZhbGlkGAMgASgIEhwKBXJ1bGVzGAQgAygLMg0ud2VmdC52MS5SdWxlEhAKCHByb3ZpZGVyGAUgASgJInYKBFJ1bGUSDQoFaW5kZXgYASABKA0SHQoEZnJvbRgCIAMoCzIPLndlZnQudjEuU291cmNlEh4KAnRvGAMgAygLMhIud2VmdC52MS5PcGVyYXRpb24SIAoEd2hlbhgEIAMoCzISLndlZnQudjEuQ29uZGl0aW9uIqAFCgZTb3VyY2USKAoKcHJpbmNpcGFscxgBIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLAoObm90X3ByaW5jaXBhbHMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEigKCm5hbWVzcGFjZXMYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9uYW1lc3BhY2VzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI0ChBzZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhI4ChRub3Rfc2VydmljZV9hY2NvdW50cxgGIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSKwoNdHJ1c3RfZG9tYWlucxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoRbm90X3RydXN0X2RvbWFpbnMYCCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiAKCWlwX2Jsb2NrcxgJIAMoCzINLndlZnQudjEuQ2lkchIkCg1ub3RfaXBfYmxvY2tzGAogAygLMg0ud2VmdC52MS5DaWRyEjoKEnJlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEj4KFm5vdF9yZXF1ZXN0X3ByaW5jaXBhbHMYDCADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBInChByZW1vdGVfaXBfYmxvY2tzGA0gAygLMg0ud2VmdC52MS5DaWRyEisKFG5vdF9yZW1vdGVfaXBfYmxvY2tzGA4gAygLMg0ud2VmdC52MS5DaWRyIpsCCglPcGVyYXRpb24SDQoFcG9ydHMYASADKA0SEQoJbm90X3BvcnRzGAIgAygNEiMKBWhvc3RzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBInCglub3RfaG9zdHMYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB21ldGhvZHMYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEikKC25vdF9tZXRob2RzGAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIjCgVwYXRocxgHIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X3BhdGhzGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCLIAwoJQ29uZGl0aW9uEgsKA2tleRgBIAEoCRIlCgdzdHJpbmdzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3Rfc3RyaW5ncxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgEIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBSADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEh0KBmJsb2NrcxgGIAMoCzINLndlZnQudjEuQ2lkchIhCgpub3RfYmxvY2tzGAcgAygLMg0ud2VmdC52MS5DaWRyEg0KBXBvcnRzGAggAygNEhEKCW5vdF9wb3J0cxgJIAMoDRI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCiADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAsgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSDAoEbmFtZRgMIAMoCSJJChVSZXF1ZXN0QXV0aGVudGljYXRpb24SDwoHaW52YWxpZBgBIAEoCBIfCgVydWxlcxgCIAMoCzIQLndlZnQudjEuSnd0UnVsZSLUAgoHSnd0UnVsZRIOCgZpc3N1ZXIYASABKAkSEQoJYXVkaWVuY2VzGAIgAygJEg4KBGp3a3MYAyABKAlIABISCghqd2tzX3VyaRgEIAEoCUgAEhQKCmRpc2NvdmVyZWQYBSABKAhIABIqCgxmcm9tX2hlYWRlcnMYBiADKAsyFC53ZWZ0LnYxLlRva2VuSGVhZGVyEhMKC2Zyb21fcGFyYW1zGAcgAygJEhQKDGZyb21fY29va2llcxgIIAMoCRIgChhvdXRwdXRfcGF5bG9hZF90b19oZWFkZXIYCSABKAkSNwoXb3V0cHV0X2NsYWltX3RvX2hlYWRlcnMYCiADKAsyFi53ZWZ0LnYxLkNsYWltVG9IZWFkZXISHgoWZm9yd2FyZF9vcmlnaW5hbF90b2tlbhgLIAEoCBISCgp0aW1lb3V0X21zGAwgASgNQgYKBGtleXMiKwoLVG9rZW5IZWFkZXISDAoEbmFtZRgBIAEoCRIOCgZwcmVmaXgYAiABKAkiLgoNQ2xhaW1Ub0hlYWRlchIOCgZoZWFkZXIYASABKAkSDQoFY2xhaW0YAiADKAkihgIKFUF1dGhvcml6YXRpb25Qcm92aWRlchIMCgRuYW1lGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDAoEcG9ydBgDIAEoDRISCgp0aW1lb3V0X21zGAQgASgNEhEKCWZhaWxfb3BlbhgFIAEoCBIXCg9zdGF0dXNfb25fZXJyb3IYBiABKA0SIgoEYm9keRgHIAEoCzIULndlZnQudjEuQm9keUluQ2hlY2sSJwoEZ3JwYxgIIAEoCzIXLndlZnQudjEuR3JwY0F1dGhvcml6ZXJIABInCgRodHRwGAkgASgLMhcud2VmdC52MS5IdHRwQXV0aG9yaXplckgAQgoKCHByb3RvY29sIk4KC0JvZHlJbkNoZWNrEhEKCW1heF9ieXRlcxgBIAEoDRIVCg1hbGxvd19wYXJ0aWFsGAIgASgIEhUKDXBhY2tfYXNfYnl0ZXMYAyABKAgiEAoOR3JwY0F1dGhvcml6ZXIiswIKDkh0dHBBdXRob3JpemVyEhMKC3BhdGhfcHJlZml4GAEgASgJEi0KD3JlcXVlc3RfaGVhZGVycxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSLwoSYWRkaXRpb25hbF9oZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyEjcKGXVwc3RyZWFtX2hlYWRlcnNfb25fYWxsb3cYBCADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjkKG2Rvd25zdHJlYW1faGVhZGVyc19vbl9hbGxvdxgFIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSOAoaZG93bnN0cmVhbV9oZWFkZXJzX29uX2RlbnkYBiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoImQKFVJlcXVlc3RQcmluY2lwYWxNYXRjaBIkCgZpc3N1ZXIYASABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiUKB3N1YmplY3QYAiABKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoInEKC1N0cmluZ01hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASEAoGc3VmZml4GAMgASgJSAASEQoHcHJlc2VudBgEIAEoCEgAEhIKCHRlbXBsYXRlGAUgASgJSABCBgoEa2luZCI0ChFTZXJ2aWNlQWNjb3VudFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIuCgRDaWRyEg8KB2FkZHJlc3MYASABKAwSFQoNcHJlZml4X2xlbmd0aBgCIAEoDSJOCgZCdW5kbGUSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg0KBXJvb3RzGAIgAygMEg4KBmlzc3VlchgDIAEoCRIPCgdyZXRpcmVkGAQgAygJIisKClJldm9jYXRpb24SDAoEbm9kZRgBIAEoCRIPCgdzZXJpYWxzGAIgAygJIpECCghTZXR0aW5ncxIUCgx0cnVzdF9kb21haW4YASABKAkSHAoUdHJ1c3RfZG9tYWluX2FsaWFzZXMYAiADKAkSHQoVbGVhZl9saWZldGltZV9zZWNvbmRzGAMgASgNEhIKCmFjY2Vzc19sb2cYBCABKAgSMAoPb3V0Ym91bmRfcG9saWN5GAUgASgOMhcud2VmdC52MS5PdXRib3VuZFBvbGljeRISCgpsb2NhbF9qd2tzGAYgASgIEj8KF2F1dGhvcml6YXRpb25fcHJvdmlkZXJzGAcgAygLMh4ud2VmdC52MS5BdXRob3JpemF0aW9uUHJvdmlkZXISFwoPdHJ1c3RlZF9wcm94aWVzGAggASgNIr4BCgZSZXBvcnQSDwoHdmVyc2lvbhgBIAEoCRIoCghjYXB0dXJlcxgCIAMoCzIWLndlZnQudjEuQ2FwdHVyZVJlcG9ydBIjCgZsZWF2ZXMYAyADKAsyEy53ZWZ0LnYxLkxlYWZSZXBvcnQSJgoHYnVuZGxlcxgEIAMoCzIVLndlZnQudjEuQnVuZGxlUmVwb3J0EiwKDW9sZGVyX3R1bm5lbHMYBSADKAsyFS53ZWZ0LnYxLk9sZGVyVHVubmVscyKAAQoNQ2FwdHVyZVJlcG9ydBILCgN1aWQYASABKAkSJAoFc3RhdGUYAiABKA4yFS53ZWZ0LnYxLkNhcHR1cmVTdGF0ZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIbChNjb25uZWN0aW9uc19vdXRzaWRlGAUgASgNImsKCkxlYWZSZXBvcnQSEAoIaWRlbnRpdHkYASABKAkSDgoGaXNzdWVyGAIgASgJEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxIOCgZzZXJpYWwYBCABKAkSFQoNbm90X2JlZm9yZV9tcxgFIAEoAyItCgxPbGRlclR1bm5lbHMSDgoGaXNzdWVyGAEgASgJEg0KBWNvdW50GAIgASgNIjUKDEJ1bmRsZVJlcG9ydBIUCgx0cnVzdF9kb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoCSIwCghTbmFwc2hvdBIkCglyZXNvdXJjZXMYASADKAsyES53ZWZ0LnYxLlJlc291cmNlIi8KDkNlcnRpZnlSZXF1ZXN0EgsKA2NzchgBIAEoDBIQCgh3b3JrbG9hZBgCIAEoCSIgCg9DZXJ0aWZ5UmVzcG9uc2USDQoFY2hhaW4YASADKAwq1gIKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWUkVTT1VSQ0VfS0lORF9XT1JLTE9BRBABEhkKFVJFU09VUkNFX0tJTkRfU0VSVklDRRACEiAKHFJFU09VUkNFX0tJTkRfRU5EUE9JTlRfU0xJQ0UQAxIbChdSRVNPVVJDRV9LSU5EX0VOUk9MTUVOVBAEEhgKFFJFU09VUkNFX0tJTkRfUE9MSUNZEAUSGAoUUkVTT1VSQ0VfS0lORF9CVU5ETEUQBhIaChZSRVNPVVJDRV9LSU5EX1NFVFRJTkdTEAcSHAoYUkVTT1VSQ0VfS0lORF9SRVZPQ0FUSU9OEAgSGQoVUkVTT1VSQ0VfS0lORF9UUkFGRklDEAkSKAokUkVTT1VSQ0VfS0lORF9SRVFVRVNUX0FVVEhFTlRJQ0FUSU9OEAoqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyq1AgoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAxIpCiVCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9SRUNFTlRMWV9VU0VEEAQSKgomQkFMQU5DRV9BTEdPUklUSE1fV0VJR0hURURfUk9VTkRfUk9CSU4QBRIfChtCQUxBTkNFX0FMR09SSVRITV9SSU5HX0hBU0gQBhIcChhCQUxBTkNFX0FMR09SSVRITV9NQUdMRVYQByqDAQoTVHJhZmZpY0Rpc3RyaWJ1dGlvbhIkCiBUUkFGRklDX0RJU1RSSUJVVElPTl9VTlNQRUNJRklFRBAAEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfWk9ORRABEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfTk9ERRACKlsKC0h0dHBWZXJzaW9uEhwKGEhUVFBfVkVSU0lPTl9VTlNQRUNJRklFRBAAEhYKEkhUVFBfVkVSU0lPTl9IVFRQMRABEhYKEkhUVFBfVkVSU0lPTl9IVFRQMhACKpEBCgxQb2xpY3lBY3Rpb24SHQoZUE9MSUNZX0FDVElPTl9VTlNQRUNJRklFRBAAEhcKE1BPTElDWV9BQ1RJT05fQUxMT1cQARIWChJQT0xJQ1lfQUNUSU9OX0RFTlkQAhIXChNQT0xJQ1lfQUNUSU9OX0FVRElUEAMSGAoUUE9MSUNZX0FDVElPTl9DVVNUT00QBCpUCg5PdXRib3VuZFBvbGljeRIfChtPVVRCT1VORF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1PVVRCT1VORF9QT0xJQ1lfUkVHSVNUUllfT05MWRABKpsBCgxDYXB0dXJlU3RhdGUSHQoZQ0FQVFVSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUNBUFRVUkVfU1RBVEVfUEVORElORxABEhoKFkNBUFRVUkVfU1RBVEVfQ0FQVFVSRUQQAhIbChdDQVBUVVJFX1NUQVRFX1JFTEVBU0lORxADEhgKFENBUFRVUkVfU1RBVEVfRkFJTEVEEAQykwEKC05vZGVTZXJ2aWNlEkYKCUNvbmZpZ3VyZRIZLndlZnQudjEuQ29uZmlndXJlUmVxdWVzdBoaLndlZnQudjEuQ29uZmlndXJlUmVzcG9uc2UoATABEjwKB0NlcnRpZnkSFy53ZWZ0LnYxLkNlcnRpZnlSZXF1ZXN0Ghgud2VmdC52MS5DZXJ0aWZ5UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChJ3ZWZ0L3YxL25vZGUucHJvdG8SB3dlZnQudjEixQEKEENvbmZpZ3VyZVJlcXVlc3QSHwoFaGVsbG8YASABKAsyDi53ZWZ0LnYxLkhlbGxvSAASLQoMc3Vic2NyaXB0aW9uGAIgASgLMhUud2VmdC52MS5TdWJzY3JpcHRpb25IABIzCg9hY2tub3dsZWRnZW1lbnQYAyABKAsyGC53ZWZ0LnYxLkFja25vd2xlZGdlbWVudEgAEiEKBnJlcG9ydBgEIAEoCzIPLndlZnQudjEuUmVwb3J0SABCCQoHbWVzc2FnZSJxCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgJEiMKBGhlbGQYAiADKAsyFS53ZWZ0LnYxLkhlbGRSZXNvdXJjZRIkCgVraW5kcxgDIAMoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG1vcmUYBCABKAgiUgoMSGVsZFJlc291cmNlEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIMCgRuYW1lGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiWwoMU3Vic2NyaXB0aW9uEiMKBGtpbmQYASABKA4yFS53ZWZ0LnYxLlJlc291cmNlS2luZBIRCglzdWJzY3JpYmUYAiADKAkSEwoLdW5zdWJzY3JpYmUYAyADKAkicAoPQWNrbm93bGVkZ2VtZW50Eg0KBW5vbmNlGAEgASgEEiYKBmVycm9ycxgCIAMoCzIWLndlZnQudjEuUmVzb3VyY2VFcnJvchImCgZ1bnJlYWQYAyADKAsyFi53ZWZ0LnYxLlJlc291cmNlRXJyb3IiUgoNUmVzb3VyY2VFcnJvchIjCgRraW5kGAEgASgOMhUud2VmdC52MS5SZXNvdXJjZUtpbmQSDAoEbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkifgoRQ29uZmlndXJlUmVzcG9uc2USDQoFbm9uY2UYASABKAQSJAoJcmVzb3VyY2VzGAIgAygLMhEud2VmdC52MS5SZXNvdXJjZRImCgdyZW1vdmVkGAMgAygLMhUud2VmdC52MS5SZXNvdXJjZU5hbWUSDAoEbW9yZRgEIAEoCCJBCgxSZXNvdXJjZU5hbWUSIwoEa2luZBgBIAEoDjIVLndlZnQudjEuUmVzb3VyY2VLaW5kEgwKBG5hbWUYAiABKAki+gMKCFJlc291cmNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIlCgh3b3JrbG9hZBgDIAEoCzIRLndlZnQudjEuV29ya2xvYWRIABIjCgdzZXJ2aWNlGAQgASgLMhAud2VmdC52MS5TZXJ2aWNlSAASMAoOZW5kcG9pbnRfc2xpY2UYBSABKAsyFi53ZWZ0LnYxLkVuZHBvaW50U2xpY2VIABInCgllbnJvbG1lbnQYBiABKAsyEi53ZWZ0LnYxLkVucm9sbWVudEgAEiEKBnBvbGljeRgHIAEoCzIPLndlZnQudjEuUG9saWN5SAASIQoGYnVuZGxlGAggASgLMg8ud2VmdC52MS5CdW5kbGVIABIlCghzZXR0aW5ncxgJIAEoCzIRLndlZnQudjEuU2V0dGluZ3NIABIpCgpyZXZvY2F0aW9uGAogASgLMhMud2VmdC52MS5SZXZvY2F0aW9uSAASIwoHdHJhZmZpYxgLIAEoCzIQLndlZnQudjEuVHJhZmZpY0gAEkAKFnJlcXVlc3RfYXV0aGVudGljYXRpb24YDCABKAsyHi53ZWZ0LnYxLlJlcXVlc3RBdXRoZW50aWNhdGlvbkgAEiEKBnJvdXRlcxgNIAEoCzIPLndlZnQudjEuUm91dGVzSABCBgoEYm9keSJRCglNdGxzTW9kZXMSIgoHZGVmYXVsdBgBIAEoDjIRLndlZnQudjEuTXRsc01vZGUSIAoFcG9ydHMYAiADKAsyES53ZWZ0LnYxLlBvcnRNb2RlIjkKCFBvcnRNb2RlEgwKBHBvcnQYASABKA0SHwoEbW9kZRgCIAEoDjIRLndlZnQudjEuTXRsc01vZGUixAEKCFdvcmtsb2FkEgsKA3VpZBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDAoEbmFtZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSDAoEbm9kZRgFIAEoCRIRCglhZGRyZXNzZXMYBiADKAkSDgoGdHVubmVsGAcgASgIEiEKBW1vZGVzGAggASgLMhIud2VmdC52MS5NdGxzTW9kZXMSDQoFb3duZXIYCSABKAkSDgoGd2VpZ2h0GAogASgNIvIBCgdTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhEKCWFkZHJlc3NlcxgDIAMoCRIjCgVwb3J0cxgEIAMoCzIULndlZnQudjEuU2VydmljZVBvcnQSLAoJYWxnb3JpdGhtGAUgASgOMhkud2VmdC52MS5CYWxhbmNlQWxnb3JpdGhtEhIKCmxvY2FsX29ubHkYBiABKAgSMgoMZGlzdHJpYnV0aW9uGAcgASgOMhwud2VmdC52MS5UcmFmZmljRGlzdHJpYnV0aW9uEhgKEGFmZmluaXR5X3NlY29uZHMYCCABKA0imAMKB1RyYWZmaWMSEAoIc2VydmljZXMYASADKAkSGgoSY29ubmVjdF90aW1lb3V0X21zGAIgASgNEg8KB3JldHJpZXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhcKD21heF9jb25uZWN0aW9ucxgFIAEoDRIkChxtYXhfY29ubmVjdGlvbnNfcGVyX2VuZHBvaW50GAYgASgNEhMKC21heF9wZW5kaW5nGAcgASgNEhoKEnBlbmRpbmdfdGltZW91dF9tcxgIIAEoDRIRCgl3YXJtdXBfbXMYCSABKA0SHgoWd2FybXVwX21pbmltdW1fcGVyY2VudBgKIAEoDRIZChFtYWdsZXZfdGFibGVfc2l6ZRgLIAEoDRIjCghvdXRsaWVycxgMIAEoCzIRLndlZnQudjEuT3V0bGllcnMSJAoJdGNwX2NoZWNrGA0gASgLMhEud2VmdC52MS5UY3BDaGVjaxIsCglhbGdvcml0aG0YDiABKA4yGS53ZWZ0LnYxLkJhbGFuY2VBbGdvcml0aG0ifAoIT3V0bGllcnMSHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SGAoQYmFzZV9lamVjdGlvbl9tcxgCIAEoDRIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgDIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYBCABKA0iawoIVGNwQ2hlY2sSEwoLaW50ZXJ2YWxfbXMYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIZChFoZWFsdGh5X3RocmVzaG9sZBgDIAEoDRIbChN1bmhlYWx0aHlfdGhyZXNob2xkGAQgASgNImMKC1NlcnZpY2VQb3J0EgwKBHBvcnQYASABKA0SDAoEbmFtZRgCIAEoCRIUCgxhcHBfcHJvdG9jb2wYAyABKAkSIgoEaHR0cBgEIAEoDjIULndlZnQudjEuSHR0cFZlcnNpb24iLQoGUm91dGVzEiMKBnRhYmxlcxgBIAMoCzITLndlZnQudjEuUm91dGVUYWJsZSJPCgpSb3V0ZVRhYmxlEgwKBHBvcnQYASABKA0SEAoIY29uc3VtZXIYAiABKAkSIQoFcnVsZXMYAyADKAsyEi53ZWZ0LnYxLlJvdXRlUnVsZSKuAgoJUm91dGVSdWxlEgwKBGdycGMYASABKAgSDQoFcm91dGUYAiABKAkSDAoEcnVsZRgDIAEoCRIiCgVtYXRjaBgEIAEoCzITLndlZnQudjEuUm91dGVNYXRjaBIlCgdmaWx0ZXJzGAUgAygLMhQud2VmdC52MS5Sb3V0ZUZpbHRlchInCghiYWNrZW5kcxgGIAMoCzIVLndlZnQudjEuUm91dGVCYWNrZW5kEhoKEnJlcXVlc3RfdGltZW91dF9tcxgHIAEoDRIaChJiYWNrZW5kX3RpbWVvdXRfbXMYCCABKA0SIgoFcmV0cnkYCSABKAsyEy53ZWZ0LnYxLlJvdXRlUmV0cnkSJgoHc2Vzc2lvbhgKIAEoCzIVLndlZnQudjEuUm91dGVTZXNzaW9uIpABCgpSb3V0ZU1hdGNoEiAKBHBhdGgYASABKAsyEi53ZWZ0LnYxLlJvdXRlVGV4dBIoCgdoZWFkZXJzGAIgAygLMhcud2VmdC52MS5OYW1lZFJvdXRlVGV4dBImCgVxdWVyeRgDIAMoCzIXLndlZnQudjEuTmFtZWRSb3V0ZVRleHQSDgoGbWV0aG9kGAQgASgJIkAKCVJvdXRlVGV4dBIkCgRraW5kGAEgASgOMhYud2VmdC52MS5Sb3V0ZVRleHRLaW5kEg0KBXZhbHVlGAIgASgJIkEKDk5hbWVkUm91dGVUZXh0EgwKBG5hbWUYASABKAkSIQoFdmFsdWUYAiABKAsyEi53ZWZ0LnYxLlJvdXRlVGV4dCKIAgoLUm91dGVGaWx0ZXISMAoPcmVxdWVzdF9oZWFkZXJzGAEgASgLMhUud2VmdC52MS5IZWFkZXJDaGFuZ2VIABIxChByZXNwb25zZV9oZWFkZXJzGAIgASgLMhUud2VmdC52MS5IZWFkZXJDaGFuZ2VIABIlCghyZWRpcmVjdBgDIAEoCzIRLndlZnQudjEuUmVkaXJlY3RIABIjCgdyZXdyaXRlGAQgASgLMhAud2VmdC52MS5SZXdyaXRlSAASIQoGbWlycm9yGAUgASgLMg8ud2VmdC52MS5NaXJyb3JIABIdCgRjb3JzGAYgASgLMg0ud2VmdC52MS5Db3JzSABCBgoEa2luZCJiCgxIZWFkZXJDaGFuZ2USIAoDc2V0GAEgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyEiAKA2FkZBgCIAMoCzITLndlZnQudjEuSHR0cEhlYWRlchIOCgZyZW1vdmUYAyADKAkibQoIUmVkaXJlY3QSDgoGc2NoZW1lGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEgwKBHBvcnQYAyABKA0SIQoEcGF0aBgEIAEoCzITLndlZnQudjEuUGF0aENoYW5nZRIOCgZzdGF0dXMYBSABKA0iPgoHUmV3cml0ZRIQCghob3N0bmFtZRgBIAEoCRIhCgRwYXRoGAIgASgLMhMud2VmdC52MS5QYXRoQ2hhbmdlIisKClBhdGhDaGFuZ2USDgoGcHJlZml4GAEgASgIEg0KBXZhbHVlGAIgASgJIlEKBk1pcnJvchIfCgJ0bxgBIAEoCzITLndlZnQudjEuQmFja2VuZFJlZhIRCgludW1lcmF0b3IYAiABKA0SEwoLZGVub21pbmF0b3IYAyABKA0ihwEKBENvcnMSDwoHb3JpZ2lucxgBIAMoCRITCgtjcmVkZW50aWFscxgCIAEoCBIPCgdtZXRob2RzGAMgAygJEhcKD3JlcXVlc3RfaGVhZGVycxgEIAMoCRIWCg5leHBvc2VfaGVhZGVycxgFIAMoCRIXCg9tYXhfYWdlX3NlY29uZHMYBiABKA0iZgoMUm91dGVCYWNrZW5kEh8KAnRvGAEgASgLMhMud2VmdC52MS5CYWNrZW5kUmVmEg4KBndlaWdodBgCIAEoDRIlCgdmaWx0ZXJzGAMgAygLMhQud2VmdC52MS5Sb3V0ZUZpbHRlciIrCgpCYWNrZW5kUmVmEg8KB3NlcnZpY2UYASABKAkSDAoEcG9ydBgCIAEoDSJBCgpSb3V0ZVJldHJ5Eg0KBWNvZGVzGAEgAygNEhAKCGF0dGVtcHRzGAIgASgNEhIKCmJhY2tvZmZfbXMYAyABKA0idQoMUm91dGVTZXNzaW9uEg4KBmhlYWRlchgBIAEoCBIMCgRuYW1lGAIgASgJEhsKE2Fic29sdXRlX3RpbWVvdXRfbXMYAyABKA0SFwoPaWRsZV90aW1lb3V0X21zGAQgASgNEhEKCXBlcm1hbmVudBgFIAEoCCKNAQoNRW5kcG9pbnRTbGljZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdzZXJ2aWNlGAMgASgJEiQKBXBvcnRzGAQgAygLMhUud2VmdC52MS5FbmRwb2ludFBvcnQSJAoJZW5kcG9pbnRzGAUgAygLMhEud2VmdC52MS5FbmRwb2ludCIqCgxFbmRwb2ludFBvcnQSDAoEbmFtZRgBIAEoCRIMCgRwb3J0GAIgASgNIpABCghFbmRwb2ludBIPCgdhZGRyZXNzGAEgASgJEhAKCHdvcmtsb2FkGAIgASgJEgwKBG5vZGUYAyABKAkSDQoFcmVhZHkYBCABKAgSEAoIZHJhaW5pbmcYBSABKAgSDAoEem9uZRgGIAEoCRIRCglmb3Jfem9uZXMYByADKAkSEQoJZm9yX25vZGVzGAggAygJIvsCCglFbnJvbG1lbnQSCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIRCglhZGRyZXNzZXMYBSADKAkSEgoKbmV0bnNfcGF0aBgGIAEoCRIQCghwb2xpY2llcxgHIAMoCRIhCgVtb2RlcxgIIAEoCzISLndlZnQudjEuTXRsc01vZGVzEh4KBnByb2JlcxgJIAMoCzIOLndlZnQudjEuUHJvYmUSFgoObm9kZV9hZGRyZXNzZXMYCiADKAkSDQoFb3duZXIYCyABKAkSLgoKZXhjbHVzaW9ucxgMIAEoCzIaLndlZnQudjEuQ2FwdHVyZUV4Y2x1c2lvbnMSDAoEem9uZRgNIAEoCRIfChdyZXF1ZXN0X2F1dGhlbnRpY2F0aW9ucxgOIAMoCRIlCgpodHRwX3BvcnRzGA8gAygLMhEud2VmdC52MS5IdHRwUG9ydCI/CghIdHRwUG9ydBIMCgRwb3J0GAEgASgNEiUKB3ZlcnNpb24YAiABKA4yFC53ZWZ0LnYxLkh0dHBWZXJzaW9uIo8BChFDYXB0dXJlRXhjbHVzaW9ucxIVCg1pbmJvdW5kX3BvcnRzGAEgAygNEhYKDm91dGJvdW5kX3BvcnRzGAIgAygNEiYKD291dGJvdW5kX2Jsb2NrcxgDIAMoCzINLndlZnQudjEuQ2lkchIVCg1kbnNfYWRkcmVzc2VzGAQgAygJEgwKBHpvbmUYDSABKAkimwEKBVByb2JlEgwKBHBvcnQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIiCgRodHRwGAMgASgLMhIud2VmdC52MS5IdHRwUHJvYmVIABIgCgN0Y3AYBCABKAsyES53ZWZ0LnYxLlRjcFByb2JlSAASIgoEZ3JwYxgFIAEoCzISLndlZnQudjEuR3JwY1Byb2JlSABCBgoEa2luZCJOCglIdHRwUHJvYmUSDQoFaHR0cHMYASABKAgSDAoEcGF0aBgCIAEoCRIkCgdoZWFkZXJzGAMgAygLMhMud2VmdC52MS5IdHRwSGVhZGVyIikKCkh0dHBIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIKCghUY3BQcm9iZSIcCglHcnBjUHJvYmUSDwoHc2VydmljZRgBIAEoCSKBAQoGUG9saWN5EiUKBmFjdGlvbhgBIAEoDjIVLndlZnQudjEuUG9saWN5QWN0aW9uEg8KB2RyeV9ydW4YAiABKAgSDwoHaW52YWxpZBgDIAEoCBIcCgVydWxlcxgEIAMoCzINLndlZnQudjEuUnVsZRIQCghwcm92aWRlchgFIAEoCSJ2CgRSdWxlEg0KBWluZGV4GAEgASgNEh0KBGZyb20YAiADKAsyDy53ZWZ0LnYxLlNvdXJjZRIeCgJ0bxgDIAMoCzISLndlZnQudjEuT3BlcmF0aW9uEiAKBHdoZW4YBCADKAsyEi53ZWZ0LnYxLkNvbmRpdGlvbiKgBQoGU291cmNlEigKCnByaW5jaXBhbHMYASADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEiwKDm5vdF9wcmluY2lwYWxzGAIgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIoCgpuYW1lc3BhY2VzGAMgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIsCg5ub3RfbmFtZXNwYWNlcxgEIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSNAoQc2VydmljZV9hY2NvdW50cxgFIAMoCzIaLndlZnQudjEuU2VydmljZUFjY291bnRSZWYSOAoUbm90X3NlcnZpY2VfYWNjb3VudHMYBiADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEisKDXRydXN0X2RvbWFpbnMYByADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEi8KEW5vdF90cnVzdF9kb21haW5zGAggAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIgCglpcF9ibG9ja3MYCSADKAsyDS53ZWZ0LnYxLkNpZHISJAoNbm90X2lwX2Jsb2NrcxgKIAMoCzINLndlZnQudjEuQ2lkchI6ChJyZXF1ZXN0X3ByaW5jaXBhbHMYCyADKAsyHi53ZWZ0LnYxLlJlcXVlc3RQcmluY2lwYWxNYXRjaBI+ChZub3RfcmVxdWVzdF9wcmluY2lwYWxzGAwgAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJwoQcmVtb3RlX2lwX2Jsb2NrcxgNIAMoCzINLndlZnQudjEuQ2lkchIrChRub3RfcmVtb3RlX2lwX2Jsb2NrcxgOIAMoCzINLndlZnQudjEuQ2lkciKbAgoJT3BlcmF0aW9uEg0KBXBvcnRzGAEgAygNEhEKCW5vdF9wb3J0cxgCIAMoDRIjCgVob3N0cxgDIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSJwoJbm90X2hvc3RzGAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdtZXRob2RzGAUgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIpCgtub3RfbWV0aG9kcxgGIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSIwoFcGF0aHMYByADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEicKCW5vdF9wYXRocxgIIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2giyAMKCUNvbmRpdGlvbhILCgNrZXkYASABKAkSJQoHc3RyaW5ncxgCIAMoCzIULndlZnQudjEuU3RyaW5nTWF0Y2gSKQoLbm90X3N0cmluZ3MYAyADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjQKEHNlcnZpY2VfYWNjb3VudHMYBCADKAsyGi53ZWZ0LnYxLlNlcnZpY2VBY2NvdW50UmVmEjgKFG5vdF9zZXJ2aWNlX2FjY291bnRzGAUgAygLMhoud2VmdC52MS5TZXJ2aWNlQWNjb3VudFJlZhIdCgZibG9ja3MYBiADKAsyDS53ZWZ0LnYxLkNpZHISIQoKbm90X2Jsb2NrcxgHIAMoCzINLndlZnQudjEuQ2lkchINCgVwb3J0cxgIIAMoDRIRCglub3RfcG9ydHMYCSADKA0SOgoScmVxdWVzdF9wcmluY2lwYWxzGAogAygLMh4ud2VmdC52MS5SZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSPgoWbm90X3JlcXVlc3RfcHJpbmNpcGFscxgLIAMoCzIeLndlZnQudjEuUmVxdWVzdFByaW5jaXBhbE1hdGNoEgwKBG5hbWUYDCADKAkiSQoVUmVxdWVzdEF1dGhlbnRpY2F0aW9uEg8KB2ludmFsaWQYASABKAgSHwoFcnVsZXMYAiADKAsyEC53ZWZ0LnYxLkp3dFJ1bGUi1AIKB0p3dFJ1bGUSDgoGaXNzdWVyGAEgASgJEhEKCWF1ZGllbmNlcxgCIAMoCRIOCgRqd2tzGAMgASgJSAASEgoIandrc191cmkYBCABKAlIABIUCgpkaXNjb3ZlcmVkGAUgASgISAASKgoMZnJvbV9oZWFkZXJzGAYgAygLMhQud2VmdC52MS5Ub2tlbkhlYWRlchITCgtmcm9tX3BhcmFtcxgHIAMoCRIUCgxmcm9tX2Nvb2tpZXMYCCADKAkSIAoYb3V0cHV0X3BheWxvYWRfdG9faGVhZGVyGAkgASgJEjcKF291dHB1dF9jbGFpbV90b19oZWFkZXJzGAogAygLMhYud2VmdC52MS5DbGFpbVRvSGVhZGVyEh4KFmZvcndhcmRfb3JpZ2luYWxfdG9rZW4YCyABKAgSEgoKdGltZW91dF9tcxgMIAEoDUIGCgRrZXlzIisKC1Rva2VuSGVhZGVyEgwKBG5hbWUYASABKAkSDgoGcHJlZml4GAIgASgJIi4KDUNsYWltVG9IZWFkZXISDgoGaGVhZGVyGAEgASgJEg0KBWNsYWltGAIgAygJIoYCChVBdXRob3JpemF0aW9uUHJvdmlkZXISDAoEbmFtZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEgwKBHBvcnQYAyABKA0SEgoKdGltZW91dF9tcxgEIAEoDRIRCglmYWlsX29wZW4YBSABKAgSFwoPc3RhdHVzX29uX2Vycm9yGAYgASgNEiIKBGJvZHkYByABKAsyFC53ZWZ0LnYxLkJvZHlJbkNoZWNrEicKBGdycGMYCCABKAsyFy53ZWZ0LnYxLkdycGNBdXRob3JpemVySAASJwoEaHR0cBgJIAEoCzIXLndlZnQudjEuSHR0cEF1dGhvcml6ZXJIAEIKCghwcm90b2NvbCJOCgtCb2R5SW5DaGVjaxIRCgltYXhfYnl0ZXMYASABKA0SFQoNYWxsb3dfcGFydGlhbBgCIAEoCBIVCg1wYWNrX2FzX2J5dGVzGAMgASgIIhAKDkdycGNBdXRob3JpemVyIrMCCg5IdHRwQXV0aG9yaXplchITCgtwYXRoX3ByZWZpeBgBIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYAiADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEi8KEmFkZGl0aW9uYWxfaGVhZGVycxgDIAMoCzITLndlZnQudjEuSHR0cEhlYWRlchI3Chl1cHN0cmVhbV9oZWFkZXJzX29uX2FsbG93GAQgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaBI5Chtkb3duc3RyZWFtX2hlYWRlcnNfb25fYWxsb3cYBSADKAsyFC53ZWZ0LnYxLlN0cmluZ01hdGNoEjgKGmRvd25zdHJlYW1faGVhZGVyc19vbl9kZW55GAYgAygLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJkChVSZXF1ZXN0UHJpbmNpcGFsTWF0Y2gSJAoGaXNzdWVyGAEgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaBIlCgdzdWJqZWN0GAIgASgLMhQud2VmdC52MS5TdHJpbmdNYXRjaCJxCgtTdHJpbmdNYXRjaBIPCgVleGFjdBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAEhAKBnN1ZmZpeBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIABISCgh0ZW1wbGF0ZRgFIAEoCUgAQgYKBGtpbmQiNAoRU2VydmljZUFjY291bnRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiLgoEQ2lkchIPCgdhZGRyZXNzGAEgASgMEhUKDXByZWZpeF9sZW5ndGgYAiABKA0iTgoGQnVuZGxlEhQKDHRydXN0X2RvbWFpbhgBIAEoCRINCgVyb290cxgCIAMoDBIOCgZpc3N1ZXIYAyABKAkSDwoHcmV0aXJlZBgEIAMoCSIrCgpSZXZvY2F0aW9uEgwKBG5vZGUYASABKAkSDwoHc2VyaWFscxgCIAMoCSKRAgoIU2V0dGluZ3MSFAoMdHJ1c3RfZG9tYWluGAEgASgJEhwKFHRydXN0X2RvbWFpbl9hbGlhc2VzGAIgAygJEh0KFWxlYWZfbGlmZXRpbWVfc2Vjb25kcxgDIAEoDRISCgphY2Nlc3NfbG9nGAQgASgIEjAKD291dGJvdW5kX3BvbGljeRgFIAEoDjIXLndlZnQudjEuT3V0Ym91bmRQb2xpY3kSEgoKbG9jYWxfandrcxgGIAEoCBI/ChdhdXRob3JpemF0aW9uX3Byb3ZpZGVycxgHIAMoCzIeLndlZnQudjEuQXV0aG9yaXphdGlvblByb3ZpZGVyEhcKD3RydXN0ZWRfcHJveGllcxgIIAEoDSK+AQoGUmVwb3J0Eg8KB3ZlcnNpb24YASABKAkSKAoIY2FwdHVyZXMYAiADKAsyFi53ZWZ0LnYxLkNhcHR1cmVSZXBvcnQSIwoGbGVhdmVzGAMgAygLMhMud2VmdC52MS5MZWFmUmVwb3J0EiYKB2J1bmRsZXMYBCADKAsyFS53ZWZ0LnYxLkJ1bmRsZVJlcG9ydBIsCg1vbGRlcl90dW5uZWxzGAUgAygLMhUud2VmdC52MS5PbGRlclR1bm5lbHMigAEKDUNhcHR1cmVSZXBvcnQSCwoDdWlkGAEgASgJEiQKBXN0YXRlGAIgASgOMhUud2VmdC52MS5DYXB0dXJlU3RhdGUSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSGwoTY29ubmVjdGlvbnNfb3V0c2lkZRgFIAEoDSJrCgpMZWFmUmVwb3J0EhAKCGlkZW50aXR5GAEgASgJEg4KBmlzc3VlchgCIAEoCRIUCgxub3RfYWZ0ZXJfbXMYAyABKAMSDgoGc2VyaWFsGAQgASgJEhUKDW5vdF9iZWZvcmVfbXMYBSABKAMiLQoMT2xkZXJUdW5uZWxzEg4KBmlzc3VlchgBIAEoCRINCgVjb3VudBgCIAEoDSI1CgxCdW5kbGVSZXBvcnQSFAoMdHJ1c3RfZG9tYWluGAEgASgJEg8KB3ZlcnNpb24YAiABKAkiMAoIU25hcHNob3QSJAoJcmVzb3VyY2VzGAEgAygLMhEud2VmdC52MS5SZXNvdXJjZSIvCg5DZXJ0aWZ5UmVxdWVzdBILCgNjc3IYASABKAwSEAoId29ya2xvYWQYAiABKAkiIAoPQ2VydGlmeVJlc3BvbnNlEg0KBWNoYWluGAEgAygMKvACCgxSZXNvdXJjZUtpbmQSHQoZUkVTT1VSQ0VfS0lORF9VTlNQRUNJRklFRBAAEhoKFlJFU09VUkNFX0tJTkRfV09SS0xPQUQQARIZChVSRVNPVVJDRV9LSU5EX1NFUlZJQ0UQAhIgChxSRVNPVVJDRV9LSU5EX0VORFBPSU5UX1NMSUNFEAMSGwoXUkVTT1VSQ0VfS0lORF9FTlJPTE1FTlQQBBIYChRSRVNPVVJDRV9LSU5EX1BPTElDWRAFEhgKFFJFU09VUkNFX0tJTkRfQlVORExFEAYSGgoWUkVTT1VSQ0VfS0lORF9TRVRUSU5HUxAHEhwKGFJFU09VUkNFX0tJTkRfUkVWT0NBVElPThAIEhkKFVJFU09VUkNFX0tJTkRfVFJBRkZJQxAJEigKJFJFU09VUkNFX0tJTkRfUkVRVUVTVF9BVVRIRU5USUNBVElPThAKEhgKFFJFU09VUkNFX0tJTkRfUk9VVEVTEAsqbAoITXRsc01vZGUSGQoVTVRMU19NT0RFX1VOU1BFQ0lGSUVEEAASFAoQTVRMU19NT0RFX1NUUklDVBABEhgKFE1UTFNfTU9ERV9QRVJNSVNTSVZFEAISFQoRTVRMU19NT0RFX0RJU0FCTEUQAyq1AgoQQmFsYW5jZUFsZ29yaXRobRIhCh1CQUxBTkNFX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiEKHUJBTEFOQ0VfQUxHT1JJVEhNX1JPVU5EX1JPQklOEAESHAoYQkFMQU5DRV9BTEdPUklUSE1fUkFORE9NEAISJwojQkFMQU5DRV9BTEdPUklUSE1fTEVBU1RfQ09OTkVDVElPTlMQAxIpCiVCQUxBTkNFX0FMR09SSVRITV9MRUFTVF9SRUNFTlRMWV9VU0VEEAQSKgomQkFMQU5DRV9BTEdPUklUSE1fV0VJR0hURURfUk9VTkRfUk9CSU4QBRIfChtCQUxBTkNFX0FMR09SSVRITV9SSU5HX0hBU0gQBhIcChhCQUxBTkNFX0FMR09SSVRITV9NQUdMRVYQByqDAQoTVHJhZmZpY0Rpc3RyaWJ1dGlvbhIkCiBUUkFGRklDX0RJU1RSSUJVVElPTl9VTlNQRUNJRklFRBAAEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfWk9ORRABEiIKHlRSQUZGSUNfRElTVFJJQlVUSU9OX1NBTUVfTk9ERRACKoIBCg1Sb3V0ZVRleHRLaW5kEh8KG1JPVVRFX1RFWFRfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJPVVRFX1RFWFRfS0lORF9FWEFDVBABEhkKFVJPVVRFX1RFWFRfS0lORF9SRUdFWBACEhoKFlJPVVRFX1RFWFRfS0lORF9QUkVGSVgQAypbCgtIdHRwVmVyc2lvbhIcChhIVFRQX1ZFUlNJT05fVU5TUEVDSUZJRUQQABIWChJIVFRQX1ZFUlNJT05fSFRUUDEQARIWChJIVFRQX1ZFUlNJT05fSFRUUDIQAiqRAQoMUG9saWN5QWN0aW9uEh0KGVBPTElDWV9BQ1RJT05fVU5TUEVDSUZJRUQQABIXChNQT0xJQ1lfQUNUSU9OX0FMTE9XEAESFgoSUE9MSUNZX0FDVElPTl9ERU5ZEAISFwoTUE9MSUNZX0FDVElPTl9BVURJVBADEhgKFFBPTElDWV9BQ1RJT05fQ1VTVE9NEAQqVAoOT3V0Ym91bmRQb2xpY3kSHwobT1VUQk9VTkRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASIQodT1VUQk9VTkRfUE9MSUNZX1JFR0lTVFJZX09OTFkQASqbAQoMQ2FwdHVyZVN0YXRlEh0KGUNBUFRVUkVfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVDQVBUVVJFX1NUQVRFX1BFTkRJTkcQARIaChZDQVBUVVJFX1NUQVRFX0NBUFRVUkVEEAISGwoXQ0FQVFVSRV9TVEFURV9SRUxFQVNJTkcQAxIYChRDQVBUVVJFX1NUQVRFX0ZBSUxFRBAEMpMBCgtOb2RlU2VydmljZRJGCglDb25maWd1cmUSGS53ZWZ0LnYxLkNvbmZpZ3VyZVJlcXVlc3QaGi53ZWZ0LnYxLkNvbmZpZ3VyZVJlc3BvbnNlKAEwARI8CgdDZXJ0aWZ5Ehcud2VmdC52MS5DZXJ0aWZ5UmVxdWVzdBoYLndlZnQudjEuQ2VydGlmeVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message weft.v1.ConfigureRequest
@@ -342,6 +342,12 @@ export type Resource = Message<"weft.v1.Resource"> & {
      */
     value: RequestAuthentication;
     case: "requestAuthentication";
+  } | {
+    /**
+     * @generated from field: weft.v1.Routes routes = 13;
+     */
+    value: Routes;
+    case: "routes";
   } | { case: undefined; value?: undefined };
 };
 
@@ -688,6 +694,13 @@ export type ServicePort = Message<"weft.v1.ServicePort"> & {
    * @generated from field: string app_protocol = 3;
    */
   appProtocol: string;
+
+  /**
+   * Unspecified: opaque bytes for callers.
+   *
+   * @generated from field: weft.v1.HttpVersion http = 4;
+   */
+  http: HttpVersion;
 };
 
 /**
@@ -696,6 +709,557 @@ export type ServicePort = Message<"weft.v1.ServicePort"> & {
  */
 export const ServicePortSchema: GenMessage<ServicePort> = /*@__PURE__*/
   messageDesc(file_weft_v1_node, 16);
+
+/**
+ * HTTPRoutes and GRPCRoutes of one Service, compiled; `namespace/name` of the Service is Resource.name.
+ *
+ * @generated from message weft.v1.Routes
+ */
+export type Routes = Message<"weft.v1.Routes"> & {
+  /**
+   * @generated from field: repeated weft.v1.RouteTable tables = 1;
+   */
+  tables: RouteTable[];
+};
+
+/**
+ * Describes the message weft.v1.Routes.
+ * Use `create(RoutesSchema)` to create a new message.
+ */
+export const RoutesSchema: GenMessage<Routes> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 17);
+
+/**
+ * @generated from message weft.v1.RouteTable
+ */
+export type RouteTable = Message<"weft.v1.RouteTable"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * Namespace of the callers that it is for; empty: all the others.
+   *
+   * @generated from field: string consumer = 2;
+   */
+  consumer: string;
+
+  /**
+   * The first that matches rules.
+   *
+   * @generated from field: repeated weft.v1.RouteRule rules = 3;
+   */
+  rules: RouteRule[];
+};
+
+/**
+ * Describes the message weft.v1.RouteTable.
+ * Use `create(RouteTableSchema)` to create a new message.
+ */
+export const RouteTableSchema: GenMessage<RouteTable> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 18);
+
+/**
+ * @generated from message weft.v1.RouteRule
+ */
+export type RouteRule = Message<"weft.v1.RouteRule"> & {
+  /**
+   * Of a GRPCRoute, else of an HTTPRoute.
+   *
+   * @generated from field: bool grpc = 1;
+   */
+  grpc: boolean;
+
+  /**
+   * @generated from field: string route = 2;
+   */
+  route: string;
+
+  /**
+   * @generated from field: string rule = 3;
+   */
+  rule: string;
+
+  /**
+   * @generated from field: weft.v1.RouteMatch match = 4;
+   */
+  match?: RouteMatch | undefined;
+
+  /**
+   * @generated from field: repeated weft.v1.RouteFilter filters = 5;
+   */
+  filters: RouteFilter[];
+
+  /**
+   * @generated from field: repeated weft.v1.RouteBackend backends = 6;
+   */
+  backends: RouteBackend[];
+
+  /**
+   * 0: none.
+   *
+   * @generated from field: uint32 request_timeout_ms = 7;
+   */
+  requestTimeoutMs: number;
+
+  /**
+   * @generated from field: uint32 backend_timeout_ms = 8;
+   */
+  backendTimeoutMs: number;
+
+  /**
+   * @generated from field: weft.v1.RouteRetry retry = 9;
+   */
+  retry?: RouteRetry | undefined;
+
+  /**
+   * @generated from field: weft.v1.RouteSession session = 10;
+   */
+  session?: RouteSession | undefined;
+};
+
+/**
+ * Describes the message weft.v1.RouteRule.
+ * Use `create(RouteRuleSchema)` to create a new message.
+ */
+export const RouteRuleSchema: GenMessage<RouteRule> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 19);
+
+/**
+ * @generated from message weft.v1.RouteMatch
+ */
+export type RouteMatch = Message<"weft.v1.RouteMatch"> & {
+  /**
+   * @generated from field: weft.v1.RouteText path = 1;
+   */
+  path?: RouteText | undefined;
+
+  /**
+   * @generated from field: repeated weft.v1.NamedRouteText headers = 2;
+   */
+  headers: NamedRouteText[];
+
+  /**
+   * @generated from field: repeated weft.v1.NamedRouteText query = 3;
+   */
+  query: NamedRouteText[];
+
+  /**
+   * Empty: any.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+};
+
+/**
+ * Describes the message weft.v1.RouteMatch.
+ * Use `create(RouteMatchSchema)` to create a new message.
+ */
+export const RouteMatchSchema: GenMessage<RouteMatch> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 20);
+
+/**
+ * @generated from message weft.v1.RouteText
+ */
+export type RouteText = Message<"weft.v1.RouteText"> & {
+  /**
+   * @generated from field: weft.v1.RouteTextKind kind = 1;
+   */
+  kind: RouteTextKind;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message weft.v1.RouteText.
+ * Use `create(RouteTextSchema)` to create a new message.
+ */
+export const RouteTextSchema: GenMessage<RouteText> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 21);
+
+/**
+ * @generated from message weft.v1.NamedRouteText
+ */
+export type NamedRouteText = Message<"weft.v1.NamedRouteText"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: weft.v1.RouteText value = 2;
+   */
+  value?: RouteText | undefined;
+};
+
+/**
+ * Describes the message weft.v1.NamedRouteText.
+ * Use `create(NamedRouteTextSchema)` to create a new message.
+ */
+export const NamedRouteTextSchema: GenMessage<NamedRouteText> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 22);
+
+/**
+ * @generated from message weft.v1.RouteFilter
+ */
+export type RouteFilter = Message<"weft.v1.RouteFilter"> & {
+  /**
+   * @generated from oneof weft.v1.RouteFilter.kind
+   */
+  kind: {
+    /**
+     * @generated from field: weft.v1.HeaderChange request_headers = 1;
+     */
+    value: HeaderChange;
+    case: "requestHeaders";
+  } | {
+    /**
+     * @generated from field: weft.v1.HeaderChange response_headers = 2;
+     */
+    value: HeaderChange;
+    case: "responseHeaders";
+  } | {
+    /**
+     * @generated from field: weft.v1.Redirect redirect = 3;
+     */
+    value: Redirect;
+    case: "redirect";
+  } | {
+    /**
+     * @generated from field: weft.v1.Rewrite rewrite = 4;
+     */
+    value: Rewrite;
+    case: "rewrite";
+  } | {
+    /**
+     * @generated from field: weft.v1.Mirror mirror = 5;
+     */
+    value: Mirror;
+    case: "mirror";
+  } | {
+    /**
+     * @generated from field: weft.v1.Cors cors = 6;
+     */
+    value: Cors;
+    case: "cors";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message weft.v1.RouteFilter.
+ * Use `create(RouteFilterSchema)` to create a new message.
+ */
+export const RouteFilterSchema: GenMessage<RouteFilter> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 23);
+
+/**
+ * @generated from message weft.v1.HeaderChange
+ */
+export type HeaderChange = Message<"weft.v1.HeaderChange"> & {
+  /**
+   * @generated from field: repeated weft.v1.HttpHeader set = 1;
+   */
+  set: HttpHeader[];
+
+  /**
+   * @generated from field: repeated weft.v1.HttpHeader add = 2;
+   */
+  add: HttpHeader[];
+
+  /**
+   * @generated from field: repeated string remove = 3;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message weft.v1.HeaderChange.
+ * Use `create(HeaderChangeSchema)` to create a new message.
+ */
+export const HeaderChangeSchema: GenMessage<HeaderChange> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 24);
+
+/**
+ * Empty and 0: as in the request.
+ *
+ * @generated from message weft.v1.Redirect
+ */
+export type Redirect = Message<"weft.v1.Redirect"> & {
+  /**
+   * @generated from field: string scheme = 1;
+   */
+  scheme: string;
+
+  /**
+   * @generated from field: string hostname = 2;
+   */
+  hostname: string;
+
+  /**
+   * @generated from field: uint32 port = 3;
+   */
+  port: number;
+
+  /**
+   * @generated from field: weft.v1.PathChange path = 4;
+   */
+  path?: PathChange | undefined;
+
+  /**
+   * @generated from field: uint32 status = 5;
+   */
+  status: number;
+};
+
+/**
+ * Describes the message weft.v1.Redirect.
+ * Use `create(RedirectSchema)` to create a new message.
+ */
+export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 25);
+
+/**
+ * @generated from message weft.v1.Rewrite
+ */
+export type Rewrite = Message<"weft.v1.Rewrite"> & {
+  /**
+   * @generated from field: string hostname = 1;
+   */
+  hostname: string;
+
+  /**
+   * @generated from field: weft.v1.PathChange path = 2;
+   */
+  path?: PathChange | undefined;
+};
+
+/**
+ * Describes the message weft.v1.Rewrite.
+ * Use `create(RewriteSchema)` to create a new message.
+ */
+export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 26);
+
+/**
+ * @generated from message weft.v1.PathChange
+ */
+export type PathChange = Message<"weft.v1.PathChange"> & {
+  /**
+   * In place of the prefix that the rule matched, else of the whole path.
+   *
+   * @generated from field: bool prefix = 1;
+   */
+  prefix: boolean;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message weft.v1.PathChange.
+ * Use `create(PathChangeSchema)` to create a new message.
+ */
+export const PathChangeSchema: GenMessage<PathChange> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 27);
+
+/**
+ * @generated from message weft.v1.Mirror
+ */
+export type Mirror = Message<"weft.v1.Mirror"> & {
+  /**
+   * Absent: a reference that does not resolve.
+   *
+   * @generated from field: weft.v1.BackendRef to = 1;
+   */
+  to?: BackendRef | undefined;
+
+  /**
+   * @generated from field: uint32 numerator = 2;
+   */
+  numerator: number;
+
+  /**
+   * @generated from field: uint32 denominator = 3;
+   */
+  denominator: number;
+};
+
+/**
+ * Describes the message weft.v1.Mirror.
+ * Use `create(MirrorSchema)` to create a new message.
+ */
+export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 28);
+
+/**
+ * @generated from message weft.v1.Cors
+ */
+export type Cors = Message<"weft.v1.Cors"> & {
+  /**
+   * @generated from field: repeated string origins = 1;
+   */
+  origins: string[];
+
+  /**
+   * @generated from field: bool credentials = 2;
+   */
+  credentials: boolean;
+
+  /**
+   * @generated from field: repeated string methods = 3;
+   */
+  methods: string[];
+
+  /**
+   * @generated from field: repeated string request_headers = 4;
+   */
+  requestHeaders: string[];
+
+  /**
+   * @generated from field: repeated string expose_headers = 5;
+   */
+  exposeHeaders: string[];
+
+  /**
+   * @generated from field: uint32 max_age_seconds = 6;
+   */
+  maxAgeSeconds: number;
+};
+
+/**
+ * Describes the message weft.v1.Cors.
+ * Use `create(CorsSchema)` to create a new message.
+ */
+export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 29);
+
+/**
+ * @generated from message weft.v1.RouteBackend
+ */
+export type RouteBackend = Message<"weft.v1.RouteBackend"> & {
+  /**
+   * Absent: a reference that does not resolve.
+   *
+   * @generated from field: weft.v1.BackendRef to = 1;
+   */
+  to?: BackendRef | undefined;
+
+  /**
+   * @generated from field: uint32 weight = 2;
+   */
+  weight: number;
+
+  /**
+   * @generated from field: repeated weft.v1.RouteFilter filters = 3;
+   */
+  filters: RouteFilter[];
+};
+
+/**
+ * Describes the message weft.v1.RouteBackend.
+ * Use `create(RouteBackendSchema)` to create a new message.
+ */
+export const RouteBackendSchema: GenMessage<RouteBackend> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 30);
+
+/**
+ * @generated from message weft.v1.BackendRef
+ */
+export type BackendRef = Message<"weft.v1.BackendRef"> & {
+  /**
+   * `namespace/name` of a Service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message weft.v1.BackendRef.
+ * Use `create(BackendRefSchema)` to create a new message.
+ */
+export const BackendRefSchema: GenMessage<BackendRef> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 31);
+
+/**
+ * @generated from message weft.v1.RouteRetry
+ */
+export type RouteRetry = Message<"weft.v1.RouteRetry"> & {
+  /**
+   * @generated from field: repeated uint32 codes = 1;
+   */
+  codes: number[];
+
+  /**
+   * @generated from field: uint32 attempts = 2;
+   */
+  attempts: number;
+
+  /**
+   * @generated from field: uint32 backoff_ms = 3;
+   */
+  backoffMs: number;
+};
+
+/**
+ * Describes the message weft.v1.RouteRetry.
+ * Use `create(RouteRetrySchema)` to create a new message.
+ */
+export const RouteRetrySchema: GenMessage<RouteRetry> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 32);
+
+/**
+ * @generated from message weft.v1.RouteSession
+ */
+export type RouteSession = Message<"weft.v1.RouteSession"> & {
+  /**
+   * By a header, else by a cookie.
+   *
+   * @generated from field: bool header = 1;
+   */
+  header: boolean;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * 0: none.
+   *
+   * @generated from field: uint32 absolute_timeout_ms = 3;
+   */
+  absoluteTimeoutMs: number;
+
+  /**
+   * @generated from field: uint32 idle_timeout_ms = 4;
+   */
+  idleTimeoutMs: number;
+
+  /**
+   * @generated from field: bool permanent = 5;
+   */
+  permanent: boolean;
+};
+
+/**
+ * Describes the message weft.v1.RouteSession.
+ * Use `create(RouteSessionSchema)` to create a new message.
+ */
+export const RouteSessionSchema: GenMessage<RouteSession> = /*@__PURE__*/
+  messageDesc(file_weft_v1_node, 33);
 
 /**
  * @generated from message weft.v1.EndpointSlice
@@ -732,7 +1296,7 @@ export type EndpointSlice = Message<"weft.v1.EndpointSlice"> & {
  * Use `create(EndpointSliceSchema)` to create a new message.
  */
 export const EndpointSliceSchema: GenMessage<EndpointSlice> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 17);
+  messageDesc(file_weft_v1_node, 34);
 
 /**
  * @generated from message weft.v1.EndpointPort
@@ -754,7 +1318,7 @@ export type EndpointPort = Message<"weft.v1.EndpointPort"> & {
  * Use `create(EndpointPortSchema)` to create a new message.
  */
 export const EndpointPortSchema: GenMessage<EndpointPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 18);
+  messageDesc(file_weft_v1_node, 35);
 
 /**
  * @generated from message weft.v1.Endpoint
@@ -808,7 +1372,7 @@ export type Endpoint = Message<"weft.v1.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 19);
+  messageDesc(file_weft_v1_node, 36);
 
 /**
  * @generated from message weft.v1.Enrolment
@@ -901,7 +1465,7 @@ export type Enrolment = Message<"weft.v1.Enrolment"> & {
  * Use `create(EnrolmentSchema)` to create a new message.
  */
 export const EnrolmentSchema: GenMessage<Enrolment> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 20);
+  messageDesc(file_weft_v1_node, 37);
 
 /**
  * @generated from message weft.v1.HttpPort
@@ -923,7 +1487,7 @@ export type HttpPort = Message<"weft.v1.HttpPort"> & {
  * Use `create(HttpPortSchema)` to create a new message.
  */
 export const HttpPortSchema: GenMessage<HttpPort> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 21);
+  messageDesc(file_weft_v1_node, 38);
 
 /**
  * What of the pod's traffic is not captured: because its owner asked for it, or because it is DNS.
@@ -966,7 +1530,7 @@ export type CaptureExclusions = Message<"weft.v1.CaptureExclusions"> & {
  * Use `create(CaptureExclusionsSchema)` to create a new message.
  */
 export const CaptureExclusionsSchema: GenMessage<CaptureExclusions> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 22);
+  messageDesc(file_weft_v1_node, 39);
 
 /**
  * @generated from message weft.v1.Probe
@@ -1011,7 +1575,7 @@ export type Probe = Message<"weft.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 23);
+  messageDesc(file_weft_v1_node, 40);
 
 /**
  * @generated from message weft.v1.HttpProbe
@@ -1038,7 +1602,7 @@ export type HttpProbe = Message<"weft.v1.HttpProbe"> & {
  * Use `create(HttpProbeSchema)` to create a new message.
  */
 export const HttpProbeSchema: GenMessage<HttpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 24);
+  messageDesc(file_weft_v1_node, 41);
 
 /**
  * @generated from message weft.v1.HttpHeader
@@ -1060,7 +1624,7 @@ export type HttpHeader = Message<"weft.v1.HttpHeader"> & {
  * Use `create(HttpHeaderSchema)` to create a new message.
  */
 export const HttpHeaderSchema: GenMessage<HttpHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 25);
+  messageDesc(file_weft_v1_node, 42);
 
 /**
  * @generated from message weft.v1.TcpProbe
@@ -1073,7 +1637,7 @@ export type TcpProbe = Message<"weft.v1.TcpProbe"> & {
  * Use `create(TcpProbeSchema)` to create a new message.
  */
 export const TcpProbeSchema: GenMessage<TcpProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 26);
+  messageDesc(file_weft_v1_node, 43);
 
 /**
  * @generated from message weft.v1.GrpcProbe
@@ -1090,7 +1654,7 @@ export type GrpcProbe = Message<"weft.v1.GrpcProbe"> & {
  * Use `create(GrpcProbeSchema)` to create a new message.
  */
 export const GrpcProbeSchema: GenMessage<GrpcProbe> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 27);
+  messageDesc(file_weft_v1_node, 44);
 
 /**
  * A compiled AuthorizationPolicy; its name is Resource.name.
@@ -1131,7 +1695,7 @@ export type Policy = Message<"weft.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 28);
+  messageDesc(file_weft_v1_node, 45);
 
 /**
  * @generated from message weft.v1.Rule
@@ -1163,7 +1727,7 @@ export type Rule = Message<"weft.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 29);
+  messageDesc(file_weft_v1_node, 46);
 
 /**
  * @generated from message weft.v1.Source
@@ -1245,7 +1809,7 @@ export type Source = Message<"weft.v1.Source"> & {
  * Use `create(SourceSchema)` to create a new message.
  */
 export const SourceSchema: GenMessage<Source> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 30);
+  messageDesc(file_weft_v1_node, 47);
 
 /**
  * @generated from message weft.v1.Operation
@@ -1297,7 +1861,7 @@ export type Operation = Message<"weft.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 31);
+  messageDesc(file_weft_v1_node, 48);
 
 /**
  * `key` is the condition's Istio name, `name` the header or the claim's path; exactly the pair of lists that fits the key is set.
@@ -1371,7 +1935,7 @@ export type Condition = Message<"weft.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 32);
+  messageDesc(file_weft_v1_node, 49);
 
 /**
  * A compiled RequestAuthentication; its name is Resource.name.
@@ -1395,7 +1959,7 @@ export type RequestAuthentication = Message<"weft.v1.RequestAuthentication"> & {
  * Use `create(RequestAuthenticationSchema)` to create a new message.
  */
 export const RequestAuthenticationSchema: GenMessage<RequestAuthentication> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 33);
+  messageDesc(file_weft_v1_node, 50);
 
 /**
  * @generated from message weft.v1.JwtRule
@@ -1483,7 +2047,7 @@ export type JwtRule = Message<"weft.v1.JwtRule"> & {
  * Use `create(JwtRuleSchema)` to create a new message.
  */
 export const JwtRuleSchema: GenMessage<JwtRule> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 34);
+  messageDesc(file_weft_v1_node, 51);
 
 /**
  * @generated from message weft.v1.TokenHeader
@@ -1505,7 +2069,7 @@ export type TokenHeader = Message<"weft.v1.TokenHeader"> & {
  * Use `create(TokenHeaderSchema)` to create a new message.
  */
 export const TokenHeaderSchema: GenMessage<TokenHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 35);
+  messageDesc(file_weft_v1_node, 52);
 
 /**
  * @generated from message weft.v1.ClaimToHeader
@@ -1529,7 +2093,7 @@ export type ClaimToHeader = Message<"weft.v1.ClaimToHeader"> & {
  * Use `create(ClaimToHeaderSchema)` to create a new message.
  */
 export const ClaimToHeaderSchema: GenMessage<ClaimToHeader> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 36);
+  messageDesc(file_weft_v1_node, 53);
 
 /**
  * Whom CUSTOM policies ask.
@@ -1601,7 +2165,7 @@ export type AuthorizationProvider = Message<"weft.v1.AuthorizationProvider"> & {
  * Use `create(AuthorizationProviderSchema)` to create a new message.
  */
 export const AuthorizationProviderSchema: GenMessage<AuthorizationProvider> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 37);
+  messageDesc(file_weft_v1_node, 54);
 
 /**
  * @generated from message weft.v1.BodyInCheck
@@ -1628,7 +2192,7 @@ export type BodyInCheck = Message<"weft.v1.BodyInCheck"> & {
  * Use `create(BodyInCheckSchema)` to create a new message.
  */
 export const BodyInCheckSchema: GenMessage<BodyInCheck> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 38);
+  messageDesc(file_weft_v1_node, 55);
 
 /**
  * Envoy's ext_authz: envoy.service.auth.v3.Authorization/Check.
@@ -1643,7 +2207,7 @@ export type GrpcAuthorizer = Message<"weft.v1.GrpcAuthorizer"> & {
  * Use `create(GrpcAuthorizerSchema)` to create a new message.
  */
 export const GrpcAuthorizerSchema: GenMessage<GrpcAuthorizer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 39);
+  messageDesc(file_weft_v1_node, 56);
 
 /**
  * @generated from message weft.v1.HttpAuthorizer
@@ -1685,7 +2249,7 @@ export type HttpAuthorizer = Message<"weft.v1.HttpAuthorizer"> & {
  * Use `create(HttpAuthorizerSchema)` to create a new message.
  */
 export const HttpAuthorizerSchema: GenMessage<HttpAuthorizer> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 40);
+  messageDesc(file_weft_v1_node, 57);
 
 /**
  * @generated from message weft.v1.RequestPrincipalMatch
@@ -1707,7 +2271,7 @@ export type RequestPrincipalMatch = Message<"weft.v1.RequestPrincipalMatch"> & {
  * Use `create(RequestPrincipalMatchSchema)` to create a new message.
  */
 export const RequestPrincipalMatchSchema: GenMessage<RequestPrincipalMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 41);
+  messageDesc(file_weft_v1_node, 58);
 
 /**
  * @generated from message weft.v1.StringMatch
@@ -1756,7 +2320,7 @@ export type StringMatch = Message<"weft.v1.StringMatch"> & {
  * Use `create(StringMatchSchema)` to create a new message.
  */
 export const StringMatchSchema: GenMessage<StringMatch> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 42);
+  messageDesc(file_weft_v1_node, 59);
 
 /**
  * @generated from message weft.v1.ServiceAccountRef
@@ -1778,7 +2342,7 @@ export type ServiceAccountRef = Message<"weft.v1.ServiceAccountRef"> & {
  * Use `create(ServiceAccountRefSchema)` to create a new message.
  */
 export const ServiceAccountRefSchema: GenMessage<ServiceAccountRef> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 43);
+  messageDesc(file_weft_v1_node, 60);
 
 /**
  * @generated from message weft.v1.Cidr
@@ -1800,7 +2364,7 @@ export type Cidr = Message<"weft.v1.Cidr"> & {
  * Use `create(CidrSchema)` to create a new message.
  */
 export const CidrSchema: GenMessage<Cidr> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 44);
+  messageDesc(file_weft_v1_node, 61);
 
 /**
  * @generated from message weft.v1.Bundle
@@ -1836,7 +2400,7 @@ export type Bundle = Message<"weft.v1.Bundle"> & {
  * Use `create(BundleSchema)` to create a new message.
  */
 export const BundleSchema: GenMessage<Bundle> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 45);
+  messageDesc(file_weft_v1_node, 62);
 
 /**
  * Leaves of one node that are not accepted any more although they have not ended; the name is the node's.
@@ -1862,7 +2426,7 @@ export type Revocation = Message<"weft.v1.Revocation"> & {
  * Use `create(RevocationSchema)` to create a new message.
  */
 export const RevocationSchema: GenMessage<Revocation> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 46);
+  messageDesc(file_weft_v1_node, 63);
 
 /**
  * @generated from message weft.v1.Settings
@@ -1918,7 +2482,7 @@ export type Settings = Message<"weft.v1.Settings"> & {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 47);
+  messageDesc(file_weft_v1_node, 64);
 
 /**
  * Whole: replaces the node's report before.
@@ -1957,7 +2521,7 @@ export type Report = Message<"weft.v1.Report"> & {
  * Use `create(ReportSchema)` to create a new message.
  */
 export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 48);
+  messageDesc(file_weft_v1_node, 65);
 
 /**
  * @generated from message weft.v1.CaptureReport
@@ -1994,7 +2558,7 @@ export type CaptureReport = Message<"weft.v1.CaptureReport"> & {
  * Use `create(CaptureReportSchema)` to create a new message.
  */
 export const CaptureReportSchema: GenMessage<CaptureReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 49);
+  messageDesc(file_weft_v1_node, 66);
 
 /**
  * @generated from message weft.v1.LeafReport
@@ -2033,7 +2597,7 @@ export type LeafReport = Message<"weft.v1.LeafReport"> & {
  * Use `create(LeafReportSchema)` to create a new message.
  */
 export const LeafReportSchema: GenMessage<LeafReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 50);
+  messageDesc(file_weft_v1_node, 67);
 
 /**
  * Live tunnels whose own leaf or whose peer's was issued by another certificate than the one that signs now.
@@ -2059,7 +2623,7 @@ export type OlderTunnels = Message<"weft.v1.OlderTunnels"> & {
  * Use `create(OlderTunnelsSchema)` to create a new message.
  */
 export const OlderTunnelsSchema: GenMessage<OlderTunnels> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 51);
+  messageDesc(file_weft_v1_node, 68);
 
 /**
  * @generated from message weft.v1.BundleReport
@@ -2081,7 +2645,7 @@ export type BundleReport = Message<"weft.v1.BundleReport"> & {
  * Use `create(BundleReportSchema)` to create a new message.
  */
 export const BundleReportSchema: GenMessage<BundleReport> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 52);
+  messageDesc(file_weft_v1_node, 69);
 
 /**
  * What a node proxy keeps on disk for its own restart.
@@ -2100,7 +2664,7 @@ export type Snapshot = Message<"weft.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 53);
+  messageDesc(file_weft_v1_node, 70);
 
 /**
  * @generated from message weft.v1.CertifyRequest
@@ -2126,7 +2690,7 @@ export type CertifyRequest = Message<"weft.v1.CertifyRequest"> & {
  * Use `create(CertifyRequestSchema)` to create a new message.
  */
 export const CertifyRequestSchema: GenMessage<CertifyRequest> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 54);
+  messageDesc(file_weft_v1_node, 71);
 
 /**
  * @generated from message weft.v1.CertifyResponse
@@ -2145,7 +2709,7 @@ export type CertifyResponse = Message<"weft.v1.CertifyResponse"> & {
  * Use `create(CertifyResponseSchema)` to create a new message.
  */
 export const CertifyResponseSchema: GenMessage<CertifyResponse> = /*@__PURE__*/
-  messageDesc(file_weft_v1_node, 55);
+  messageDesc(file_weft_v1_node, 72);
 
 /**
  * @generated from enum weft.v1.ResourceKind
@@ -2205,6 +2769,11 @@ export const ResourceKind = {
    * @generated from enum value: RESOURCE_KIND_REQUEST_AUTHENTICATION = 10;
    */
   REQUEST_AUTHENTICATION: 10,
+
+  /**
+   * @generated from enum value: RESOURCE_KIND_ROUTES = 11;
+   */
+  ROUTES: 11,
 } as const;
 
 /**
@@ -2346,6 +2915,46 @@ export const TrafficDistributionSchema: GenEnum<TrafficDistribution> = /*@__PURE
   enumDesc(file_weft_v1_node, 3);
 
 /**
+ * @generated from enum weft.v1.RouteTextKind
+ */
+export const RouteTextKind = {
+  /**
+   * @generated from enum value: ROUTE_TEXT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: ROUTE_TEXT_KIND_EXACT = 1;
+   */
+  EXACT: 1,
+
+  /**
+   * RE2, of the whole text.
+   *
+   * @generated from enum value: ROUTE_TEXT_KIND_REGEX = 2;
+   */
+  REGEX: 2,
+
+  /**
+   * Of paths only.
+   *
+   * @generated from enum value: ROUTE_TEXT_KIND_PREFIX = 3;
+   */
+  PREFIX: 3,
+} as const;
+
+/**
+ * @generated from enum weft.v1.RouteTextKind
+ */
+export type RouteTextKind = (typeof RouteTextKind)[keyof typeof RouteTextKind] | UnknownEnum;
+
+/**
+ * Describes the enum weft.v1.RouteTextKind.
+ */
+export const RouteTextKindSchema: GenEnum<RouteTextKind> = /*@__PURE__*/
+  enumDesc(file_weft_v1_node, 4);
+
+/**
  * @generated from enum weft.v1.HttpVersion
  */
 export const HttpVersion = {
@@ -2374,7 +2983,7 @@ export type HttpVersion = (typeof HttpVersion)[keyof typeof HttpVersion] | Unkno
  * Describes the enum weft.v1.HttpVersion.
  */
 export const HttpVersionSchema: GenEnum<HttpVersion> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 4);
+  enumDesc(file_weft_v1_node, 5);
 
 /**
  * @generated from enum weft.v1.PolicyAction
@@ -2415,7 +3024,7 @@ export type PolicyAction = (typeof PolicyAction)[keyof typeof PolicyAction] | Un
  * Describes the enum weft.v1.PolicyAction.
  */
 export const PolicyActionSchema: GenEnum<PolicyAction> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 5);
+  enumDesc(file_weft_v1_node, 6);
 
 /**
  * Any where it is not said.
@@ -2445,7 +3054,7 @@ export type OutboundPolicy = (typeof OutboundPolicy)[keyof typeof OutboundPolicy
  * Describes the enum weft.v1.OutboundPolicy.
  */
 export const OutboundPolicySchema: GenEnum<OutboundPolicy> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 6);
+  enumDesc(file_weft_v1_node, 7);
 
 /**
  * @generated from enum weft.v1.CaptureState
@@ -2486,7 +3095,7 @@ export type CaptureState = (typeof CaptureState)[keyof typeof CaptureState] | Un
  * Describes the enum weft.v1.CaptureState.
  */
 export const CaptureStateSchema: GenEnum<CaptureState> = /*@__PURE__*/
-  enumDesc(file_weft_v1_node, 7);
+  enumDesc(file_weft_v1_node, 8);
 
 /**
  * Every call carries `authorization: Bearer <token>`: a projected service-account token that the
