@@ -91,7 +91,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/hbone": ["nodeproxy/sys", "nodeproxy/tcp"],
   "nodeproxy/http": ["nodeproxy/flow", "nodeproxy/hbone", "nodeproxy/tcp"],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
-  "nodeproxy/http/match": ["core/model", "nodeproxy/authz", "nodeproxy/http"],
+  "nodeproxy/http/filter": ["core/model", "nodeproxy/http"],
+  "nodeproxy/http/match": [
+    "core/model",
+    "nodeproxy/authz",
+    "nodeproxy/http",
+    "nodeproxy/http/filter",
+  ],
   "nodeproxy/inbound": [
     "core/model",
     "core/x509",
@@ -197,6 +203,7 @@ export const PURE: ReadonlySet<string> = new Set([
   "nodeproxy/state",
   "nodeproxy/authz",
   "nodeproxy/balance",
+  "nodeproxy/http/filter",
   "nodeproxy/http/match",
   "nodeproxy/why",
 ]);
