@@ -21,7 +21,13 @@ export function createBenchWorld(): BenchWorld {
     ["node1", "node2"],
     [
       { name: "client", namespace: "bench", serviceAccount: "client", labels: {}, node: "node1" },
-      { name: "server", namespace: "bench", serviceAccount: "server", labels: {}, node: "node2" },
+      {
+        name: "server",
+        namespace: "bench",
+        serviceAccount: "server",
+        labels: { app: "server" },
+        node: "node2",
+      },
     ],
   );
   const [client, server] = world.pods;

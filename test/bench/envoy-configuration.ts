@@ -8,12 +8,14 @@ export interface EnvoyFiles {
   readonly accessLog: string;
 }
 
-const EXTENSION = "type.googleapis.com/envoy.extensions";
+export const EXTENSION = "type.googleapis.com/envoy.extensions";
 /** The port of the tunnel for each port that the origin serves. */
-const TUNNEL_OFFSET = 10_000;
+export const TUNNEL_OFFSET = 10_000;
 const SOL_SOCKET = 1;
 const SO_MARK = 36;
-const MARK = [{ level: SOL_SOCKET, name: SO_MARK, int_value: 0x539, state: "STATE_PREBIND" }];
+export const MARK = [
+  { level: SOL_SOCKET, name: SO_MARK, int_value: 0x539, state: "STATE_PREBIND" },
+];
 
 export function envoyClient(
   { server, httpPort, bulkPort }: BenchSetting,
@@ -108,7 +110,7 @@ function tcpProxy(name: string, { accessLog }: EnvoyFiles): object {
   };
 }
 
-function cluster(name: string, address: string, port: number): object {
+export function cluster(name: string, address: string, port: number): object {
   const endpoint = { endpoint: { address: socketAddress(address, port) } };
   return {
     name,
@@ -118,14 +120,14 @@ function cluster(name: string, address: string, port: number): object {
   };
 }
 
-function tls({ ca, key, certificate }: EnvoyFiles): object {
+export function tls({ ca, key, certificate }: EnvoyFiles, alpn = "weft-bench"): object {
   return {
     common_tls_context: {
       tls_params: {
         tls_minimum_protocol_version: "TLSv1_3",
         tls_maximum_protocol_version: "TLSv1_3",
       },
-      alpn_protocols: ["weft-bench"],
+      alpn_protocols: [alpn],
       tls_certificates: [
         { certificate_chain: { filename: certificate }, private_key: { filename: key } },
       ],
@@ -134,6 +136,6 @@ function tls({ ca, key, certificate }: EnvoyFiles): object {
   };
 }
 
-function socketAddress(address: string, port: number): object {
+export function socketAddress(address: string, port: number): object {
   return { socket_address: { address, port_value: port } };
 }

@@ -13,7 +13,7 @@ export function envoyTarget(binary: string): BenchTarget {
     async start(setting) {
       const folder = mkdtempSync(join(setting.folder, "envoy-"));
       const files = makeCertificates(folder);
-      redirectPods(setting);
+      redirectPods(setting, setting.server.address);
       const client = join(folder, "client.json");
       const server = join(folder, "server.json");
       writeFileSync(client, JSON.stringify(envoyClient(setting, files)));
@@ -32,7 +32,7 @@ export function envoyTarget(binary: string): BenchTarget {
   };
 }
 
-interface Start {
+interface EnvoyStart {
   readonly binary: string;
   readonly configuration: string;
   readonly netns: string;
@@ -40,7 +40,7 @@ interface Start {
   readonly baseId: number;
 }
 
-function startEnvoy({ binary, configuration, netns, baseId }: Start): Program {
+export function startEnvoy({ binary, configuration, netns, baseId }: EnvoyStart): Program {
   return startProgram({
     name: `envoy ${baseId}`,
     command: [
@@ -60,7 +60,7 @@ function startEnvoy({ binary, configuration, netns, baseId }: Start): Program {
 }
 
 /** A CA and one leaf that both sides present: ECDSA P-256, as weft's are. */
-function makeCertificates(folder: string): EnvoyFiles {
+export function makeCertificates(folder: string): EnvoyFiles {
   const ca = join(folder, "ca.pem");
   const caKey = join(folder, "ca.key");
   const key = join(folder, "leaf.key");

@@ -1,16 +1,19 @@
-/** The load generators of the layer-4 bench: wrk (as fast as it goes), fortio (a fixed rate) and iperf3 (bulk). */
+/** The load generators of the benches: wrk (as fast as it goes), fortio (a fixed rate, and gRPC) and iperf3 (bulk). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-export interface LoadTarget {
+export interface HttpLoadTarget {
   /** Path of the client's network namespace. */
   readonly netns: string;
   readonly address: string;
   readonly httpPort: number;
+}
+
+export interface LoadTarget extends HttpLoadTarget {
   readonly bulkPort: number;
 }
 
-export async function wrk(target: LoadTarget, options: WrkOptions): Promise<number> {
+export async function wrk(target: HttpLoadTarget, options: WrkOptions): Promise<number> {
   const close = options.newConnections ? ["-H", "Connection: close"] : [];
   const output = await runInside(target.netns, [
     "wrk",
@@ -41,7 +44,7 @@ export interface Latency {
 
 /** 1,000 requests a second over 4 connections, evenly; latency from the intended moment of sending is fortio's. */
 export async function fortio(
-  target: LoadTarget,
+  target: HttpLoadTarget,
   program: string,
   seconds: number,
 ): Promise<Latency> {
@@ -62,7 +65,7 @@ export async function fortio(
 
 /** So many requests over 32 connections at once, as fast as it goes. */
 async function fortioCount(
-  target: LoadTarget,
+  target: HttpLoadTarget,
   program: string,
   { requests, newConnections }: { readonly requests: number; readonly newConnections: boolean },
 ): Promise<void> {
@@ -83,9 +86,31 @@ async function fortioCount(
  * The same work for every target, by count and not by time: a node proxy runs for weeks, and what its first
  * seconds cost (compilers, growing heaps) is not what is asked for.
  */
-export async function warmUp(load: LoadTarget, program: string): Promise<void> {
+export async function warmUp(load: HttpLoadTarget, program: string): Promise<void> {
   await fortioCount(load, program, { requests: 40_000, newConnections: false });
   await fortioCount(load, program, { requests: 12_000, newConnections: true });
+}
+
+/** Unary gRPC calls answered within the time, over 16 connections with 4 calls at once on each. */
+export async function grpcCalls(
+  { netns, address, grpcPort }: GrpcLoadTarget,
+  program: string,
+  seconds: number,
+): Promise<number> {
+  const to = `${address}:${grpcPort}`;
+  const shape = ["-c=16", "-s=4", "-qps=0", `-t=${seconds}s`];
+  const output = await runInside(netns, [program, "load", "-grpc", "-ping", ...shape, to]);
+  const calls = Number(/All done (\d+) calls/.exec(output)?.[1] ?? 0);
+  const failed = /^Health \S*: (?!\d+ \(100)|ERROR.*|[1-9]\d* errors/m.exec(output)?.[0];
+  if (calls === 0) throw new Error(`fortio: ${output.slice(-500)}`);
+  if (failed !== undefined) console.error(`    fortio says: ${failed}`);
+  return calls;
+}
+
+export interface GrpcLoadTarget {
+  readonly netns: string;
+  readonly address: string;
+  readonly grpcPort: number;
 }
 
 function percentile(output: string, name: string): number {
@@ -112,7 +137,7 @@ export async function bulk(target: LoadTarget, seconds: number): Promise<number>
   return bytes;
 }
 
-function urlOf({ address, httpPort }: LoadTarget): string {
+function urlOf({ address, httpPort }: HttpLoadTarget): string {
   return `http://${address}:${httpPort}/`;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- l4|authz|ca|propagation [--json] [--rounds N] [--seconds N] [--samples N]`: measures in one run, prints medians.
+ * `npm run bench -- l4|http|authz|ca|propagation [--json] [--rounds N] [--seconds N] [--samples N]`: measures in one run, prints medians.
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out. `l4 --workers N` gives weft so
  * many worker threads; `l4 --scaling` measures beside 1, 100 and 10,000 open connections instead, and weft with `--workers 1,2`.
@@ -9,11 +9,14 @@ import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { runAuthzBench } from "./authz.ts";
 import { runCaBench } from "./ca.ts";
+import { envoyHttpTarget } from "./envoy-http-target.ts";
 import { envoyTarget } from "./envoy-target.ts";
+import { runHttp } from "./http.ts";
 import { isolated } from "./isolated.ts";
 import { runL4 } from "./l4.ts";
 import { runPropagation } from "./propagation.ts";
 import { runScaling } from "./scaling.ts";
+import { weftHttpTarget } from "./weft-http-target.ts";
 import { weftTarget } from "./weft-target.ts";
 import { ztunnelTarget } from "./ztunnel-target.ts";
 
@@ -30,7 +33,13 @@ const { values, positionals } = parseArgs({
     cluster: { type: "string", default: "prop" },
   },
 });
-const BENCHES: Readonly<Record<string, () => Promise<number>>> = { l4, authz, ca, propagation };
+const BENCHES: Readonly<Record<string, () => Promise<number>>> = {
+  l4,
+  http,
+  authz,
+  ca,
+  propagation,
+};
 const bench = BENCHES[positionals[0] ?? ""];
 if (bench === undefined || positionals.length !== 1) {
   console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join("|")} [--json] [--rounds N]`);
@@ -71,6 +80,28 @@ async function l4(): Promise<number> {
       ? { scaling: await runScaling({ ...options, workers: workerCounts() }) }
       : { targets: await runL4(options) };
     print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), ...result });
+    return 0;
+  });
+}
+
+async function http(): Promise<number> {
+  const rounds = Number(values.rounds);
+  const wanted = values.targets?.split(",");
+  const envoy = process.env["WEFT_PEER_ENVOY"];
+  const all = [
+    weftHttpTarget("weft", []),
+    ...(envoy === undefined ? [] : [envoyHttpTarget(envoy)]),
+  ];
+  return isolated(async ({ folder, fortioProgram }) => {
+    const loadBefore = loadavg();
+    const targets = await runHttp({
+      folder,
+      fortioProgram,
+      targets: all.filter(({ name }) => wanted === undefined || wanted.includes(name)),
+      rounds,
+      secondsPerLoad: Number(values.seconds),
+    });
+    print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
     return 0;
   });
 }

@@ -1,4 +1,4 @@
-/** The server behind every target of the layer-4 bench: nginx with 1 KB answers, as the peers were measured with. */
+/** The servers behind every target: nginx with 1 KB answers, as the peers were measured with, and fortio's for gRPC. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Program, startProgram } from "../world/program.ts";
@@ -21,5 +21,26 @@ http { ${http} }
     command: ["nginx", "-c", file],
     netns,
     logFile: join(folder, "origin.log"),
+  });
+}
+
+export interface GrpcOrigin {
+  readonly folder: string;
+  readonly netns: string;
+  readonly port: number;
+  /** Fortio's. */
+  readonly program: string;
+}
+
+/** Answers unary calls of fortio's ping. */
+export function startGrpcOrigin({ folder, netns, port, program }: GrpcOrigin): Program {
+  const off = ["-http-port", "-tcp-port", "-udp-port", "-redirect-port"].map(
+    (flag) => `${flag}=disabled`,
+  );
+  return startProgram({
+    name: "gRPC origin",
+    command: [program, "server", `-grpc-port=${port}`, ...off],
+    netns,
+    logFile: join(folder, "grpc-origin.log"),
   });
 }

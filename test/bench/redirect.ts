@@ -10,8 +10,12 @@ import type { BenchSetting } from "./target.ts";
 const MARK = "0x539/0xfff";
 const RETURN_MARK = "0x111/0xfff";
 
-export function redirectPods({ client, server }: BenchSetting): void {
-  const outbound = `-A OUTPUT -p tcp -d ${server.address} -m mark ! --mark ${MARK} -j REDIRECT --to-ports 15001`;
+/** `address`: what the client calls. */
+export function redirectPods(
+  { client, server }: Pick<BenchSetting, "client" | "server">,
+  address: string,
+): void {
+  const outbound = `-A OUTPUT -p tcp -d ${address} -m mark ! --mark ${MARK} -j REDIRECT --to-ports 15001`;
   restore(client.netns, `*nat\n${outbound}\nCOMMIT\n`);
   restore(
     server.netns,

@@ -14,7 +14,7 @@ export function ztunnelTarget(binary: string): BenchTarget {
       const folder = mkdtempSync(join(setting.folder, "ztunnel-"));
       const configuration = join(folder, "workloads.yaml");
       writeFileSync(configuration, stringify(workloads(setting)));
-      redirectPods(setting);
+      redirectPods(setting, setting.server.address);
       const programs = [setting.client, setting.server].map((pod) =>
         startZtunnel({ binary, folder, configuration, pod }),
       );

@@ -29,6 +29,8 @@ export interface MeshOptions {
   /** Keeps everything the mesh writes: manifests, CA, logs. */
   readonly folder: string;
   readonly services: readonly ServiceWish[];
+  /** What else the operator finds when it starts. */
+  readonly objects?: readonly object[];
   readonly confinement?: Confinement;
   readonly nodeProxy?: NodeProxyExtras;
 }
@@ -62,6 +64,7 @@ export async function startMesh(world: World, options: MeshOptions): Promise<Mes
   for (const [name, objects] of Object.entries(worldManifests(world, services))) {
     writeManifest(manifests, name, objects);
   }
+  if (options.objects) writeManifest(manifests, "objects.yaml", options.objects);
   const operator = startOperator(world, folder);
   await until("the operator's roots", () => readIfThere(join(folder, "roots.pem")));
   const nodeProxies = world.nodes.map((node) =>
