@@ -161,6 +161,8 @@ function kubeletConfig(layout: ClusterLayout, node: NodeLayout): object {
     tlsCertFile: join(layout.pkiDir, `${node.name}.crt`),
     tlsPrivateKeyFile: join(layout.pkiDir, `${node.name}.key`),
     resolvConf: "/etc/resolv.conf",
+    clusterDNS: [layout.controlAddress],
+    clusterDomain: "cluster.local",
     localStorageCapacityIsolation: false,
     evictionHard: { "memory.available": "100Mi" },
     // Mounted ConfigMaps follow a change within seconds, not within a minute.

@@ -13,6 +13,7 @@ import {
   startApiServer,
   startControlPlane,
   startControlPlaneProxy,
+  startDns,
   stopApiServer,
 } from "./control-plane.ts";
 import { ensureHostPackages } from "./host-packages.ts";
@@ -111,6 +112,7 @@ async function boot(layout: ClusterLayout, programs: ClusterPrograms): Promise<v
   await createLinkNetwork(layout);
   await createPki(layout);
   await startControlPlane(layout);
+  startDns(layout);
   // Kubelet takes up the object that it finds; so it can be waited for, and has its pod addresses.
   await kubectl(layout, ["create", "-f", "-"], nodeObjects(layout));
   await Promise.all(

@@ -47,6 +47,13 @@ export function startControlPlaneProxy(layout: ClusterLayout): void {
   startProgram(layout, "kube-proxy", kubeProxyFlags(layout, layout.nodes[0]?.name ?? layout.name));
 }
 
+/** Starts the cluster's DNS at the control plane's address; it needs the API server. */
+export function startDns(layout: ClusterLayout): void {
+  const program = join(import.meta.dirname, "dns", "main.ts");
+  const argv = [process.execPath, program, layout.kubeconfig, layout.controlAddress];
+  startDaemon(layout, "dns", ["nsenter", `--net=/run/netns/${layout.controlNetns}`, "--", ...argv]);
+}
+
 export function kubeProxyFlags(layout: ClusterLayout, node: string): readonly string[] {
   return [
     `--kubeconfig=${kubeconfigPath(layout, "proxy")}`,
