@@ -21,6 +21,7 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import type { Authentication } from "./jwt/authenticate.ts";
 import type { TokenCarrier } from "./jwt/find-tokens.ts";
+import { listenOn } from "./listen-on.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
@@ -29,7 +30,7 @@ import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
-import { LISTEN_BACKLOG, openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
+import { openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import { createRawServer, createStreamServer, descriptorOf } from "./tcp/accept.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
 import type { IsRevoked } from "./tunnel/revoked-end.ts";
@@ -180,15 +181,11 @@ export class TrafficPod {
       destinationOf: destinationOf.bind(undefined, family),
     };
     this.#tunnels.push(tunnel);
-    this.#accept(
-      createRawServer((socket) => takeOutbound(outbound, socket)),
-      outboundFd,
-    );
-    this.#accept(
-      // Probes are read as HTTP, which takes Node's streams.
-      createStreamServer((socket) => takePlaintext(plaintext, socket)),
-      plaintextFd,
-    );
+    const outboundServer = createRawServer((socket) => takeOutbound(outbound, socket));
+    // Probes are read as HTTP, which takes Node's streams.
+    const plaintextServer = createStreamServer((socket) => takePlaintext(plaintext, socket));
+    this.#accept(outboundServer, outboundFd);
+    this.#accept(plaintextServer, plaintextFd);
     this.#accept(tunnel.server, tunnelFd);
   }
 
@@ -197,7 +194,7 @@ export class TrafficPod {
     server.on("error", (error) => {
       this.#parts.log.warn({ err: error, pod: this.uid }, "listener failed");
     });
-    server.listen({ fd, backlog: LISTEN_BACKLOG });
+    listenOn(server, fd);
     this.#servers.push(server);
   }
 

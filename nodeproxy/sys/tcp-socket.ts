@@ -1,8 +1,8 @@
 /**
  * TCP sockets made inside a pod's network namespace and handed to Node as descriptors.
  *
- * Listeners: `server.listen({ fd, backlog: LISTEN_BACKLOG })` (Node calls listen(2) again, and would
- * lower the backlog to 511). Clients: `new net.Socket({ fd, allowHalfOpen: true }).connect({ host, port })`
+ * Listeners: `server.listen({ fd }, LISTEN_BACKLOG)` (Node calls listen(2) again, and would lower the
+ * backlog to 511, whatever its options say). Clients: `new net.Socket({ fd, allowHalfOpen: true }).connect({ host, port })`
  * with an address as host. None has SO_REUSEPORT: any process of the pod could join the group and take
  * connections past policy.
  */

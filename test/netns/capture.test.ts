@@ -79,7 +79,7 @@ function startTraffic(path: string): TrafficLine & { readonly servers: Server[] 
         const server = createServer((socket) => {
           greet(socket, family);
         });
-        server.listen({ fd, backlog: LISTEN_BACKLOG });
+        server.listen({ fd }, LISTEN_BACKLOG);
         servers.push(server);
       }
       line.send({ kind: "listening", uid: message.uid });

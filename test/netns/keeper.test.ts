@@ -31,7 +31,7 @@ if (!pod) {
   kept.keep(pod);
 }
 const server = createServer((socket) => socket.end("answered"));
-server.listen({ fd: pod.descriptors[2], backlog: 4096 });
+server.listen({ fd: pod.descriptors[2] }, 4096);
 connect(${JSON.stringify(join(directory, "hello"))}).on("connect", function () { this.write("control " + process.pid); });
 process.on("SIGTERM", () => process.exit(0));
 `;

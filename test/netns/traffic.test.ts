@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Server, Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { runInNamespace } from "../../nodeproxy/capture/run-in-namespace.ts";
 import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { connectFromPod, listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import {
@@ -37,6 +38,17 @@ afterAll(async () => {
   for (const socket of accepted) socket.destroy();
   await Promise.all(servers.map((server) => once(server.close(), "close")));
   await mesh[Symbol.asyncDispose]();
+});
+
+test("traffic: four thousand connections may wait at each listener while the process hangs or is started again", async () => {
+  // Who waits beyond that, at 511 by Node's own choice, is reset by the kernel later or tries again after seconds.
+  const { stdout } = await runInNamespace(mesh.network.b.namespace, ["ss", "-Hltn"]);
+  const limits = stdout
+    .split("\n")
+    .map((line) => line.split(/\s+/))
+    .filter(([, , , address]) => /:150(01|06|08)$/.test(address ?? ""))
+    .map(([, , limit]) => limit);
+  expect(limits).toEqual(Array(6).fill("4096"));
 });
 
 for (const family of ["v4", "v6"] as const) {
