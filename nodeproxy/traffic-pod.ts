@@ -21,7 +21,7 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import type { Authentication } from "./jwt/authenticate.ts";
 import type { TokenCarrier } from "./jwt/find-tokens.ts";
-import { listenOn } from "./listen-on.ts";
+import { type Listening, listenOn } from "./listen-on.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
@@ -184,17 +184,17 @@ export class TrafficPod {
     const outboundServer = createRawServer((socket) => takeOutbound(outbound, socket));
     // Probes are read as HTTP, which takes Node's streams.
     const plaintextServer = createStreamServer((socket) => takePlaintext(plaintext, socket));
-    this.#accept(outboundServer, outboundFd);
-    this.#accept(plaintextServer, plaintextFd);
-    this.#accept(tunnel.server, tunnelFd);
+    this.#accept(outboundServer, outboundFd, "outbound");
+    this.#accept(plaintextServer, plaintextFd, "plaintext");
+    this.#accept(tunnel.server, tunnelFd, "tunnel");
   }
 
-  #accept(server: Server, fd: number): void {
+  #accept(server: Server, fd: number, kind: Listening): void {
     // EMFILE and its like: what waits in the queue is taken later, the process goes on.
     server.on("error", (error) => {
       this.#parts.log.warn({ err: error, pod: this.uid }, "listener failed");
     });
-    listenOn(server, fd);
+    listenOn(server, fd, kind);
     this.#servers.push(server);
   }
 

@@ -69,7 +69,6 @@ export class TunnelListener {
       minVersion: "TLSv1.3",
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       noDelay: true,
-      keepAlive: true,
     });
     // Before Node's own listener. Built for the handshake that needs it and not for each change: many leaves may
     // come between two handshakes.

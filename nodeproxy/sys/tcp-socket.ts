@@ -29,13 +29,23 @@ const SOL_TCP = 6;
 const SOL_IPV6 = 41;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_KEEPALIVE = 9;
 const SO_MARK = 36;
 const IP_TRANSPARENT = 19;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const IPV6_V6ONLY = 26;
 const IPV6_TRANSPARENT = 75;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
 const TCP_INFO = 11;
+const TCP_USER_TIMEOUT = 18;
 const TCP_LISTEN = 10;
+
+/** Of silence, before the kernel asks whether the peer is still there, and between two such questions. */
+const ASK_AFTER_S = 20;
+const ASK_EVERY_S = 5;
+/** As long as a caller waits for the answer to a PING, and for the next PING (`tunnel/tunnel.ts`). */
+const TUNNEL_PEER_GONE_MS = 30_000;
 
 const value = Buffer.alloc(4);
 const info = Buffer.alloc(152);
@@ -58,9 +68,31 @@ export function openListeningSocket({ namespace, family }: SocketPlace, port: nu
   });
 }
 
+/**
+ * A connection ends where its peer vanished without a word (a node without power, a network that is cut): after about a
+ * minute where nothing was on its way, else by the kernel's own patience. Those of a listener inherit it.
+ */
+export function askWhetherPeerLives(fd: number): void {
+  setOption(fd, SOL_TCP, TCP_KEEPIDLE, ASK_AFTER_S);
+  setOption(fd, SOL_TCP, TCP_KEEPINTVL, ASK_EVERY_S);
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE);
+}
+
+/**
+ * The same within some thirty seconds, also with data on its way. For tunnels alone: it ends also whoever reads nothing
+ * for so long, which applications may do and node proxies do not.
+ */
+export function endVanishedTunnels(listenerFd: number): void {
+  askWhetherPeerLives(listenerFd);
+  setOption(listenerFd, SOL_TCP, TCP_USER_TIMEOUT, TUNNEL_PEER_GONE_MS);
+}
+
 /** For tunnels and for passing through: made in the pod's namespace, with the mark, not bound. */
 export function openOutboundSocket({ namespace, family }: SocketPlace): number {
-  return openIn(namespace, family, setMark);
+  return openIn(namespace, family, (fd) => {
+    setMark(fd);
+    askWhetherPeerLives(fd);
+  });
 }
 
 /**
