@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
-import { CASE_IDS, REQUEST_IDS } from "./policy-cases/case-ids.ts";
+import { CASE_IDS } from "./policy-cases/case-ids.ts";
 
 /** Both the evaluator and real proxies are put to these. */
 const TABLES = [
@@ -24,6 +24,7 @@ const EVALUATOR = [
 const THROUGH_PROXIES = [
   ...TABLES,
   "test/netns/policies-through-proxies.test.ts",
+  "test/netns/policies-over-http.test.ts",
   "test/netns/restart.test.ts",
 ];
 
@@ -33,9 +34,7 @@ const NOT_OF_THE_EVALUATOR: Readonly<Record<string, readonly string[]>> = {
   "requests of one connection, upgrades and the words of a refusal": ["D13", "D14", "D15"],
   "what becomes of open and of next connections": ["F15", "G1", "G2", "G3"],
 };
-const NOT_THROUGH_PROXIES: Readonly<Record<string, readonly string[]>> = {
-  "requests are not read by node proxies yet": REQUEST_IDS,
-};
+const NOT_THROUGH_PROXIES: Readonly<Record<string, readonly string[]>> = {};
 
 test.each([
   ["the evaluator", EVALUATOR, NOT_OF_THE_EVALUATOR],

@@ -7,7 +7,7 @@ const IDENTITY = idsOf("B", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 /** Addresses and ports, and the ways to a pod. */
 const PLACE = idsOf("C", [1, 2, 3, 4, 5, 6, 7]);
 /** Requests. */
-export const REQUEST_IDS = idsOf("D", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16]);
+const REQUEST_IDS = idsOf("D", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16]);
 /** Attributes of HTTP where there is no HTTP. */
 const OPAQUE = idsOf("E", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 /** PeerAuthentication. */
