@@ -1,5 +1,12 @@
 /** The listening sockets of a pod as control hands them over: three of each family, in this order. */
-import type { FamilyListeners } from "./traffic-pod.ts";
+
+/** Listening sockets of one family, taken over. */
+export interface FamilyListeners {
+  readonly family: 4 | 6;
+  readonly outboundFd: number;
+  readonly plaintextFd: number;
+  readonly tunnelFd: number;
+}
 
 export function listenersOf(
   families: readonly (4 | 6)[],

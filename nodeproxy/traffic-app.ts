@@ -264,6 +264,7 @@ class TrafficApp implements Traffic {
         parts.retain((ref) => this.#current.service(ref) !== undefined);
       }
     }
+    for (const pod of this.#pods.values()) pod.changed(touched);
     if (touched.has("requestAuthentication")) this.#tokens.retain();
     const isPodChange = touched.has("enrolment") || touched.has("settings");
     if (!isPodChange && !touched.has("policy")) return;

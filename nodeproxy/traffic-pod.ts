@@ -4,6 +4,7 @@
  */
 import type { Server } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
+import type { ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
 import type { Balancers } from "./balance/balancers.ts";
 import { Authorizers } from "./ext-authz/authorizers.ts";
@@ -22,9 +23,12 @@ import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import type { Authentication } from "./jwt/authenticate.ts";
 import type { TokenCarrier } from "./jwt/find-tokens.ts";
 import { type Listening, listenOn } from "./listen-on.ts";
+import type { FamilyListeners } from "./listeners-of.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
+import { Http1Pool } from "./outbound/http1-pool.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
+import { retainEndpoints } from "./outbound/retain-endpoints.ts";
 import type { Slots } from "./outbound/service-slots.ts";
 import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
@@ -61,14 +65,6 @@ export interface TrafficParts {
   readonly leaveNamespace: (fd: number) => void;
 }
 
-/** Listening sockets of one family, taken over. */
-export interface FamilyListeners {
-  readonly family: 4 | 6;
-  readonly outboundFd: number;
-  readonly plaintextFd: number;
-  readonly tunnelFd: number;
-}
-
 export interface PodSource {
   readonly uid: string;
   readonly namespace: NetworkNamespace;
@@ -85,6 +81,7 @@ export class TrafficPod {
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
+  readonly #http1 = new Http1Pool();
   /** For tunnels that it opens. */
   readonly callingTunnels: PodSlots;
   #stopped: Promise<unknown> | undefined;
@@ -160,11 +157,17 @@ export class TrafficPod {
     await this.#stopped;
   }
 
+  /** What the mesh knows of these is another. */
+  changed(touched: ReadonlySet<ResourceKind>): void {
+    if (touched.has("service") || touched.has("endpointSlice")) retainEndpoints(this.#outbound());
+  }
+
   /** Also lets the namespace go. Sockets that are open in it stay. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#authorizers.close();
+    this.#http1.close();
     void this.stopListening();
     this.#parts.leaveNamespace(this.namespace.fd);
   }
@@ -253,6 +256,7 @@ export class TrafficPod {
       slots,
       ownSlots: this.#calling,
       checks,
+      http1: this.#http1,
       isClosed: () => this.#isClosed,
       onEjected: (service, endpoint) => {
         this.#parts.log.info({ service, endpoint }, "endpoint ejected");

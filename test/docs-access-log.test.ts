@@ -12,7 +12,7 @@ const [fields = "", codes = ""] = docs.split("\n## Codes\n");
 /** Where connections are refused, carried and ended; a code is a word with an underscore in quotation marks. */
 const SOURCES = [
   "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
-  "nodeproxy/http/match/*.ts",
+  "nodeproxy/http/{,match/}*.ts",
   "nodeproxy/tcp/dial-code.ts",
   "nodeproxy/jwt/refusal.ts",
   "nodeproxy/authz/verdict.ts",

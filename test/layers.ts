@@ -121,6 +121,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/flow",
     "nodeproxy/gate",
     "nodeproxy/health",
+    "nodeproxy/http",
     "nodeproxy/tcp",
     "nodeproxy/tunnel",
   ],

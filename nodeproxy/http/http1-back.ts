@@ -1,6 +1,6 @@
 /**
- * One connection to the pod, for one request after another. It belongs to one connection of a client, so that no
- * answer can reach another client.
+ * One connection to a server, for one request after another: a caller's own, so that no answer can reach another
+ * caller, or one that a keeper gives to request after request of one pod.
  */
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { Side } from "../flow/side.ts";
@@ -8,36 +8,70 @@ import { dialCode } from "../tcp/dial-code.ts";
 import { Line, type LineOwner } from "./http1-line.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Before the pod ends a connection that idles, as it has said: a request may be on its way as long. */
+/** Before the server ends a connection that idles, as it has said: a request may be on its way as long. */
 const MARGIN_MS = 1_000;
-/** For the pod to end its half, once we have ended ours. */
+/** For the server to end its half, once we have ended ours. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
 /** Opens a connection. Tells once, later, that it is there or with a code why not. */
 export type DialPod = (onDone: (code?: string) => void) => Side;
 
 export interface BackUser extends LineOwner {
-  onReady(): void;
-  onUnreachable(code: string): void;
+  /** A request may be written. */
+  onReady(back: Back): void;
+  /** `status`: of the answer; 503 where there is none. */
+  onUnreachable(code: string, status?: number): void;
 }
 
-export class Back implements LineOwner {
-  readonly #line: Line | undefined;
+/** What is under way to a user: nothing of it is wanted any more. */
+export interface Reaching {
+  drop(): void;
+}
+
+/** Gives a connection to that user, now or later, or says why there is none. Told once. */
+export type Reach = (user: BackUser) => Reaching;
+
+/** Has connections for more than one user, and is told of each. */
+export interface BackKeeper {
+  /** No exchange needs it any more, and it may serve the next. */
+  onFree(back: Back): void;
+  /** It serves no request any more. Once. */
+  onOver(back: Back): void;
+}
+
+export class Back implements LineOwner, Reaching {
+  readonly #lane: ReadLane | undefined;
+  readonly #keeper: BackKeeper | undefined;
+  #line: Line | undefined;
   #user: BackUser | undefined;
   #timer: NodeJS.Timeout | undefined;
   #state: "dialling" | "open" | "over" = "dialling";
   #usableUntilMs = Number.POSITIVE_INFINITY;
+  #wasUsed = false;
 
-  constructor(dial: DialPod, user: BackUser, lane: ReadLane | undefined) {
+  constructor(lane: ReadLane | undefined, keeper?: BackKeeper) {
+    this.#lane = lane;
+    this.#keeper = keeper;
+  }
+
+  /** Once, for its first user. */
+  dial(dial: DialPod, user: BackUser): void {
     this.#user = user;
     this.#timer = setTimeout(() => this.#settle("connect_timeout"), CONNECT_TIMEOUT_MS);
     try {
       const side = dial((code) => this.#settle(code));
-      this.#line = new Line(side, this, lane);
+      this.#line = new Line(side, this, this.#lane);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       process.nextTick(() => this.#settle(code ?? ""));
     }
+  }
+
+  /** In place of `dial`: a connection that is there, paused and without reader. Free from here on. */
+  adopt(side: Side): void {
+    this.#state = "open";
+    this.#line = new Line(side, this, this.#lane);
+    this.#line.start();
   }
 
   /** A request may be sent now. */
@@ -48,6 +82,11 @@ export class Back implements LineOwner {
       this.#line?.isGone === false &&
       performance.now() < this.#usableUntilMs
     );
+  }
+
+  /** It has served a request before the one that it serves. */
+  get wasUsed(): boolean {
+    return this.#wasUsed;
   }
 
   /** Once it is open. */
@@ -62,16 +101,20 @@ export class Back implements LineOwner {
   /** Where it is free. */
   use(user: BackUser): void {
     this.#user = user;
-    user.onReady();
+    user.onReady(this);
   }
 
-  /** The exchange is over, and all that belongs to it was read. `keptSeconds`: for so long the pod keeps it. */
+  /** The exchange is over, and all that belongs to it was read. `keptSeconds`: for so long the server keeps it. */
   free(keptSeconds: number | undefined): void {
     this.#user = undefined;
+    this.#wasUsed = true;
     if (keptSeconds !== undefined) {
       this.#usableUntilMs = performance.now() + keptSeconds * 1_000 - MARGIN_MS;
     }
     this.#line?.resume();
+    if (!this.#keeper) return;
+    if (this.isFree) this.#keeper.onFree(this);
+    else this.close();
   }
 
   /** Ends it in order, where no exchange needs it any more. */
@@ -80,7 +123,7 @@ export class Back implements LineOwner {
       this.drop();
       return;
     }
-    this.#state = "over";
+    this.#over();
     this.#user = undefined;
     const line = this.#line;
     if (!line || line.isGone) return;
@@ -98,7 +141,7 @@ export class Back implements LineOwner {
   /** Ends it now, and its user hears nothing more. */
   drop(): void {
     if (this.#state === "over") return;
-    this.#state = "over";
+    this.#over();
     clearTimeout(this.#timer);
     this.#user = undefined;
     this.#line?.reset();
@@ -131,9 +174,15 @@ export class Back implements LineOwner {
   onGone(isInOrder: boolean): void {
     const user = this.#user;
     this.#user = undefined;
-    this.#state = "over";
     clearTimeout(this.#timer);
+    this.#over();
     user?.onGone(isInOrder);
+  }
+
+  #over(): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#keeper?.onOver(this);
   }
 
   #settle(code: string | undefined): void {
@@ -143,7 +192,7 @@ export class Back implements LineOwner {
     if (code === undefined && this.#line) {
       this.#state = "open";
       this.#line.start();
-      user?.onReady();
+      user?.onReady(this);
       return;
     }
     this.drop();

@@ -1,6 +1,6 @@
 /**
  * Carries one body from the octets of one connection to another, from however the sender tells its end to however the
- * receiver is told. Never reads what it carries, and holds none of it beyond the turn.
+ * receiver is told. Never reads what it carries, and holds none of it beyond the turn but what may be sent again.
  */
 import type { HttpLimits } from "./http-limits.ts";
 import { ChunksReader } from "./http1-chunks-reader.ts";
@@ -27,9 +27,18 @@ export class BodyFlow {
   /** Of this turn, for a receiver that is told of chunks. */
   #pieces: Buffer[] = [];
   #pieceOctets = 0;
+  #line: Line | undefined;
+  /** All content so far, where it may be sent again. */
+  #kept: Buffer[] | undefined;
+  readonly #keptOctets: number;
+  #trailers: FieldLines = [];
 
-  constructor(route: BodyRoute, limits: HttpLimits) {
+  /** `keptOctets`: of content, kept to be sent again. */
+  constructor(route: BodyRoute, limits: HttpLimits, keptOctets = 0) {
     this.#route = route;
+    this.#line = route.line;
+    this.#keptOctets = keptOctets;
+    if (keptOctets > 0) this.#kept = [];
     const { from } = route;
     this.#chunks = from.kind === "chunked" ? new ChunksReader(limits) : undefined;
     this.#left = from.kind === "length" ? from.octets : Number.POSITIVE_INFINITY;
@@ -51,6 +60,20 @@ export class BodyFlow {
     return this.#octets;
   }
 
+  /** All that went on is still there. */
+  get mayRepeat(): boolean {
+    return this.#octets === 0 || this.#kept !== undefined;
+  }
+
+  /** To another line what went to the one before; what comes next follows. */
+  repeat(line: Line): void {
+    this.#line = line;
+    this.#pieces = [];
+    this.#pieceOctets = 0;
+    for (const piece of this.#kept ?? []) this.#send(piece);
+    if (this.#isDone) this.#sendEnd();
+  }
+
   /** How many of the octets are the message's; they are to stay as they are until `endTurn`. */
   take(chunk: Buffer): number {
     if (this.#isDone) return 0;
@@ -65,7 +88,7 @@ export class BodyFlow {
   /** Before the line is flushed. */
   endTurn(): void {
     if (this.#pieceOctets === 0) return;
-    const { line } = this.#route;
+    const line = this.#line;
     const pieces = this.#pieces;
     // RFC 9112 7.1: the size in hexadecimal.
     line?.put(`${this.#pieceOctets.toString(16)}\r\n`);
@@ -94,9 +117,20 @@ export class BodyFlow {
 
   #carry(piece: Buffer): void {
     this.#octets += piece.length;
-    const { to, line } = this.#route;
-    if (!line || piece.length === 0) return;
-    if (to.kind !== "chunked") {
+    if (piece.length === 0) return;
+    if (this.#kept) this.#keep(this.#kept, piece);
+    this.#send(piece);
+  }
+
+  #keep(kept: Buffer[], piece: Buffer): void {
+    if (this.#octets > this.#keptOctets) this.#kept = undefined;
+    else kept.push(Buffer.from(piece));
+  }
+
+  #send(piece: Buffer): void {
+    const line = this.#line;
+    if (!line) return;
+    if (this.#route.to.kind !== "chunked") {
       line.put(piece);
       return;
     }
@@ -106,9 +140,13 @@ export class BodyFlow {
 
   #finish(trailers: FieldLines): void {
     this.#isDone = true;
-    const { to, line } = this.#route;
-    if (to.kind !== "chunked" || !line) return;
+    this.#trailers = trailers;
+    this.#sendEnd();
+  }
+
+  #sendEnd(): void {
+    if (this.#route.to.kind !== "chunked" || !this.#line) return;
     this.endTurn();
-    line.put(lastChunkText(trailers));
+    this.#line.put(lastChunkText(this.#trailers));
   }
 }

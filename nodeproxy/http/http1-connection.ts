@@ -6,10 +6,11 @@
  */
 import type { Side } from "../flow/side.ts";
 import type { HttpLimits } from "./http-limits.ts";
-import { Back, type BackUser } from "./http1-back.ts";
+import { Back, type BackUser, type Reaching } from "./http1-back.ts";
 import { badHead } from "./http1-bad-head.ts";
 import { BodyFlow } from "./http1-body-flow.ts";
-import { Exchange, type ExchangeHost } from "./http1-exchange.ts";
+import { Exchange } from "./http1-exchange.ts";
+import type { ExchangeHost } from "./http1-exchange-host.ts";
 import { NO_BODY } from "./http1-framing.ts";
 import { HeadReader } from "./http1-head-reader.ts";
 import { isWritable, responseText } from "./http1-head-text.ts";
@@ -79,7 +80,8 @@ export class Http1Connection implements LineOwner, ExchangeHost, HttpServing {
 
   hearResets(): void {
     this.front.hearReset();
-    this.#back?.hearReset();
+    if (this.#exchange) this.#exchange.hearReset();
+    else this.#back?.hearReset();
   }
 
   // What follows is for the front line and the exchange.
@@ -178,16 +180,23 @@ export class Http1Connection implements LineOwner, ExchangeHost, HttpServing {
     } else {
       this.#phase = "exchange";
       this.#exchange = new Exchange(this, { request, pass: answer });
-      this.#exchange.begin((user) => this.#reach(user));
+      this.#exchange.begin((user) => answer.way?.reach(user) ?? this.#reach(user));
     }
   }
 
-  #reach(user: BackUser): Back {
-    if (this.#back?.isFree) return this.#back;
-    if (this.#back) this.#bytesOfPast += this.#back.bytes;
-    this.#back?.close();
-    this.#back = new Back(this.#options.dial, user, this.#options.lane);
-    return this.#back;
+  /** On the connection's own: of a destination, where no other caller's request may come between. */
+  #reach(user: BackUser): Reaching {
+    const before = this.#back;
+    if (before?.isFree) {
+      before.use(user);
+      return before;
+    }
+    if (before) this.#bytesOfPast += before.bytes;
+    before?.close();
+    const back = new Back(this.#options.lane);
+    this.#back = back;
+    back.dial(this.#options.dial, user);
+    return back;
   }
 
   /** A small body that is on its way is thrown away; a client that would send more is told to stop. */

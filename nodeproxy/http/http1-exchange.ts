@@ -1,51 +1,31 @@
 /**
  * One request that may pass, and its response: head and body to the pod, head and body back, each as they come.
  *
- * A request is sent once, whatever becomes of it. What fails before the response's head has an answer of ours, what
+ * A request is sent once, if its way does not say that it may be sent again. What fails before the response's head has an answer of ours, what
  * fails later ends the client's connection abruptly: no part of a body is ever taken for the whole.
  */
-import type { HttpLimits } from "./http-limits.ts";
-import type { Back, BackUser } from "./http1-back.ts";
+import type { Back, BackUser, Reach, Reaching } from "./http1-back.ts";
 import { BodyFlow } from "./http1-body-flow.ts";
-import { framingTo, UNTIL_CLOSE } from "./http1-framing.ts";
-import { HeadReader } from "./http1-head-reader.ts";
-import { bodilessText, requestText, responseText, upgradedText } from "./http1-head-text.ts";
+import type { Asked, ExchangeHost, Pass } from "./http1-exchange-host.ts";
+import { UNTIL_CLOSE } from "./http1-framing.ts";
+import { bodilessText, requestText, upgradedText } from "./http1-head-text.ts";
 import type { Line } from "./http1-line.ts";
 import type { Request } from "./http1-request.ts";
-import { type Response, readResponse } from "./http1-response.ts";
-import type { GateAnswer } from "./message.ts";
+import type { Response } from "./http1-response.ts";
+import { plannedText, planResponse } from "./http1-response-plan.ts";
+import { ResponseReader } from "./http1-response-reader.ts";
+import { RequestTries, type Trying } from "./request-tries.ts";
+import type { TryFailure } from "./request-way.ts";
 
-export type Pass = Extract<GateAnswer, { readonly kind: "pass" }>;
-
-/** The client's connection, and what it does once the exchange is over. */
-export interface ExchangeHost {
-  readonly front: Line;
-  readonly limits: HttpLimits;
-  /** No request is to follow. */
-  readonly isLast: boolean;
-  /** Says why there is no response, of which nothing has been sent. */
-  answerFailure(
-    failure: { readonly status: number; readonly reason: string },
-    isKept: boolean,
-  ): void;
-  /** `kept`: the next request may come. `closing`: none comes, behind what was sent. `gone`: the client is, too. */
-  exchangeEnded(next: "kept" | "closing" | "gone"): void;
-}
-
-export interface Asked {
-  readonly request: Request;
-  readonly pass: Pass;
-}
-
-/** Of one exchange: who announces a response for ever is not heard for ever. */
-const MAX_INTERIM = 32;
-
-export class Exchange implements BackUser {
+export class Exchange implements BackUser, Trying {
   readonly #host: ExchangeHost;
   readonly #request: Request;
   readonly #pass: Pass;
   readonly #sinceMs = performance.now();
-  readonly #heads: HeadReader;
+  readonly #heads: ResponseReader;
+  #tries: RequestTries | undefined;
+  #reaching: Reaching | undefined;
+  /** Once the request may be written to it. */
   #back: Back | undefined;
   #forth: BodyFlow | undefined;
   #reply: Response | undefined;
@@ -53,7 +33,6 @@ export class Exchange implements BackUser {
   #isFrontKept = false;
   #isTunnel = false;
   #isDirty = false;
-  #interims = 0;
   #status = 0;
   #isOver = false;
   #release: (() => void) | undefined;
@@ -62,43 +41,46 @@ export class Exchange implements BackUser {
     this.#host = host;
     this.#request = request;
     this.#pass = pass;
-    this.#heads = new HeadReader("response", host.limits);
+    this.#heads = new ResponseReader(pass.head, host.limits);
   }
 
-  /** `reach`: gives a connection to the pod, one that is free or has the exchange as its user. */
-  begin(reach: (user: BackUser) => Back): void {
-    this.#release = this.#pass.hold(() => this.cut());
+  begin(reach: Reach): void {
+    const { hold, way } = this.#pass;
+    this.#release = hold(() => this.cut());
     if (this.#isOver) {
       this.#release();
       return;
     }
-    const back = reach(this);
-    this.#back = back;
-    if (back.isFree) back.use(this);
+    if (way) this.#tries = new RequestTries(way, this);
+    this.#reaching = reach(this);
   }
 
-  /** Whoever gave the connection says so, once it can be written to. */
-  onReady(): void {
+  onReady(back: Back): void {
     const { front, limits } = this.#host;
-    const line = this.#back?.line;
+    const { head, way } = this.#pass;
+    const { line } = back;
     if (this.#isOver || !line) return;
     const { framing } = this.#request;
-    this.#forth = new BodyFlow({ from: framing, to: framing, line }, limits);
-    line.put(requestText(this.#pass.head, framing));
+    this.#back = back;
+    this.#tries?.tryBegun();
+    line.put(requestText(head, framing));
+    if (this.#forth) this.#forth.repeat(line);
+    else {
+      const route = { from: framing, to: framing, line };
+      this.#forth = new BodyFlow(route, limits, way?.keptOctets);
+    }
     front.resume();
     // Else more of it goes along, and the end of the turn sends it.
     if (!front.isDelivering) this.endFrontTurn();
   }
 
-  onUnreachable(code: string): void {
-    this.#fail(503, code);
+  onUnreachable(code: string, status = 503): void {
+    this.#fail(status, code);
   }
-
-  // From the client.
 
   takeRequestBytes(chunk: Buffer): number {
     const forth = this.#forth;
-    if (!forth || this.#isOver) return 0;
+    if (!forth || !this.#back || this.#isOver) return 0;
     const taken = forth.take(chunk);
     if (!forth.hasFailed) return taken;
     this.#fail(400, "body_malformed");
@@ -126,12 +108,10 @@ export class Exchange implements BackUser {
   frontGone(): void {
     if (this.#isOver) return;
     if (this.#isTunnel) this.#back?.passReset();
-    else this.#back?.drop();
+    else this.#drop();
     this.#end(this.#isTunnel ? "connection_reset" : "caller_gone");
     this.#host.exchangeEnded("gone");
   }
-
-  // From the pod.
 
   onBytes(chunk: Buffer): number {
     if (this.#isOver) return chunk.length;
@@ -157,7 +137,7 @@ export class Exchange implements BackUser {
   onFarEnd(): void {
     if (this.#isTunnel) this.#tunnelEnded(this.#backwards, this.#host.front);
     else if (this.#backwards?.endWithConnection()) this.onTurnEnd();
-    else this.#fail(503, "upstream_reset");
+    else this.#lost();
   }
 
   onRoom(): void {
@@ -166,7 +146,7 @@ export class Exchange implements BackUser {
 
   onGone(isInOrder: boolean): void {
     if (this.#isOver) return;
-    if (!this.#isTunnel) this.#fail(503, "upstream_reset");
+    if (!this.#isTunnel) this.#lost();
     else if (!isInOrder) {
       this.#host.front.passReset();
       this.#end("connection_reset");
@@ -178,23 +158,21 @@ export class Exchange implements BackUser {
     return this.#forth?.isDone ?? this.#request.framing.kind === "none";
   }
 
-  #takeHeadBytes(chunk: Buffer): number {
-    const taken = this.#heads.read(chunk);
-    const head = this.#heads.takeHead();
-    if (head) {
-      const response = readResponse(head, this.#pass.head.method);
-      if (response && this.#isAcceptable(response)) this.#onResponse(response);
-      else this.#fail(502, "upstream_response_invalid");
-    } else if (this.#heads.failure) this.#fail(502, "upstream_response_invalid");
-    return taken;
+  hearReset(): void {
+    this.#back?.hearReset();
   }
 
-  #isAcceptable({ head, upgrade }: Response): boolean {
-    const { upgrade: asked } = this.#pass.head;
-    if (head.status === 101) return asked !== "" && upgrade === asked;
-    if (head.status >= 200) return true;
-    this.#interims += 1;
-    return this.#interims <= MAX_INTERIM;
+  onLate(of: "request" | "try"): void {
+    if (this.#isOver || (of === "try" && this.#again({ kind: "late" }))) return;
+    this.#fail(504, "request_timeout");
+  }
+
+  #takeHeadBytes(chunk: Buffer): number {
+    const taken = this.#heads.read(chunk);
+    const response = this.#heads.take();
+    if (response === "invalid") this.#fail(502, "upstream_response_invalid");
+    else if (response) this.#onResponse(response);
+    return this.#back ? taken : chunk.length;
   }
 
   #onResponse(response: Response): void {
@@ -207,18 +185,17 @@ export class Exchange implements BackUser {
   }
 
   #beginResponse(response: Response): void {
+    const { status } = response.head;
+    if (status >= 400 && this.#again({ kind: "status", status })) return;
     const { front, limits, isLast } = this.#host;
-    const { framing, head } = response;
-    const isOld = this.#request.head.version === "1.0";
-    const to = framingTo(framing, isOld);
-    // Who is told no while it still sends is to stop, and the rest of its body is nobody's request.
-    const isToStop = !this.#isRequestSent() && head.status >= 400;
-    this.#isFrontKept = this.#request.isKept && !isLast && to.kind !== "close" && !isToStop;
-    const word = this.#isFrontKept ? (isOld ? "keep-alive" : "") : "close";
+    const head = this.#pass.way?.changeResponse?.(response.head) ?? response.head;
+    const isSent = this.#isRequestSent();
+    const plan = planResponse(this.#request, response, { isLast, isSent });
+    this.#isFrontKept = plan.isKept;
     this.#status = head.status;
     this.#reply = response;
-    this.#backwards = new BodyFlow({ from: framing, to, line: front }, limits);
-    front.put(to.kind === "none" ? bodilessText(head, word) : responseText(head, to, word));
+    this.#backwards = new BodyFlow({ from: response.framing, to: plan.to, line: front }, limits);
+    front.put(plannedText(head, plan));
   }
 
   #changeProtocol({ head, upgrade }: Response): void {
@@ -246,15 +223,39 @@ export class Exchange implements BackUser {
   #complete(): void {
     const isSent = this.#isRequestSent();
     const back = this.#back;
+    const reply = this.#reply;
     this.#end("");
     if (!isSent) back?.drop();
-    else if (this.#isBackKept()) back?.free(this.#reply?.keptSeconds);
-    else back?.close();
+    else if (!this.#isDirty && reply?.isKept && back?.line?.hasUnread === false) {
+      back.free(reply.keptSeconds);
+    } else back?.close();
     this.#host.exchangeEnded(isSent && this.#isFrontKept ? "kept" : "closing");
   }
 
-  #isBackKept(): boolean {
-    return !this.#isDirty && this.#reply?.isKept === true && this.#back?.line?.hasUnread === false;
+  /** The server's connection is gone before its response was whole. */
+  #lost(): void {
+    if (!this.#heads.isWithin && this.#again({ kind: "lost" })) return;
+    this.#fail(503, "upstream_reset");
+  }
+
+  /** True: it is sent once more, and nothing is heard of this try any more. */
+  #again(failure: TryFailure): boolean {
+    if (this.#reply || this.#isTunnel || this.#forth?.mayRepeat === false) return false;
+    if (!this.#tries?.again(failure, () => this.#retry())) return false;
+    this.#drop();
+    this.#back = undefined;
+    this.#reaching = undefined;
+    this.#heads.release();
+    return true;
+  }
+
+  #retry(): void {
+    this.#reaching = this.#pass.way?.reach(this);
+  }
+
+  /** The server's connection, or what is under way to one. */
+  #drop(): void {
+    (this.#back ?? this.#reaching)?.drop();
   }
 
   #fail(status: number, code: string): void {
@@ -263,7 +264,7 @@ export class Exchange implements BackUser {
     const isKept = this.#request.isKept && !isLast && this.#isRequestSent();
     const isBegun = this.#reply !== undefined;
     if (!isBegun) this.#status = status;
-    this.#back?.drop();
+    this.#drop();
     this.#end(code);
     if (isBegun) front.reset();
     else this.#host.answerFailure({ status, reason: code }, isKept);
@@ -273,7 +274,7 @@ export class Exchange implements BackUser {
   /** A policy forbids it now, or all is to end. */
   cut(): void {
     if (this.#isOver) return;
-    this.#back?.drop();
+    this.#drop();
     this.#end("cut");
     this.#host.front.reset();
     this.#host.exchangeEnded("gone");
@@ -282,6 +283,7 @@ export class Exchange implements BackUser {
   #end(code: string): void {
     this.#isOver = true;
     this.#release?.();
+    this.#tries?.end();
     this.#heads.release();
     this.#forth?.release();
     this.#backwards?.release();

@@ -3,6 +3,7 @@
  *
  * No body ever comes by here.
  */
+import type { RequestWay } from "./request-way.ts";
 
 /** Names in lower case, in order of arrival; values trimmed; duplicates kept: [name, value, name, value, ...]. Hop-by-hop fields are gone. */
 export type FieldLines = readonly string[];
@@ -34,6 +35,8 @@ export type GateAnswer =
       /** closes this exchange when a later policy change forbids it: called by the engine at once with the closer; returns release */
       readonly hold: (end: () => void) => () => void;
       readonly done: (outcome: ExchangeOutcome) => void;
+      /** Absent: to the server of the connection that it came by. */
+      readonly way?: RequestWay;
     }
   | {
       readonly kind: "refuse";

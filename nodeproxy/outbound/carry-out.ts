@@ -8,7 +8,7 @@ import { Socket } from "node:net";
 import type { Service } from "../../core/model/service.ts";
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { permitOutbound } from "../authz/decide.ts";
-import { type ConnectionFacts, type Lease, NO_PARTY } from "../flow/connection-facts.ts";
+import type { ConnectionFacts, Lease } from "../flow/connection-facts.ts";
 import { resetSide, type TcpSide } from "../flow/side.ts";
 import { answerGate } from "../gate/answer.ts";
 import { isGateDestination } from "../gate/gate-protocol.ts";
@@ -19,12 +19,13 @@ import {
   type Destination,
   endpointKey,
   type Route,
-  type Upstream,
 } from "./choose-upstream.ts";
 import { Holding } from "./holding.ts";
 import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { createReacher } from "./reach-endpoint.ts";
+import { farSideOf } from "./request-facts.ts";
+import { httpCallAt, serveCaller } from "./serve-caller.ts";
 
 /** For a server's "connection": never throws, never waits. The socket is half-open-capable and paused. */
 export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
@@ -56,7 +57,14 @@ export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
     resetSide(socket);
     return;
   }
-  void carryOut(pod, socket, { to, slot });
+  const call = httpCallAt(pod.view, to);
+  if (!call) {
+    void carryOut(pod, socket, { to, slot });
+    return;
+  }
+  const { namespace, name } = call.service;
+  const facts = factsOf(pod, socket, { to, lease: slot });
+  serveCaller(pod, socket, { facts: { ...facts, service: `${namespace}/${name}` }, to });
 }
 
 interface Begun {
@@ -237,20 +245,6 @@ function factsOf(pod: OutboundPod, socket: TcpSide, { to, route, lease }: Way): 
     service: service ? `${service.namespace}/${service.name}` : "",
     idleTimeoutMs: chosen?.settings?.idleTimeoutMs ?? 0,
     ...(lease ? { lease } : {}),
-  };
-}
-
-function farSideOf(
-  pod: OutboundPod,
-  upstream: Upstream | undefined,
-): Pick<ConnectionFacts, "destination" | "upstreamAddress" | "tunnelled"> {
-  if (!upstream) return { destination: NO_PARTY, upstreamAddress: "", tunnelled: false };
-  const tunnelled = upstream.kind === "tunnel";
-  const party = pod.partyOf(upstream.workload);
-  return {
-    destination: tunnelled ? party : { ...party, identity: "" },
-    upstreamAddress: endpointKey(upstream.to),
-    tunnelled,
   };
 }
 

@@ -57,6 +57,8 @@ export interface MeshView extends Registry {
   workload(uid: string): Workload | undefined;
   workloadAt(address: string): Workload | undefined;
   serviceAt(address: string): Service | undefined;
+  /** By `namespace/name`. */
+  service(ref: string): Service | undefined;
   trafficOf(service: Service): Traffic | undefined;
 }
 
@@ -80,7 +82,18 @@ export function chooseUpstream(view: MeshView, to: Destination, input: RouteInpu
     const upstream = upstreamTo(workload, to);
     return { kind: "upstream", upstream, service: undefined, ...UNBALANCED };
   }
-  const port = service.ports.find((entry) => entry.port === to.port);
+  return chooseEndpoint(view, { service, port: to.port }, input);
+}
+
+/** Of a Service, by the number of one of its ports. */
+export interface ServiceCall {
+  readonly service: Service;
+  readonly port: number;
+}
+
+export function chooseEndpoint(view: MeshView, call: ServiceCall, input: RouteInput): Route {
+  const { service } = call;
+  const port = service.ports.find((entry) => entry.port === call.port);
   if (!port) return { kind: "none", reason: "no_such_port", service };
   const { node, zone } = input;
   const balanced = { service, portName: port.name, node, zone };

@@ -7,6 +7,7 @@ import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side, TcpSide } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
+import type { Http1Pool } from "./http1-pool.ts";
 import type { Slots } from "./service-slots.ts";
 
 export interface OutboundPod {
@@ -26,6 +27,8 @@ export interface OutboundPod {
   /** Connections that it may have open itself. */
   readonly ownSlots: PodSlots;
   readonly checks: TcpChecks;
+  /** Its connections to HTTP ports of Services. */
+  readonly http1: Http1Pool;
   /** An endpoint is left out for a while, because connections could not reach it. */
   onEjected(service: string, endpoint: string): void;
   /** It is not captured any more. */

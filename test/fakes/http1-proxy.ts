@@ -5,6 +5,7 @@ import type { ReadLane } from "../../nodeproxy/flow/read-lane.ts";
 import type { HttpLimits } from "../../nodeproxy/http/http-limits.ts";
 import type { HttpServing } from "../../nodeproxy/http/http1-options.ts";
 import type { ExchangeOutcome, GateAnswer, RequestHead } from "../../nodeproxy/http/message.ts";
+import type { RequestWay } from "../../nodeproxy/http/request-way.ts";
 import { serveHttp1 } from "../../nodeproxy/http/serve-http1.ts";
 import { libc } from "../../nodeproxy/sys/libc.ts";
 import { createRawServer } from "../../nodeproxy/tcp/accept.ts";
@@ -77,10 +78,11 @@ export class Http1Proxy {
   }
 
   /** That lets the request pass, changed or as it is. */
-  pass(head: RequestHead): GateAnswer {
+  pass(head: RequestHead, way?: RequestWay): GateAnswer {
     return {
       kind: "pass",
       head,
+      ...(way ? { way } : {}),
       hold: (end) => {
         this.held.add(end);
         this.#wake();

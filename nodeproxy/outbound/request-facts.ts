@@ -1,0 +1,73 @@
+/** What the log and the metrics are told of the requests of one connection of a pod: each once, whatever becomes of it. */
+import { type ConnectionFacts, NO_PARTY } from "../flow/connection-facts.ts";
+import type { ExchangeOutcome, RequestHead } from "../http/message.ts";
+import { endpointKey, type Upstream } from "./choose-upstream.ts";
+import type { OutboundPod } from "./outbound-pod.ts";
+
+/** One connection of a pod to a port whose requests are balanced one by one. */
+export interface CallerConnection {
+  readonly pod: OutboundPod;
+  /** Without a far side: each request has its own. */
+  readonly facts: ConnectionFacts;
+}
+
+/** Where a request went, and when it came. */
+export interface RequestPlace {
+  /** `namespace/name` of the Service whose endpoint it is. */
+  readonly service: string;
+  readonly upstream: Upstream | undefined;
+  readonly sinceMs: number;
+}
+
+export type FarSide = Pick<ConnectionFacts, "destination" | "upstreamAddress" | "tunnelled">;
+
+export function farSideOf(pod: OutboundPod, upstream: Upstream | undefined): FarSide {
+  if (!upstream) return { destination: NO_PARTY, upstreamAddress: "", tunnelled: false };
+  const tunnelled = upstream.kind === "tunnel";
+  const party = pod.partyOf(upstream.workload);
+  return {
+    destination: tunnelled ? party : { ...party, identity: "" },
+    upstreamAddress: endpointKey(upstream.to),
+    tunnelled,
+  };
+}
+
+export function reportRequest(
+  { pod, facts }: CallerConnection,
+  head: RequestHead,
+  told: RequestPlace & { readonly outcome: ExchangeOutcome },
+): void {
+  const { outcome, service, upstream, sinceMs } = told;
+  const { method, path, authority: host, fields } = head;
+  const { code, status, requestBytes: bytesSent, responseBytes: bytesReceived } = outcome;
+  const { lease: _lease, ...shared } = facts;
+  const request = { method, path, host, status, fields };
+  const carried = upstream !== undefined;
+  pod.connections.reportRequest(
+    { ...shared, ...farSideOf(pod, upstream), service, sinceMs, request },
+    { code, carried, bytesSent, bytesReceived },
+  );
+}
+
+/** Of a request that was answered before it had a way; without a head where nobody could read it. */
+export function reportRefused(
+  connection: CallerConnection,
+  { status, code }: { readonly status: number; readonly code: string },
+  head = NO_HEAD,
+): void {
+  const outcome = { code, status, requestBytes: 0, responseBytes: 0, durationMs: 0 };
+  const { service } = connection.facts;
+  const place = { service, upstream: undefined, sinceMs: Date.now() };
+  reportRequest(connection, head, { ...place, outcome });
+}
+
+const NO_HEAD: RequestHead = {
+  method: "",
+  scheme: "",
+  authority: "",
+  path: "",
+  query: "",
+  fields: [],
+  upgrade: "",
+  version: "1.1",
+};
