@@ -19,6 +19,7 @@ import { createRotation } from "./create-rotation.ts";
 import { ConfigStreams } from "./distribute/config-streams.ts";
 import { type NodeServer, openNodeServer } from "./distribute/server.ts";
 import { ClusterIndex } from "./index/cluster-index.ts";
+import { isExpression } from "./is-expression.ts";
 import { startLeafReview, writeKeptLeaves } from "./leaf-keeping.ts";
 import { loadAuthority } from "./load-authority.ts";
 import { NodeLine } from "./node-line.ts";
@@ -115,6 +116,7 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   const metrics = new OperatorMetrics(registry);
   const index = new ClusterIndex({
     rootNamespace: config.namespace,
+    isExpression,
     onKeptLeaves: (nodes) => writeKeptLeaves({ index, line, platform, log }, nodes),
   });
   const line = new NodeLine({

@@ -25,6 +25,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "core/kube": [],
   "core/model": [],
   "core/process": [],
+  "core/regex": [],
   "core/wire": ["core/model", "core/wire/gen/weft/v1"],
   "core/x509": ["core/model"],
   nodeproxy: [
@@ -146,6 +147,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "core/kube",
     "core/model",
     "core/process",
+    "core/regex",
     "core/x509",
     "operator/admission",
     "operator/ca",

@@ -19,6 +19,7 @@ import { type KubeChange, type KubeObject, objectKey } from "../resources/kube-o
 import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
 import type { PeerAuthentication } from "../resources/peer-authentication.ts";
+import type { IsExpression } from "../resources/route-match.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { type PodPolicies, podPolicies } from "./pod-policies.ts";
@@ -31,6 +32,8 @@ import { listTrustBundleStates } from "./trust-bundle-state.ts";
 export interface IndexOptions {
   /** Policies of this namespace reach every namespace. */
   readonly rootNamespace: string;
+  /** Whether a text in a route is an expression of RE2's syntax; by default none is. */
+  readonly isExpression?: IsExpression;
   /** When to deliver what has changed; by default at the end of this turn of the event loop. */
   readonly schedule?: (deliver: () => void) => void;
   /** Milliseconds since the epoch; by default the clock. */
@@ -74,8 +77,8 @@ export class ClusterIndex {
   readonly #ignored = new Map<string, IgnoredObject>();
   #isScheduled = false;
 
-  constructor({ rootNamespace, schedule, now, onKeptLeaves }: IndexOptions) {
-    this.#state = new ClusterState(rootNamespace);
+  constructor({ rootNamespace, isExpression, schedule, now, onKeptLeaves }: IndexOptions) {
+    this.#state = new ClusterState(rootNamespace, isExpression ?? noExpression);
     this.#schedule = schedule ?? setImmediate;
     this.#now = now ?? Date.now;
     this.#onKeptLeaves = onKeptLeaves ?? ignore;
@@ -277,6 +280,11 @@ export class ClusterIndex {
 }
 
 function ignore(): void {}
+
+/** Where nobody says what an expression is, no route with one counts. */
+function noExpression(): boolean {
+  return false;
+}
 
 function joined(global: Changes, own: Changes | undefined): Changes {
   if (!own) return global;

@@ -9,12 +9,12 @@ import { compileEnrolment, isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
 import { compileService } from "../compile/service.ts";
 import { compileWorkload } from "../compile/workload.ts";
-import { parseEndpointSlice } from "../resources/endpoint-slice.ts";
 import type { KubeChange, KubeObject } from "../resources/kube-object.ts";
 import { type Namespace, parseNamespace } from "../resources/namespace.ts";
 import { type Node, parseNode } from "../resources/node.ts";
 import { parseKeptLeaves, parseNodeReport } from "../resources/node-report.ts";
 import { type Pod, parsePod } from "../resources/pod.ts";
+import type { IsExpression } from "../resources/route-match.ts";
 import { parseService, type Service } from "../resources/service.ts";
 import { ClusterDns } from "./cluster-dns.ts";
 import { Federation } from "./federation.ts";
@@ -23,10 +23,12 @@ import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
 import { PodStore, podKey } from "./pod-store.ts";
 import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
+import { publishEndpointSlice } from "./publish-endpoint-slice.ts";
 import { publishRequestAuthentication } from "./publish-request-authentication.ts";
 import { publishTraffic } from "./publish-traffic.ts";
 import { ReportStore } from "./report-store.ts";
 import { Revocations } from "./revocations.ts";
+import { RouteStore } from "./route-store.ts";
 import { rulingOf, selectable } from "./ruling-of-pod.ts";
 
 /** Why an object is as if it were not there; [] where it is understood or not ours. */
@@ -43,14 +45,16 @@ export class ClusterState {
   readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
   readonly tables = new NodeTables();
   readonly revocations: Revocations;
+  readonly routes: RouteStore;
   readonly rootNamespace: string;
   /** Names of the pods to compile again. */
   readonly #marked = new Set<string>();
 
-  constructor(rootNamespace: string) {
+  constructor(rootNamespace: string, isExpression: IsExpression) {
     this.rootNamespace = rootNamespace;
     this.policies = new PolicyStore(rootNamespace);
-    const { pods, nodes, tables } = this;
+    const { pods, nodes, tables, services } = this;
+    this.routes = new RouteStore({ services, table: tables.global, isExpression });
     this.revocations = new Revocations({ pods, nodes, global: tables.global });
   }
 
@@ -66,7 +70,8 @@ export class ClusterState {
       case "Service":
         return this.#setService(object, isThere);
       case "EndpointSlice":
-        return this.#setEndpointSlice(object, isThere);
+        publishEndpointSlice(this.tables.global, { object, isThere });
+        return [];
       case "NodeReport":
         return this.#setWrittenReport(object, isThere, nowMs);
       default:
@@ -94,6 +99,7 @@ export class ClusterState {
         this.federation.set(object, isThere);
         return [];
       default:
+        this.routes.set(object, isThere);
         return [];
     }
   }
@@ -103,8 +109,9 @@ export class ClusterState {
     this.revocations.serve(report, nowMs);
   }
 
-  /** Compiles every marked pod, and judges the leaves of the nodes concerned. */
+  /** Compiles every marked pod and Service's routes, and judges the leaves of the nodes concerned. */
   settle(nowMs: number): void {
+    this.routes.settle();
     for (const name of this.#marked) {
       const pod = this.pods.get(name);
       if (pod) this.#publish(pod);
@@ -178,20 +185,13 @@ export class ClusterState {
       this.services.drop(object.metadata);
       this.tables.global.drop({ kind: "service", name: ref });
     }
+    this.routes.serviceChanged(object.metadata);
     if (this.#dns.set(object, service)) this.#mark(this.pods.all());
     const isOther = declarationsOf(before) !== declarationsOf(service);
     const asks = isOther && this.policies.asksForHttp(namespace);
     if (asks || this.policies.hasServiceScopes(namespace)) {
       this.#mark(this.pods.inNamespace(namespace));
     }
-    return [];
-  }
-
-  #setEndpointSlice(object: KubeObject, isThere: boolean): Reasons {
-    const name = `${object.metadata.namespace}/${object.metadata.name}`;
-    const value = isThere ? parseEndpointSlice(object) : undefined;
-    if (value) this.tables.global.put(createResource(name, { kind: "endpointSlice", value }));
-    else this.tables.global.drop({ kind: "endpointSlice", name });
     return [];
   }
 

@@ -1,4 +1,5 @@
 /** The kinds that the operator reads, from whichever source; any other object is none of its business. */
+import { GATEWAY_GROUP } from "./route.ts";
 
 export interface WatchedKind {
   readonly apiVersion: string;
@@ -6,6 +7,10 @@ export interface WatchedKind {
   /** The name in API paths. */
   readonly plural: string;
   readonly namespaced: boolean;
+  /** Another project's kind: that it is not installed is no fault, and it may come at any time. */
+  readonly optional?: true;
+  /** Of the same schema, where a cluster does not serve the other. */
+  readonly olderVersion?: string;
 }
 
 /** In the order in which a first state is best applied: who can be selected before what selects. */
@@ -47,9 +52,34 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
     plural: "trafficpolicies",
     namespaced: true,
   },
+  {
+    apiVersion: `${GATEWAY_GROUP}/v1`,
+    kind: "HTTPRoute",
+    plural: "httproutes",
+    namespaced: true,
+    optional: true,
+  },
+  {
+    apiVersion: `${GATEWAY_GROUP}/v1`,
+    kind: "GRPCRoute",
+    plural: "grpcroutes",
+    namespaced: true,
+    optional: true,
+  },
+  {
+    apiVersion: `${GATEWAY_GROUP}/v1`,
+    // Until Gateway API 1.5 there was this one alone, and it is served still.
+    olderVersion: `${GATEWAY_GROUP}/v1beta1`,
+    kind: "ReferenceGrant",
+    plural: "referencegrants",
+    namespaced: true,
+    optional: true,
+  },
   { apiVersion: "weft.dev/v1", kind: "NodeReport", plural: "nodereports", namespaced: false },
 ];
 
 export function findWatchedKind(apiVersion: string, kind: string): WatchedKind | undefined {
-  return WATCHED_KINDS.find((entry) => entry.apiVersion === apiVersion && entry.kind === kind);
+  return WATCHED_KINDS.find(
+    (entry) => entry.kind === kind && [entry.apiVersion, entry.olderVersion].includes(apiVersion),
+  );
 }

@@ -270,3 +270,40 @@ function ignore(): void {}
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+test("KubernetesSource: a kind that is not installed holds nothing up, and counts once it is", async () => {
+  const server = await startServer();
+  const routes = "/apis/gateway.networking.k8s.io/v1/httproutes";
+  server.failing.set(routes, 404);
+  const { source, until, events } = await startWatched(server, { absentMs: 5 });
+  expect(events).toEqual(["synced"]);
+  expect(source.errors()).toEqual([]);
+  server.put(routes, pod("r"));
+  server.failing.delete(routes);
+  await until("upsert HTTPRoute r uid-r");
+  // Taken away with all that there is of it.
+  for (const path of [routes, `${routes}?watch`]) server.failing.set(path, 404);
+  server.endWatches();
+  await until("delete HTTPRoute r uid-r");
+  expect(source.errors()).toEqual([]);
+});
+
+test("KubernetesSource: where only a kind's older version is served that one is watched", async () => {
+  const server = await startServer();
+  const group = "/apis/gateway.networking.k8s.io";
+  server.failing.set(`${group}/v1/referencegrants`, 404);
+  server.put(`${group}/v1beta1/referencegrants`, pod("g"));
+  const { source, until } = await startWatched(server);
+  await until("upsert ReferenceGrant g uid-g");
+  server.remove(`${group}/v1beta1/referencegrants`, "shop/g");
+  await until("delete ReferenceGrant g uid-g");
+  expect(source.errors()).toEqual([]);
+});
+
+test("KubernetesSource: another project's kind that may not be read is told, and holds nothing up", async () => {
+  const server = await startServer();
+  server.failing.set("/apis/gateway.networking.k8s.io/v1/grpcroutes", 403);
+  const { source, events } = await startWatched(server);
+  expect(events).toEqual(["synced"]);
+  expect(source.errors()).toMatchObject([{ code: "api_unreachable", place: "grpcroutes" }]);
+});

@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeApi } from "../../core/kube/kube-api.ts";
+import { KubeError } from "../../core/kube/kube-error.ts";
 import { type Backoff, backoffDelayMs } from "../../core/process/backoff.ts";
 import type { Log } from "../../core/process/log.ts";
 import { type KubeObject, parseKubeObject } from "../resources/kube-object.ts";
@@ -23,6 +24,8 @@ export interface ListWatchTiming {
   readonly idleGraceMs: number;
   readonly listTimeoutMs: number;
   readonly pageSize: number;
+  /** When a kind that is not installed is asked for again. */
+  readonly absentMs: number;
   readonly backoff: Backoff;
 }
 
@@ -31,6 +34,7 @@ export const LIST_WATCH_TIMING: ListWatchTiming = {
   idleGraceMs: 10_000,
   listTimeoutMs: 30_000,
   pageSize: 500,
+  absentMs: 5_000,
   backoff: { minMs: 200, maxMs: 10_000 },
 };
 
@@ -56,7 +60,9 @@ interface Known {
 
 export class ListWatch {
   readonly #options: ListWatchOptions;
-  readonly #path: string;
+  /** By version, the newest first; all but the first only where that is not served. */
+  readonly #paths: readonly string[];
+  #serving = 0;
   readonly #known = new Map<string, Known>();
   readonly #closing = new AbortController();
   /** Where the watch goes on; "" asks for a new list. */
@@ -66,9 +72,15 @@ export class ListWatch {
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ListWatchOptions) {
-    const { apiVersion, plural } = options.kind;
+    const { apiVersion, olderVersion, plural } = options.kind;
     this.#options = options;
-    this.#path = apiVersion.includes("/") ? `/apis/${apiVersion}/${plural}` : `/api/v1/${plural}`;
+    this.#paths = [apiVersion, ...(olderVersion === undefined ? [] : [olderVersion])].map(
+      (version) => (version.includes("/") ? `/apis/${version}/${plural}` : `/api/v1/${plural}`),
+    );
+  }
+
+  get #path(): string {
+    return this.#paths[this.#serving] ?? "";
   }
 
   start(): void {
@@ -91,10 +103,28 @@ export class ListWatch {
         if (this.#version === "") await this.#list();
         await this.#watch();
       } catch (error) {
-        this.#fail(error);
+        if (this.#isNotInstalled(error)) await this.#awaitInstallation();
+        else this.#fail(error);
       }
       await this.#pause();
     }
+  }
+
+  #isNotInstalled(error: unknown): boolean {
+    const isAbsent = error instanceof KubeError && error.reason === "not_found";
+    return isAbsent && this.#options.kind.optional === true;
+  }
+
+  /** Its other version is tried at once; without any it is as if there were no objects, until it is asked again. */
+  async #awaitInstallation(): Promise<void> {
+    this.#version = "";
+    this.#recover();
+    this.#serving = (this.#serving + 1) % this.#paths.length;
+    if (this.#serving > 0) return;
+    this.#compare([]);
+    this.#options.onListed();
+    const { signal } = this.#closing;
+    await sleep(this.#options.timing.absentMs, undefined, { signal }).catch(() => undefined);
   }
 
   #fail(error: unknown): void {
@@ -106,6 +136,9 @@ export class ListWatch {
     const message = Error.isError(error) ? error.message : String(error);
     this.#error = { code: "api_unreachable", place: kind.plural, message };
     log.warn({ code: "api_unreachable", kind: kind.kind, err: error }, "watch interrupted");
+    // Not one of ours, and not permitted: the mesh runs without it.
+    const isForbidden = error instanceof KubeError && error.reason === "forbidden";
+    if (isForbidden && kind.optional) this.#options.onListed();
   }
 
   async #pause(): Promise<void> {
