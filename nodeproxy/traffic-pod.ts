@@ -22,6 +22,7 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import type { Authentication } from "./jwt/authenticate.ts";
 import type { TokenCarrier } from "./jwt/find-tokens.ts";
+import { RateLimits } from "./limit/rate-limits.ts";
 import { type Listening, listenOn } from "./listen-on.ts";
 import type { FamilyListeners } from "./listeners-of.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
@@ -78,6 +79,7 @@ export class TrafficPod {
   readonly #servers: Server[] = [];
   readonly #tunnels: TunnelListener[] = [];
   readonly #authorizers: Authorizers;
+  readonly #limits = new RateLimits();
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
@@ -218,6 +220,8 @@ export class TrafficPod {
       exchanges: judge.exchanges,
       authenticate: (carrier) => authenticate(this.uid, carrier),
       trustedProxies: () => current.settings()?.trustedProxies ?? 0,
+      exceeded: (request) =>
+        this.#limits.exceeded(this.#enrolment()?.rateLimits, request, performance.now()),
       authorizers: this.#authorizers,
       slots: this.#called,
       tunnelSlots: this.#calledByTunnels,

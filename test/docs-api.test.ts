@@ -1,4 +1,4 @@
-/** Holds docs/api.md to the parsers: every YAML block in it and in two pages beside it is valid, and every field that it names exists. */
+/** Holds docs/api.md to the parsers: every YAML block in it and in the pages beside it is valid, and every field that it names exists. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { parse, parseAllDocuments } from "yaml";
@@ -11,7 +11,7 @@ import { parseTrafficPolicy } from "../operator/resources/traffic-policy.ts";
 import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
 
 const docs = readFileSync("docs/api.md", "utf8");
-const pages = ["docs/balancing.md", "docs/external-authorization.md"].reduce(
+const pages = ["docs/balancing.md", "docs/external-authorization.md", "docs/rate-limits.md"].reduce(
   (text, page) => text + readFileSync(page, "utf8"),
   docs,
 );

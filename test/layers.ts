@@ -44,6 +44,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/identity",
     "nodeproxy/inbound",
     "nodeproxy/jwt",
+    "nodeproxy/limit",
     "nodeproxy/outbound",
     "nodeproxy/state",
     "nodeproxy/sys",
@@ -110,11 +111,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/http/match",
     "nodeproxy/identity",
     "nodeproxy/jwt",
+    "nodeproxy/limit",
     "nodeproxy/state",
     "nodeproxy/tcp",
     "nodeproxy/tunnel",
   ],
   "nodeproxy/jwt": ["core/model", "nodeproxy/authz"],
+  "nodeproxy/limit": ["core/model", "nodeproxy/authz"],
   "nodeproxy/outbound": [
     "core/model",
     "nodeproxy/authz",
@@ -208,5 +211,6 @@ export const PURE: ReadonlySet<string> = new Set([
   "nodeproxy/balance",
   "nodeproxy/http/filter",
   "nodeproxy/http/match",
+  "nodeproxy/limit",
   "nodeproxy/why",
 ]);

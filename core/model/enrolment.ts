@@ -1,6 +1,7 @@
 /** What a node proxy must do for one pod of its own node: capture it, and rule it by these policies. */
 import type { CaptureExclusions } from "./capture-exclusions.ts";
 import type { MtlsModes } from "./mtls-modes.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 export interface Enrolment {
   /** The pod's UID. */
@@ -18,6 +19,8 @@ export interface Enrolment {
   readonly modes: MtlsModes;
   /** Ports whose requests are judged one by one, ascending; absent: none. All others are opaque. */
   readonly httpPorts?: readonly HttpPort[];
+  /** Of requests on these ports; absent: none. */
+  readonly rateLimits?: readonly RateLimit[];
   /** What kubelet may ask over plaintext even under STRICT; the node proxy performs them itself. */
   readonly probes: readonly Probe[];
   /** Addresses of the pod's node, from which kubelet probes. They only select the probe's way, they grant nothing. */

@@ -4,7 +4,6 @@
  * Total: any valid protobuf gets an answer, nothing throws. The node proxy's control process and its
  * snapshot read through this, so what it returns may be used without another check.
  */
-import { type CaptureExclusions, NOTHING_EXCLUDED } from "../model/capture-exclusions.ts";
 import type { Enrolment, Probe } from "../model/enrolment.ts";
 import type { MtlsModes } from "../model/mtls-modes.ts";
 import {
@@ -17,9 +16,10 @@ import {
 import type { Revocation } from "../model/revocation.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
 import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
-import { decodeCidrs } from "./cidr.ts";
+import { decodeExclusions } from "./decode-exclusions.ts";
 import { decodePolicy } from "./decode-policy.ts";
 import { decodeProvider } from "./decode-provider.ts";
+import { decodeRateLimits } from "./decode-rate-limits.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeRoutes } from "./decode-routes.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
@@ -183,6 +183,7 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
         }),
     modes: decodeModes(enrolment.modes, findings),
     ...decodeHttpPorts(enrolment.httpPorts, findings),
+    ...decodeRateLimits(enrolment.rateLimits, findings),
     probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),
     exclusions: decodeExclusions(enrolment.exclusions, findings),
@@ -201,21 +202,6 @@ function decodeHttpPorts(
       port: findings.port("httpPorts.port", port),
       version: findings.member("httpPorts.version", HTTP_VERSIONS, version),
     })),
-  };
-}
-
-function decodeExclusions(
-  exclusions: wire.CaptureExclusions | undefined,
-  findings: Findings,
-): CaptureExclusions {
-  // An operator from before it could be asked for.
-  if (exclusions === undefined) return NOTHING_EXCLUDED;
-  const { inboundPorts, outboundPorts, outboundBlocks, dnsAddresses } = exclusions;
-  return {
-    inboundPorts: inboundPorts.map((port) => findings.port("exclusions.inboundPorts", port)),
-    outboundPorts: outboundPorts.map((port) => findings.port("exclusions.outboundPorts", port)),
-    outboundBlocks: decodeCidrs(outboundBlocks, findings),
-    dnsAddresses: findings.ips("exclusions.dnsAddresses", dnsAddresses),
   };
 }
 

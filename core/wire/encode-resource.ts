@@ -7,6 +7,7 @@ import type { Resource, ResourceBody, ResourceRef } from "../model/resource.ts";
 import { encodeCidr } from "./cidr.ts";
 import { encodePolicy } from "./encode-policy.ts";
 import { encodeProvider } from "./encode-provider.ts";
+import { encodeRateLimit } from "./encode-rate-limit.ts";
 import { encodeRequestAuthentication } from "./encode-request-authentication.ts";
 import { encodeRoutes } from "./encode-routes.ts";
 import { encodeService, encodeSlice, encodeTraffic } from "./encode-service.ts";
@@ -99,6 +100,7 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
         port,
         version: HTTP_VERSIONS[version],
       })) ?? [],
+    rateLimits: enrolment.rateLimits?.map(encodeRateLimit) ?? [],
     probes: enrolment.probes.map(encodeProbe),
     nodeAddresses: [...enrolment.nodeAddresses],
     exclusions: create(wire.CaptureExclusionsSchema, {

@@ -10,6 +10,7 @@ import type { PathMatch } from "../model/http-route.ts";
 import type { OutboundPolicy } from "../model/mesh-settings.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
+import type { RateQuota } from "../model/rate-limit.ts";
 import type { ResourceKind } from "../model/resource.ts";
 import type { BalanceAlgorithm, TrafficDistribution } from "../model/service.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
@@ -45,6 +46,12 @@ export const ROUTE_TEXT_KINDS: EnumTable<PathMatch["kind"], wire.RouteTextKind> 
   exact: wire.RouteTextKind.EXACT,
   regex: wire.RouteTextKind.REGEX,
   prefix: wire.RouteTextKind.PREFIX,
+};
+
+export const RATE_QUOTA_KINDS: EnumTable<RateQuota["kind"], wire.RateQuotaKind> = {
+  fixed_window: wire.RateQuotaKind.FIXED_WINDOW,
+  sliding_window: wire.RateQuotaKind.SLIDING_WINDOW,
+  token_bucket: wire.RateQuotaKind.TOKEN_BUCKET,
 };
 
 export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorithm> = {

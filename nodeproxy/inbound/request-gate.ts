@@ -1,6 +1,6 @@
 /**
  * May this request of a connection reach the pod, and how does the pod get to see it? Asked by the engines of HTTP
- * before a byte of it goes on: read, whose it is, who may, whom to ask; in this order.
+ * before a byte of it goes on: read, whose it is, who may, whom to ask, how many; in this order.
  *
  * Tells the log of each request once, at its end. Never reads a body, never dials.
  */
@@ -13,7 +13,10 @@ import { changeHead } from "../http/match/change-head.ts";
 import { FieldTable } from "../http/match/field-table.ts";
 import { type ReadRequest, readRequest } from "../http/match/read-request.ts";
 import type { FieldLines, Gate, GateAnswer, RequestHead } from "../http/message.ts";
+import { limitFields } from "../limit/limit-fields.ts";
+import type { Exceeded } from "../limit/rate-limits.ts";
 import { askFirst, openQuestion, type Settled, withUnknown } from "./ask-first.ts";
+import { refusalOf } from "./decision-facts.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { type RequestReports, reportsOf } from "./request-reports.ts";
 
@@ -103,6 +106,8 @@ class GatedRequest {
       const told = { decision, attempt, ...(all ? { asked: all } : {}) };
       return this.#deny(verdict, told, denial);
     }
+    const exceeded = this.#exceeded(attempt);
+    if (exceeded.length > 0) return this.#refuseExcess(exceeded, settled);
     const { exchanges, uid: pod } = this.#pod;
     const report = this.#reports.judged(settled);
     return {
@@ -124,10 +129,27 @@ class GatedRequest {
     };
   }
 
+  #exceeded({ destinationPort: port, http }: Attempt): readonly Exceeded[] {
+    const caller = this.#connection.facts.source.identity;
+    return http ? this.#pod.exceeded({ port, caller, http }) : [];
+  }
+
+  #refuseExcess(exceeded: readonly Exceeded[], settled: Judged): GateAnswer {
+    const [status, reason] = [429, "rate_limited"];
+    this.#reports.judged(settled).refused(status, { code: reason });
+    return {
+      kind: "refuse",
+      status,
+      reason,
+      body: "too many requests\n",
+      fields: limitFields(exceeded),
+    };
+  }
+
   #deny(verdict: Denial, judged: Judged, said: SaidDenial | undefined): GateAnswer {
     const own = verdict.reason === "denied_by_provider" ? said : undefined;
     const status = own?.status ?? 403;
-    this.#reports.judged(judged).refused(status, verdict);
+    this.#reports.judged(judged).refused(status, refusalOf(verdict));
     const { body = DENIED, fields = [] } = own ?? {};
     return { kind: "refuse", status, reason: verdict.reason, body, fields };
   }

@@ -19,7 +19,7 @@ export interface RequestReports {
 }
 
 interface JudgedReports {
-  refused(status: number, denial: Denial): void;
+  refused(status: number, refusal: Refusal): void;
   /** `cut`: it was ended by a change of policy. */
   ended(outcome: ExchangeOutcome, cut: Denial | undefined): void;
 }
@@ -49,7 +49,7 @@ export function reportsOf({ pod, facts }: GatedConnection, head: RequestHead): R
   return {
     unjudged: (status, code) => report(undefined, status, { code, ...NOTHING }),
     judged: (judged) => ({
-      refused: (status, denial) => report(judged, status, { ...refusalOf(denial), ...NOTHING }),
+      refused: (status, refusal) => report(judged, status, { ...refusal, ...NOTHING }),
       ended: (outcome, cut) => {
         const ending: Refusal = cut ? refusalOf(cut) : { code: outcome.code };
         const { requestBytes: bytesSent, responseBytes: bytesReceived, status } = outcome;

@@ -1,6 +1,7 @@
 /** Is a pod in the mesh, and what must its node do for it? */
 import type { Enrolment, HttpPort } from "../../core/model/enrolment.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
+import type { RateLimit } from "../../core/model/rate-limit.ts";
 import type { Namespace } from "../resources/namespace.ts";
 import type { Pod } from "../resources/pod.ts";
 
@@ -21,6 +22,7 @@ export interface EnrolmentFacts {
   readonly requestAuthentications: readonly string[];
   /** Ascending. */
   readonly httpPorts: readonly HttpPort[];
+  readonly rateLimits: readonly RateLimit[];
   readonly nodeAddresses: readonly string[];
   readonly zone: string;
   /** Of the cluster's DNS, where that is outside the mesh. */
@@ -45,6 +47,7 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
       : { requestAuthentications: facts.requestAuthentications.toSorted() }),
     modes: facts.modes,
     ...(facts.httpPorts.length === 0 ? {} : { httpPorts: facts.httpPorts }),
+    ...(facts.rateLimits.length === 0 ? {} : { rateLimits: facts.rateLimits }),
     probes,
     nodeAddresses: facts.nodeAddresses,
     exclusions,

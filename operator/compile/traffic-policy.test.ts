@@ -6,7 +6,8 @@ import { compileTraffic, ruleTraffic } from "./traffic-policy.ts";
 
 function policy(name: string, createdMs: number, services: readonly string[]): TrafficPolicy {
   const metadata = { namespace: "shop", name, uid: "", createdMs, generation: 1, labels: {} };
-  return { metadata, services, algorithm: "maglev", settings: DEFAULT_TRAFFIC_SETTINGS };
+  const settings = DEFAULT_TRAFFIC_SETTINGS;
+  return { metadata, services, algorithm: "maglev", settings, rateLimits: [] };
 }
 
 function names(policies: readonly TrafficPolicy[]): readonly string[] {

@@ -93,7 +93,9 @@ export class ClusterState {
         this.policies.setMeshConfig(object, isThere);
         return [];
       case "TrafficPolicy":
-        publishTraffic(this.policies, this.tables.global, { object, isThere });
+        if (publishTraffic(this.policies, this.tables.global, { object, isThere })) {
+          this.#mark(this.pods.inNamespace(object.metadata.namespace));
+        }
         return [];
       case "TrustBundle":
         this.federation.set(object, isThere);

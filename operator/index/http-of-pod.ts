@@ -27,14 +27,18 @@ export function contradictions(services: NamespacedStore<Service>, pod: Pod): re
   return contradictedPorts({ declared: declaredBy(services, pod), portNames: pod.portNames });
 }
 
-function declaredBy(
+function declaredBy(services: NamespacedStore<Service>, pod: Pod): readonly DeclaredPort[] {
+  return servicesOf(services, pod).flatMap(({ declared }) => declared);
+}
+
+/** All that pick the pod. */
+export function servicesOf(
   services: NamespacedStore<Service>,
   { namespace, labels }: Pod,
-): readonly DeclaredPort[] {
+): readonly Service[] {
   return services
     .inNamespace(namespace)
-    .filter(({ selector }) => selector && hasLabels(labels, selector))
-    .flatMap(({ declared }) => declared);
+    .filter(({ selector }) => selector && hasLabels(labels, selector));
 }
 
 /** What a change of the Service can do to the ports of pods; "" where there is none. */

@@ -117,6 +117,7 @@ export class PolicyStore {
     if (object.kind === "RequestAuthentication") {
       return takeStatus(this.requestAuthentications, object);
     }
+    if (object.kind === "TrafficPolicy") return takeStatus(this.traffic, object);
     return false;
   }
 
@@ -156,6 +157,7 @@ export class PolicyStore {
     const root = this.#rootNamespace;
     return (
       this.requestAuthentications.reaching(namespace, root).length > 0 ||
+      this.hasRateLimits(namespace) ||
       this.authorizations.reaching(namespace, root).some(({ compiled }) => compiled?.http.asks)
     );
   }
@@ -177,6 +179,13 @@ export class PolicyStore {
     return ruleTraffic(
       policies.flatMap(({ parsed }) => (parsed.kind === "accepted" ? [parsed.value] : [])),
     );
+  }
+
+  /** Whether a TrafficPolicy of the namespace limits requests; few do, and the others need not ask. */
+  hasRateLimits(namespace: string): boolean {
+    return this.traffic
+      .inNamespace(namespace)
+      .some(({ parsed }) => parsed.kind === "accepted" && parsed.value.rateLimits.length > 0);
   }
 
   modesOf({ namespace, labels }: Pick<SelectableWorkload, "namespace" | "labels">): MtlsModes {

@@ -6,14 +6,15 @@ import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import type { PolicyStore } from "./policy-store.ts";
 import type { ResourceTable } from "./resource-table.ts";
 
-/** That may change which of the others rules. */
+/** That may change which of the others rules. True where the namespace's pods are concerned: limits are in their enrolments. */
 export function publishTraffic(
   policies: PolicyStore,
   table: ResourceTable,
   { object, isThere }: { readonly object: KubeObject; readonly isThere: boolean },
-): void {
+): boolean {
   const changed = object.metadata;
   const { namespace } = changed;
+  const hadLimits = policies.hasRateLimits(namespace);
   if (isThere) policies.traffic.put(changed, { object, parsed: parseTrafficPolicy(object) });
   else policies.traffic.drop(changed);
   const ruling = policies.trafficRuling(namespace).ruling.map(compileTraffic);
@@ -23,4 +24,5 @@ export function publishTraffic(
     if (!refs.has(name)) table.drop({ kind: "traffic", name });
   }
   for (const value of ruling) table.put(createResource(value.ref, { kind: "traffic", value }));
+  return hadLimits || policies.hasRateLimits(namespace);
 }

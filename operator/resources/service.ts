@@ -20,7 +20,7 @@ export interface Service {
   /** Where its ports lead, as far as they say a number: a name is each pod's own matter. */
   readonly targets: readonly PortPair[];
   /** The same with names, and what is said to be spoken there. */
-  readonly declared: readonly DeclaredPort[];
+  readonly declared: readonly DeclaredTarget[];
   readonly algorithm: BalanceAlgorithm;
   readonly localOnly: boolean;
   readonly distribution: TrafficDistribution;
@@ -34,6 +34,11 @@ export interface DeclaredPort {
   readonly target: number | string;
   /** "" where nothing is declared. */
   readonly appProtocol: string;
+}
+
+export interface DeclaredTarget extends DeclaredPort {
+  /** The Service's. */
+  readonly port: number;
 }
 
 /** A Service's port with the workload's port behind it. */
@@ -78,11 +83,12 @@ function parseTarget(raw: Readonly<Record<string, unknown>>): readonly PortPair[
   return port === undefined || targetPort === undefined ? [] : [{ port, targetPort }];
 }
 
-function parseDeclared(raw: RawRecord): readonly DeclaredPort[] {
-  const target = raw["targetPort"] ?? raw["port"];
+function parseDeclared(raw: RawRecord): readonly DeclaredTarget[] {
+  const port = asPort(raw["port"]);
+  const target = raw["targetPort"] ?? port;
   const known = typeof target === "string" && target !== "" ? target : asPort(target);
-  if (known === undefined || (raw["protocol"] ?? "TCP") !== "TCP") return [];
-  return [{ target: known, appProtocol: asText(raw["appProtocol"]) ?? "" }];
+  if (port === undefined || known === undefined || (raw["protocol"] ?? "TCP") !== "TCP") return [];
+  return [{ port, target: known, appProtocol: asText(raw["appProtocol"]) ?? "" }];
 }
 
 /** An annotation with a typing error must not stop a service, so it means the default. */

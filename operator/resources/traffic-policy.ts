@@ -10,9 +10,10 @@ import {
   type TcpCheckSettings,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
-import { durationMs } from "./duration.ts";
 import { type Field, isObjectOf, member, oneOf, type Reason, refuse, rootField } from "./fields.ts";
+import { durationMember, integerMember, objectMember } from "./members.ts";
 import { type Envelope, type PolicyMetadata, parseEnvelope } from "./policy-metadata.ts";
+import { parseRateLimits, type RateLimitRule } from "./rate-limits.ts";
 import { parseTargetRefs } from "./workload-scope.ts";
 
 export interface TrafficPolicy {
@@ -22,6 +23,8 @@ export interface TrafficPolicy {
   /** `undefined`: the Service's own. */
   readonly algorithm: BalanceAlgorithm | undefined;
   readonly settings: TrafficSettings;
+  /** Applied at the side of the called pods. */
+  readonly rateLimits: readonly RateLimitRule[];
 }
 
 export type ParsedTrafficPolicy =
@@ -84,6 +87,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): TrafficPolicy {
     "retries",
     "outlierDetection",
     "healthCheck",
+    "rateLimits",
   ]);
   const targets = member(field, "targetRefs");
   if (!targets) refuse({ ...field, path: "spec.targetRefs" }, "must be given");
@@ -101,6 +105,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): TrafficPolicy {
       ...readHealth(field),
       maglevTableSize: hash?.tableSize ?? maglevTableSize,
     },
+    rateLimits: parseRateLimits(field),
   };
 }
 
@@ -144,7 +149,7 @@ function readHash(
   if (ring && maglev) refuse(maglev, "ringHash and maglev exclude each other");
   // Istio: "Defaults to RingHash if not specified."
   if (!maglev) return { algorithm: "ring_hash", tableSize: undefined };
-  const tableSize = number(maglev, "tableSize", [2, MAX_TABLE]);
+  const tableSize = integerMember(maglev, "tableSize", [2, MAX_TABLE]);
   if (tableSize !== undefined && !isPrime(tableSize)) {
     refuse({ ...maglev, path: `${maglev.path}.tableSize` }, "must be a prime number");
   }
@@ -166,10 +171,10 @@ function readConnections(
   const retries = objectMember(spec, "retries", ["attempts"]);
   const defaults = DEFAULT_TRAFFIC_SETTINGS;
   return {
-    connectTimeoutMs: duration(tcp, "connectTimeout", 1) ?? defaults.connectTimeoutMs,
+    connectTimeoutMs: durationMember(tcp, "connectTimeout", 1) ?? defaults.connectTimeoutMs,
     // As in Istio, 0s turns it off.
-    idleTimeoutMs: duration(tcp, "idleTimeout", 0) ?? defaults.idleTimeoutMs,
-    retries: number(retries, "attempts", [0, MAX_RETRIES]) ?? defaults.retries,
+    idleTimeoutMs: durationMember(tcp, "idleTimeout", 0) ?? defaults.idleTimeoutMs,
+    retries: integerMember(retries, "attempts", [0, MAX_RETRIES]) ?? defaults.retries,
     limits: readLimits(tcp),
   };
 }
@@ -186,7 +191,7 @@ function readHealth(spec: Field): Pick<TrafficSettings, "outliers" | "tcpCheck">
 function readLimits(tcp: Field | undefined): ConnectionLimits {
   const { limits } = DEFAULT_TRAFFIC_SETTINGS;
   const count = [1, MAX_COUNT] as const;
-  const maxConnections = number(tcp, "maxConnections", count);
+  const maxConnections = integerMember(tcp, "maxConnections", count);
   for (const name of ["maxPending", "pendingTimeout"]) {
     const pending = tcp && member(tcp, name);
     if (pending && maxConnections === undefined) refuse(pending, "needs maxConnections");
@@ -194,9 +199,9 @@ function readLimits(tcp: Field | undefined): ConnectionLimits {
   return {
     maxConnections: maxConnections ?? limits.maxConnections,
     maxConnectionsPerEndpoint:
-      number(tcp, "maxConnectionsPerEndpoint", count) ?? limits.maxConnectionsPerEndpoint,
-    maxPending: number(tcp, "maxPending", [0, MAX_COUNT]) ?? limits.maxPending,
-    pendingTimeoutMs: duration(tcp, "pendingTimeout", 1) ?? limits.pendingTimeoutMs,
+      integerMember(tcp, "maxConnectionsPerEndpoint", count) ?? limits.maxConnectionsPerEndpoint,
+    maxPending: integerMember(tcp, "maxPending", [0, MAX_COUNT]) ?? limits.maxPending,
+    pendingTimeoutMs: durationMember(tcp, "pendingTimeout", 1) ?? limits.pendingTimeoutMs,
   };
 }
 
@@ -208,8 +213,8 @@ function readWarmup(
     loadBalancer && objectMember(loadBalancer, "warmup", ["duration", "minimumPercent"]);
   if (warmup && !member(warmup, "duration")) refuse(warmup, "duration must be given");
   return {
-    warmupMs: duration(warmup, "duration", 1000) ?? warmupMs,
-    warmupMinimumPercent: number(warmup, "minimumPercent", [1, 100]) ?? warmupMinimumPercent,
+    warmupMs: durationMember(warmup, "duration", 1000) ?? warmupMs,
+    warmupMinimumPercent: integerMember(warmup, "minimumPercent", [1, 100]) ?? warmupMinimumPercent,
   };
 }
 
@@ -218,12 +223,13 @@ function readOutliers(outliers: Field): OutlierSettings {
   const percent = [0, 100] as const;
   return {
     consecutiveFailures:
-      number(outliers, "consecutiveLocalOriginFailures", [1, MAX_THRESHOLD]) ??
+      integerMember(outliers, "consecutiveLocalOriginFailures", [1, MAX_THRESHOLD]) ??
       defaults.consecutiveFailures,
-    baseEjectionMs: duration(outliers, "baseEjectionTime", 1) ?? defaults.baseEjectionMs,
+    baseEjectionMs: durationMember(outliers, "baseEjectionTime", 1) ?? defaults.baseEjectionMs,
     maxEjectionPercent:
-      number(outliers, "maxEjectionPercent", percent) ?? defaults.maxEjectionPercent,
-    minHealthPercent: number(outliers, "minHealthPercent", percent) ?? defaults.minHealthPercent,
+      integerMember(outliers, "maxEjectionPercent", percent) ?? defaults.maxEjectionPercent,
+    minHealthPercent:
+      integerMember(outliers, "minHealthPercent", percent) ?? defaults.minHealthPercent,
   };
 }
 
@@ -234,34 +240,11 @@ function readTcpCheck(check: Field): TcpCheckSettings | undefined {
   const defaults = DEFAULT_TCP_CHECK;
   const threshold = [1, MAX_THRESHOLD] as const;
   return {
-    intervalMs: duration(tcp, "interval", 1000) ?? defaults.intervalMs,
-    timeoutMs: duration(tcp, "timeout", 1) ?? defaults.timeoutMs,
-    healthyThreshold: number(tcp, "healthyThreshold", threshold) ?? defaults.healthyThreshold,
-    unhealthyThreshold: number(tcp, "unhealthyThreshold", threshold) ?? defaults.unhealthyThreshold,
+    intervalMs: durationMember(tcp, "interval", 1000) ?? defaults.intervalMs,
+    timeoutMs: durationMember(tcp, "timeout", 1) ?? defaults.timeoutMs,
+    healthyThreshold:
+      integerMember(tcp, "healthyThreshold", threshold) ?? defaults.healthyThreshold,
+    unhealthyThreshold:
+      integerMember(tcp, "unhealthyThreshold", threshold) ?? defaults.unhealthyThreshold,
   };
-}
-
-/** The member if it is an object; other members than `known` are reasons. */
-function objectMember(parent: Field, name: string, known: readonly string[]): Field | undefined {
-  const field = member(parent, name);
-  return field && isObjectOf(field, known) ? field : undefined;
-}
-
-function duration(parent: Field | undefined, name: string, leastMs: number): number | undefined {
-  const field = parent && member(parent, name);
-  return field && durationMs(field, leastMs);
-}
-
-function number(
-  parent: Field | undefined,
-  name: string,
-  [least, most]: readonly [number, number],
-): number | undefined {
-  const field = parent && member(parent, name);
-  if (!field) return undefined;
-  const { value } = field;
-  const isGood = typeof value === "number" && Number.isInteger(value);
-  return isGood && value >= least && value <= most
-    ? value
-    : refuse(field, `must be a whole number from ${least} to ${most}`);
 }

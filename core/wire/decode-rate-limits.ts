@@ -1,0 +1,65 @@
+/** Rate limits of an enrolment from protobuf. */
+import type { Enrolment } from "../model/enrolment.ts";
+import {
+  MAX_RATE_REQUESTS,
+  MAX_RATE_WINDOW_MS,
+  MIN_RATE_WINDOW_MS,
+  type RateKey,
+  type RateLimit,
+  type RateQuota,
+} from "../model/rate-limit.ts";
+import { RATE_QUOTA_KINDS } from "./enum-table.ts";
+import type { Findings } from "./findings.ts";
+import type * as wire from "./gen/weft/v1/node_pb.ts";
+
+/** A part of the enrolment: absent where there are none. */
+export function decodeRateLimits(
+  limits: readonly wire.RateLimit[],
+  findings: Findings,
+): Pick<Enrolment, "rateLimits"> {
+  return limits.length === 0
+    ? {}
+    : { rateLimits: limits.map((limit) => decodeRateLimit(limit, findings)) };
+}
+
+function decodeRateLimit(limit: wire.RateLimit, findings: Findings): RateLimit {
+  const { ports, methods } = limit;
+  return {
+    policy: findings.name("rateLimits.policy", limit.policy),
+    name: findings.name("rateLimits.name", limit.name),
+    ports: ports.map((port) => findings.port("rateLimits.ports", port)),
+    pathPrefix: findings.text("rateLimits.pathPrefix", limit.pathPrefix),
+    methods: methods.map((method) => findings.name("rateLimits.methods", method)),
+    by: decodeKey(limit.by, findings),
+    quota: decodeQuota(limit, findings),
+  };
+}
+
+function decodeKey(by: wire.RateLimit["by"], findings: Findings): RateKey {
+  switch (by.case) {
+    case "everybody":
+    case "identity":
+      return { kind: by.case };
+    case "header":
+      return { kind: "header", name: findings.name("rateLimits.header", by.value) };
+    case "claim": {
+      const path = by.value.names.map((name) => findings.text("rateLimits.claim", name));
+      if (path.length === 0) findings.add("rateLimits.claim: missing");
+      return { kind: "claim", path };
+    }
+    case undefined:
+      findings.add("rateLimits.by: of no known kind");
+      return { kind: "everybody" };
+  }
+}
+
+function decodeQuota(limit: wire.RateLimit, findings: Findings): RateQuota {
+  const kind = findings.member("rateLimits.kind", RATE_QUOTA_KINDS, limit.kind);
+  const count = [1, MAX_RATE_REQUESTS] as const;
+  const requests = findings.integer("rateLimits.requests", limit.requests, count);
+  const span = [MIN_RATE_WINDOW_MS, MAX_RATE_WINDOW_MS] as const;
+  const windowMs = findings.integer("rateLimits.windowMs", limit.windowMs, span);
+  if (kind !== "token_bucket") return { kind, requests, windowMs };
+  const burst = findings.integer("rateLimits.burst", limit.burst, count);
+  return { kind, requests, windowMs, burst };
+}
