@@ -25,7 +25,7 @@ beforeAll(() => {
 
 /** What no fault may ever cost, and that there was something to lose. */
 function expectHarmless(load: LoadOutcome): void {
-  expect(load).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(load).toMatchObject({ lost: [], corrupt: [], forbiddenAnswered: 0 });
   expect(load.answered).toBeGreaterThan(0);
   expect(load.kept).toBeGreaterThan(0);
   expect(load.forbiddenTried).toBeGreaterThan(0);

@@ -31,7 +31,7 @@ test("restart: a traffic process that is killed is soon followed by one that ans
   for (const { recoveredMs, slowness } of outcome.trafficKilled) {
     expect(recoveredMs / slowness).toBeLessThan(RECOVERED_MS);
   }
-  expect(outcome.traffic).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(outcome.traffic).toMatchObject({ lost: [], corrupt: [], forbiddenAnswered: 0 });
 });
 
 test("restart: both processes killed, the operator away: new connections wait for them, and all is enforced", () => {
@@ -39,13 +39,13 @@ test("restart: both processes killed, the operator away: new connections wait fo
   for (const { recoveredMs, slowness } of outcome.bothKilled) {
     expect(recoveredMs / slowness).toBeLessThan(BOTH_MS);
   }
-  expect(outcome.both).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(outcome.both).toMatchObject({ lost: [], corrupt: [], forbiddenAnswered: 0 });
   expect(outcome.both.forbiddenTried).toBeGreaterThan(0);
 });
 
 test("restart: [G4] a container that is killed whole and started again while the operator is away serves and enforces", () => {
   const { recoveredMs, slowness } = outcome.containerKilled;
   expect(recoveredMs / slowness).toBeLessThan(CONTAINER_MS);
-  expect(outcome.container).toMatchObject({ lost: [], forbiddenAnswered: 0 });
+  expect(outcome.container).toMatchObject({ lost: [], corrupt: [], forbiddenAnswered: 0 });
   expect(outcome.container.forbiddenTried).toBeGreaterThan(0);
 });

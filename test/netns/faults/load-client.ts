@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { CorruptError } from "./checked-text.ts";
 import { ask, exchange, openSocket } from "./exchange.ts";
 import type { Failure, Pace, Tally, Target } from "./load-messages.ts";
 
@@ -28,6 +29,7 @@ export class Load {
   readonly #waiting: { readonly ended: number; readonly resolve: () => void }[] = [];
   readonly #failures: Failure[] = [];
   readonly #broken: Failure[] = [];
+  readonly #corrupt: Failure[] = [];
   #isStopped = false;
   readonly #answers: (readonly [number, number])[] = [];
   readonly #begunMs = now();
@@ -59,6 +61,7 @@ export class Load {
       kept: this.#keptAnswers,
       failures: this.#failures,
       broken: this.#broken,
+      corrupt: this.#corrupt,
       longestGapMs: Math.round(this.#longestGapMs),
       forbiddenTried: this.#forbiddenTried,
       forbiddenAnswered: this.#forbiddenAnswered,
@@ -101,10 +104,16 @@ export class Load {
       this.#longestGapMs = Math.max(this.#longestGapMs, endedMs - this.#lastAnswerMs);
       this.#lastAnswerMs = endedMs;
     } catch (error) {
-      this.#failures.push({ startedMs, endedMs: now(), message: String(error) });
+      this.#remember(error, startedMs, this.#failures);
     }
     this.#unanswered -= 1;
     this.#wake();
+  }
+
+  #remember(error: unknown, startedMs: number, failures: Failure[]): void {
+    const failure = { startedMs, endedMs: now(), message: String(error) };
+    failures.push(failure);
+    if (error instanceof CorruptError) this.#corrupt.push(failure);
   }
 
   async #askForbidden(): Promise<void> {
@@ -127,7 +136,7 @@ export class Load {
       try {
         await this.#askUntilStopped(socket);
       } catch (error) {
-        this.#broken.push({ startedMs, endedMs: now(), message: String(error) });
+        this.#remember(error, startedMs, this.#broken);
         await delay(KEPT_EVERY_MS);
       }
       socket.destroy();

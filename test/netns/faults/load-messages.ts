@@ -22,6 +22,8 @@ export interface Tally {
   readonly answers: readonly (readonly [startedMs: number, answeredMs: number])[];
   /** Answers on connections that are kept. */
   readonly kept: number;
+  /** Answers that were none to the question: octets changed, lost, doubled or somebody else's. */
+  readonly corrupt: readonly Failure[];
   /** New connections that were not answered. */
   readonly failures: readonly Failure[];
   /** Kept connections that ended. */

@@ -3,6 +3,7 @@
  * lines, `node load.ts client` puts load on what the story names. Know nothing of any mesh.
  */
 import { createServer } from "node:net";
+import { answerTo } from "./checked-text.ts";
 import { ask } from "./exchange.ts";
 import { Load } from "./load-client.ts";
 import type { FromLoad, ToLoad } from "./load-messages.ts";
@@ -22,7 +23,12 @@ function serve(): void {
   for (const port of PORTS) {
     createServer((socket) => {
       socket.on("error", () => socket.destroy());
-      socket.on("data", (line) => socket.write(`${name} ${line.toString()}`));
+      let text = "";
+      socket.on("data", (bytes: Buffer) => {
+        const lines = (text + bytes.toString("latin1")).split("\n");
+        text = lines.pop() ?? "";
+        for (const line of lines) socket.write(answerTo(`${line}\n`, name));
+      });
     }).listen(port);
   }
   tell({ kind: "ready" });

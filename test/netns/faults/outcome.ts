@@ -6,6 +6,8 @@ export interface LoadOutcome {
   readonly answered: number;
   /** Answers on kept connections. */
   readonly kept: number;
+  /** Answers that were none to the question. */
+  readonly corrupt: readonly Failure[];
   /** New connections that failed although they lived outside every fault's time. */
   readonly lost: readonly Failure[];
   /** New connections that failed and lived within a fault's time. */
@@ -91,6 +93,7 @@ export function loadOutcome(tally: Tally, faults: readonly FaultTime[]): LoadOut
     longestGapMs: tally.longestGapMs,
     forbiddenTried: tally.forbiddenTried,
     forbiddenAnswered: tally.forbiddenAnswered,
+    corrupt: tally.corrupt,
     lost: failures.filter((failure) => !isTorn(failure)),
     torn: failures.filter(isTorn).length,
     broken: broken.length,

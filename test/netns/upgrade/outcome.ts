@@ -10,6 +10,8 @@ export interface UpgradeOutcome {
   readonly answered: number;
   /** New connections that were refused, reset or not answered. */
   readonly lost: readonly Failure[];
+  /** Answers that were none to the question. */
+  readonly corrupt: readonly Failure[];
   /** Kept connections that ended before the drain budget of whoever carried them. */
   readonly cutEarly: readonly Failure[];
   /** Kept connections that ended with it. */

@@ -48,6 +48,7 @@ export async function tellUpgrades(stage: FaultStage, drainMs: number): Promise<
     streamsOpened: (await countStreams(stage.world)) - streamsBefore,
     answered: tally.answered,
     lost: failures,
+    corrupt: tally.corrupt,
     cutEarly: broken.filter((one) => !isInTime(one)),
     cutInTime: broken.filter(isInTime).length,
     forbiddenTried: tally.forbiddenTried,
