@@ -12,7 +12,7 @@ test("parseCommand(): names everything that is wrong", () => {
   expect(parseCommand(["stauts", "now", "-o", "xml", "--timeout=never"])).toEqual({
     kind: "wrong",
     reasons: [
-      "stauts: none of status, why, authz list, check, uninstall, ca status, ca rotate",
+      "stauts: none of status, why, authz list, explain, check, uninstall, ca status, ca rotate",
       "now: not expected",
       "--output: xml is none of json, yaml",
       "--timeout: never is not 1 to 3600 seconds",
@@ -29,7 +29,7 @@ test("parseCommand(): a command of two words is read whole, and named whole wher
   expect(parseCommand(["ca", "status", "--json"])).toMatchObject({
     command: { name: "ca status", output: "json" },
   });
-  const known = "none of status, why, authz list, check, uninstall, ca status, ca rotate";
+  const known = "none of status, why, authz list, explain, check, uninstall, ca status, ca rotate";
   expect(parseCommand(["ca"])).toEqual({ kind: "wrong", reasons: [`ca: ${known}`] });
   expect(parseCommand(["ca", "stauts", "now"])).toEqual({
     kind: "wrong",
@@ -61,6 +61,16 @@ test("parseCommand(): a rotation with its authority, nodes to waive and how long
     command: { timeoutSeconds: Number.POSITIVE_INFINITY, rotate: { authority: "", abort: true } },
   });
   expect(parseCommand(["ca", "rotate", "--waive", "a"])).toMatchObject({ kind: "command" });
+});
+
+test("parseCommand(): explain takes a code, or none for all, and asks for no more", () => {
+  expect(parseCommand(["explain", "no_leaf", "--json"])).toMatchObject({
+    command: { name: "explain", code: "no_leaf", output: "json" },
+  });
+  expect(parseCommand(["explain"])).toMatchObject({ command: { name: "explain", code: "" } });
+  expect(parseCommand(["explain", "no_leaf", "now"])).toMatchObject({
+    reasons: ["now: not expected"],
+  });
 });
 
 test.each([

@@ -24,6 +24,8 @@ export interface Command {
   readonly drainSeconds: number;
   readonly rotate: RotateFlags;
   readonly why: WhyFlags;
+  /** `explain`: "" for all. */
+  readonly code: string;
 }
 
 export type ParsedCommand =
@@ -73,7 +75,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
   const { name, rest } = parseName(positionals, reasons);
   const isRotate = name === "ca rotate";
   const rotate = readRotateFlags({ ...values, dryRun: values["dry-run"] });
-  const authority = parseAuthority(name, rest, reasons);
+  const { authority, code } = parseWord(name, rest, reasons);
   const why = readWhyFlags({ name, given: values, words: rest }, reasons);
   reasons.push(...refuseRotateFlags(isRotate, { ...rotate, hasAuthority: rest.length > 0 }));
   const output = parseOutput(values, reasons);
@@ -94,6 +96,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
     drainSeconds,
     rotate: { ...rotate, authority },
     why,
+    code,
   };
   return { kind: "command", command };
 }
@@ -115,18 +118,26 @@ function parseName(words: readonly string[], reasons: string[]): ParsedName {
   return { name, rest: words.slice(length) };
 }
 
-/** The one word that stands after `ca rotate`. Of other commands only those of `why-flags.ts` take any. */
-function parseAuthority(
+interface ParsedWord {
+  readonly authority: RotateFlags["authority"];
+  readonly code: string;
+}
+
+/** The one word that stands after `ca rotate` or `explain`. Of other commands only those of `why-flags.ts` take any. */
+function parseWord(
   name: CommandName | undefined,
   words: readonly string[],
   reasons: string[],
-): RotateFlags["authority"] {
-  if (name === "why" || name === "authz list") return "";
-  const [word = "", ...more] = name === "ca rotate" ? words : ["", ...words];
+): ParsedWord {
+  if (name === "why" || name === "authz list") return { authority: "", code: "" };
+  const takesWord = name === "ca rotate" || name === "explain";
+  const [word = "", ...more] = takesWord ? words : ["", ...words];
   for (const each of more) reasons.push(`${each}: not expected`);
-  if (word === "root" || word === "intermediate" || word === "") return word;
+  if (name === "explain") return { authority: "", code: word };
+  if (word === "root" || word === "intermediate" || word === "")
+    return { authority: word, code: "" };
   reasons.push(`${word}: none of root, intermediate`);
-  return "";
+  return { authority: "", code: "" };
 }
 
 function parseOutput(

@@ -5,6 +5,7 @@ export type CommandName =
   | "status"
   | "why"
   | "authz list"
+  | "explain"
   | "check"
   | "uninstall"
   | "ca status"
@@ -14,6 +15,7 @@ export const COMMANDS: Readonly<Record<CommandName, string>> = {
   status: "is the mesh installed, which pods are captured, which policies are enforced",
   why: "may this call be made and why, or why was that call refused",
   "authz list": "which policies apply to a pod, and from where",
+  explain: "what a code of the log, a metric or x-weft-reason means, and what to do",
   check: "can this cluster run the mesh (--before), does what is installed work",
   uninstall: "release every pod, wait for every node, then delete the mesh",
   "ca status": "every certificate of the mesh: time left, who renews it, last success",
@@ -36,7 +38,7 @@ ${COMMON_FLAGS}
   --timeout SECONDS      uninstall: longest wait for the nodes (120)
   --drain SECONDS        uninstall: longest wait for open connections of released pods (10)
 
-weftctl COMMAND --help tells more of why, authz list, ca status and ca rotate.
+weftctl COMMAND --help tells more of why, authz list, explain, ca status and ca rotate.
 
 exit codes:
   0  everything that the command looks at is as it should be
@@ -140,9 +142,23 @@ exit codes:
   1  the pod is not in the mesh, or the cluster could not be asked
   2  wrong use, or there is no such pod`;
 
+const EXPLAIN = `usage: weftctl explain [CODE] [--json]
+
+What a code means, what causes it and what cures it: of the fields code and asked of the access
+log, of the label reason of a metric, of x-weft-reason in a response. Without CODE: all of them.
+Asks no cluster.
+
+flags:
+  --json, -o json|yaml   print one object
+
+exit codes:
+  0  told
+  2  there is no such code: those that may be meant are named; or wrong use`;
+
 const TOPICS: Readonly<Record<string, string>> = {
   why: WHY,
   authz: AUTHZ,
+  explain: EXPLAIN,
   ca: CA,
   "ca status": CA_STATUS,
   "ca rotate": CA_ROTATE,

@@ -12,6 +12,8 @@ import { runCaRotate } from "./ca-rotate.ts";
 import { runCaStatus } from "./ca-status.ts";
 import { runCheck } from "./check.ts";
 import { type Command, parseCommand } from "./command.ts";
+import { runExplain } from "./explain.ts";
+import type { CommandName } from "./help.ts";
 import { runStatus } from "./status.ts";
 import { runUninstall } from "./uninstall.ts";
 import { runWhy, runWhyOnFiles } from "./why.ts";
@@ -27,13 +29,19 @@ if (parsed.kind === "wrong") {
 }
 const { command } = parsed;
 try {
-  process.exit(await (command.why.directory === "" ? onCluster(command) : onFiles(command)));
+  process.exit(await run(command));
 } catch (error) {
   // What cannot be found out is no denial.
   process.exit(complain(error, command.name === "why" ? 2 : 1));
 }
 
-async function onCluster(asked: Command): Promise<number> {
+async function run(asked: Command): Promise<number> {
+  const { name, why } = asked;
+  if (name === "explain") return runExplain(asked);
+  return why.directory === "" ? onCluster(asked, name) : onFiles(asked);
+}
+
+async function onCluster(asked: Command, name: Exclude<CommandName, "explain">): Promise<number> {
   const config = openConfig(asked);
   const client = openClient(config);
   const runs = {
@@ -45,7 +53,7 @@ async function onCluster(asked: Command): Promise<number> {
     "authz list": runAuthzList,
     why: (api: KubeClient) => runWhy({ api, askPod: createPodAsker(config) }, asked),
   };
-  const code = await runs[asked.name](client, asked);
+  const code = await runs[name](client, asked);
   client.close();
   return code;
 }

@@ -1,18 +1,26 @@
-/** Holds docs/access-log.md to the sources: every field of a line, every code that the node proxy can give. */
+/**
+ * Holds the catalogue of `weftctl explain` to the sources, and docs/access-log.md to the catalogue: every code that the
+ * node proxy can give. And the docs to every field of a line.
+ */
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { CODE_GROUPS, explainedCodes } from "../cli/explain/catalogue.ts";
+import { ACCESS_LOG } from "../cli/explain/code-group.ts";
+import { AUTHORIZER_ANSWERS, THREAD_DEATHS } from "../cli/explain/other-codes.ts";
 import { createAccessLog } from "../nodeproxy/telemetry/access-log.ts";
+import { DEATHS } from "../nodeproxy/workers/supervised-worker.ts";
 import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
 
 const docs = readFileSync("docs/access-log.md", "utf8");
 const [fields = "", codes = ""] = docs.split("\n## Codes\n");
 
-/** Where connections are refused, carried and ended; a code is a word with an underscore in quotation marks. */
+/** Where connections and requests are refused, carried and ended; a code is a word with an underscore in quotation marks. */
 const SOURCES = [
   "nodeproxy/{inbound,outbound,flow,tunnel}/*.ts",
-  "nodeproxy/http/{,match/}*.ts",
+  "nodeproxy/http/*.ts",
+  "nodeproxy/http/{filter,match}/*.ts",
   "nodeproxy/tcp/dial-code.ts",
   "nodeproxy/jwt/refusal.ts",
   "nodeproxy/authz/verdict.ts",
@@ -36,6 +44,9 @@ const NO_CODES = new Set([
   "peer_identity_unexpected",
 ]);
 
+/** A code of a single word is found where an exchange ends with it. */
+const END = /#end\("([a-z]+)"\)/g;
+
 const REQUEST = { method: "GET", path: "/", host: "api.shop", status: 403, fields: [] };
 
 function listed(part: string): readonly string[] {
@@ -48,12 +59,59 @@ function given(): ReadonlySet<string> {
   );
   expect(files.length).toBeGreaterThan(20);
   const text = files.map((file) => readFileSync(file, "utf8")).join("\n");
-  const words = [...text.matchAll(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g)].map(([, word = ""]) => word);
+  const found = [...text.matchAll(/"([a-z0-9]+(?:_[a-z0-9]+)+)"/g), ...text.matchAll(END)];
+  const words = found.map(([, word = ""]) => word);
   return new Set(words.filter((word) => !NO_CODES.has(word)));
 }
 
-test("docs/access-log.md: lists every code, once, and no other", () => {
-  expect(listed(codes).toSorted()).toEqual([...given()].toSorted());
+/** Of the field `code`, with what each means. */
+function explained(): ReadonlyMap<string, string> {
+  const logged = explainedCodes().filter(({ toldIn }) => toldIn.includes(ACCESS_LOG));
+  return new Map(logged.map(({ code, meaning }) => [code, meaning]));
+}
+
+test("weftctl explain: knows every code of the sources, and no other", () => {
+  expect([...explained().keys()].toSorted()).toEqual([...given()].toSorted());
+});
+
+test("weftctl explain: knows each code once, with meaning, cause and cure", () => {
+  const all = explainedCodes();
+  expect(new Set(all.map(({ code }) => code)).size).toBe(all.length);
+  for (const { meaning, cause, cure } of all) {
+    for (const text of [meaning, cause, cure]) expect(text).toMatch(/^\S.{5,}[^\s,;:]$/);
+  }
+});
+
+test("weftctl explain: knows how threads end and what authorizers answer", () => {
+  expect(Object.keys(THREAD_DEATHS.codes)).toEqual([...DEATHS]);
+  const source = readFileSync("nodeproxy/ext-authz/authorizer-error.ts", "utf8");
+  const [, union = ""] = /export type CannotAsk =([^;]+);/.exec(source) ?? [];
+  const reasons = [...union.matchAll(/\| "(\w+)"/g)].map(([, word = ""]) => word);
+  expect(reasons.length).toBeGreaterThan(3);
+  const answers = ["permitted", "denied", ...reasons];
+  expect(Object.keys(AUTHORIZER_ANSWERS.codes).toSorted()).toEqual(answers.toSorted());
+  const page = readFileSync("docs/external-authorization.md", "utf8");
+  for (const [answer, [meaning]] of Object.entries(AUTHORIZER_ANSWERS.codes)) {
+    expect(page).toContain(`| \`${answer}\` | ${meaning} |`);
+  }
+});
+
+test("docs/access-log.md: lists every code, once, and no other, in the words of weftctl explain", () => {
+  const rows = [...codes.matchAll(/^\| `(\w+)` \| (\S.*) \|$/gm)];
+  expect(rows.map(([, code = ""]) => code).toSorted()).toEqual([...explained().keys()].toSorted());
+  for (const [, code = "", text = ""] of rows) {
+    expect(`${code}: ${text}`.startsWith(`${code}: ${explained().get(code)}`)).toBe(true);
+  }
+});
+
+test("docs/access-log.md: has every kind of code under its name, in the order of weftctl explain", () => {
+  const kinds = CODE_GROUPS.filter(({ toldIn }) => toldIn.includes(ACCESS_LOG));
+  const heads = [...codes.matchAll(/^\*\*(.+?)\*\*[,:]/gm)].map(([, head]) => head);
+  expect(heads).toEqual(kinds.map(({ title }) => title));
+  for (const { title, codes: own } of kinds) {
+    const [, part = ""] = codes.split(`**${title}**`);
+    expect(listed(part.split("\n**")[0] ?? "").toSorted()).toEqual(Object.keys(own).toSorted());
+  }
 });
 
 test("docs/access-log.md: lists every field of a line, and no other", async () => {

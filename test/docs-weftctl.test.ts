@@ -6,7 +6,9 @@ import { COMMANDS, helpFor } from "../cli/help.ts";
 const docs = readFileSync("docs/weftctl.md", "utf8");
 
 test("docs/weftctl.md: lists exactly the commands", () => {
-  const listed = [...docs.matchAll(/^\| `(status|why|authz list|check|uninstall|ca \w+)` \|/gm)];
+  const listed = [
+    ...docs.matchAll(/^\| `(status|why|authz list|explain|check|uninstall|ca \w+)` \|/gm),
+  ];
   const names = listed.map(([, name]) => name);
   expect(names).toHaveLength(Object.keys(COMMANDS).length);
   expect(new Set(names)).toEqual(new Set(Object.keys(COMMANDS)));

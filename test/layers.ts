@@ -2,6 +2,7 @@
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "cli/checks",
+    "cli/explain",
     "cli/mesh",
     "cli/why",
     "core/kube",
@@ -10,6 +11,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "operator/index",
   ],
   "cli/checks": ["cli/mesh"],
+  "cli/explain": [],
   "cli/mesh": ["core/kube", "core/x509"],
   "cli/why": [
     "cli/mesh",

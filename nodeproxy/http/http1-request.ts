@@ -31,7 +31,7 @@ export function readRequest(head: Head): Request | BadRequest {
   const version = versionOf(head);
   if (version === undefined) return bad("version_unsupported", 505);
   if (head.method === "") return bad("method_unknown", 501);
-  if (head.method === "CONNECT") return bad("connect_refused", 405);
+  if (head.method === "CONNECT") return bad("http_connect_refused", 405);
   const sorted = sortFields(head.lines);
   const framing = framingOf(sorted, version);
   if ("reason" in framing) return framing;

@@ -161,7 +161,7 @@ const REFUSED: readonly (readonly [string, string, number, string])[] = [
   ["a target with a tab", get("GET /a\tb HTTP/1.1"), 400, "target_invalid"],
   ["a target without slash", get("GET a HTTP/1.1"), 400, "target_invalid"],
   ["an asterisk for GET", get("GET * HTTP/1.1"), 400, "target_invalid"],
-  ["CONNECT", get("CONNECT a:80 HTTP/1.1"), 405, "connect_refused"],
+  ["CONNECT", get("CONNECT a:80 HTTP/1.1"), 405, "http_connect_refused"],
   ["a method that nobody knows", get("FROB / HTTP/1.1"), 501, "method_unknown"],
   ["a method in lower case", get("get / HTTP/1.1"), 501, "method_unknown"],
   ["HTTP/0.9", "GET /\r\n\r\n", 505, "version_unsupported"],
