@@ -1,4 +1,6 @@
 /** Holds the DaemonSet to what its programs need: what they may write, and what is said to Kubernetes and to them. */
+
+import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -68,4 +70,31 @@ test("deploy/Dockerfile compiles what a node proxy loads late, with the keeper's
       `node ${flags.replaceAll(/[",]/g, "")} --import`,
     );
   }
+});
+
+test("traffic-main.ts: what serves HTTP is not loaded before a connection asks for it", () => {
+  // Told by Node itself as the program ends: its own modules, and those of ours.
+  const tell = `data:text/javascript,${encodeURIComponent(`
+    import { registerHooks } from "node:module";
+    const ours = [];
+    registerHooks({ load: (url, context, next) => { ours.push(url); return next(url, context); } });
+    process.on("exit", () => console.log(JSON.stringify([...ours, ...process.moduleLoadList])));
+  `)}`;
+  const args = ["--import", tell, "nodeproxy/traffic-main.ts", "--help"];
+  const { stdout, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  expect(status).toBe(0);
+  const loaded = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as readonly string[];
+  function has(part: string): boolean {
+    return loaded.some((name) => name.includes(part));
+  }
+  expect(has("nodeproxy/inbound/carry-in.ts")).toBe(true);
+  const late = [
+    "/serve-requests.ts",
+    "/http1-",
+    "/http2-",
+    "internal/http2/core",
+    "undici",
+    "_http_",
+  ];
+  expect(late.filter(has)).toEqual([]);
 });

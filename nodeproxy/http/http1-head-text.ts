@@ -2,7 +2,6 @@
  * Writes heads: the one place where a head of HTTP/1 becomes text again. What says where the message ends is never
  * taken from its fields, but from how its body is carried.
  */
-import { STATUS_CODES } from "node:http";
 import type { Framing } from "./http1-framing.ts";
 import type { FieldLines, RequestHead, ResponseHead } from "./message.ts";
 
@@ -15,6 +14,9 @@ const OURS: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+// An `import` would load all of `fetch` with it.
+const { STATUS_CODES } = process.getBuiltinModule("node:http");
 
 /** No line of ours may end before its end, whoever gave its words. */
 const UNSAFE = /[\0\r\n]/;

@@ -16,7 +16,7 @@ import { dialCode } from "../tcp/dial-code.ts";
 import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import { refusalOf, watchedFacts } from "./decision-facts.ts";
 import type { InboundPod } from "./inbound-pod.ts";
-import { httpVersionAt, serveRequests } from "./serve-requests.ts";
+import { httpVersionAt, serveHttpCall } from "./serve-http-call.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -44,7 +44,7 @@ export function carryIn(call: InboundCall): void {
   const facts = factsOf(call);
   const version = httpVersionAt(pod.enrolment(), call.port);
   if (version !== undefined) {
-    serveRequests(call, { facts, version, question: questionOf(call, facts) });
+    serveHttpCall(call, { facts, version, question: questionOf(call, facts) });
     return;
   }
   const decision = pod.judge.decide(pod.uid, facts.attempt);

@@ -2,7 +2,7 @@
  * Serves one inbound connection to a port that is HTTP: every request is judged by itself, the connection only by its
  * mode. The pod is dialled when the first request may pass.
  */
-import type { Enrolment, HttpVersion } from "../../core/model/enrolment.ts";
+import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { Question } from "../ext-authz/check-message.ts";
 import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
@@ -24,14 +24,6 @@ export interface ServedCall {
 }
 
 const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
-
-/** `undefined` for ports that are opaque. */
-export function httpVersionAt(
-  enrolment: Enrolment | undefined,
-  port: number,
-): HttpVersion | undefined {
-  return enrolment?.httpPorts?.find((each) => each.port === port)?.version;
-}
 
 /** Never throws. */
 export function serveRequests(call: InboundCall, { facts, version, question }: ServedCall): void {
