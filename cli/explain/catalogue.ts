@@ -7,7 +7,7 @@ import type { CodeGroup } from "./code-group.ts";
 import { END_CODES, PEER_CODES } from "./end-codes.ts";
 import { HTTP_CODES } from "./http-codes.ts";
 import { AUTHORIZER_ANSWERS, THREAD_DEATHS } from "./other-codes.ts";
-import { POLICY_CODES, TOKEN_CODES } from "./policy-codes.ts";
+import { LIMIT_CODES, POLICY_CODES, TOKEN_CODES } from "./policy-codes.ts";
 import { REACH_CODES } from "./reach-codes.ts";
 import { EXCHANGE_CODES, REQUEST_CODES } from "./request-codes.ts";
 import { TUNNEL_CODES } from "./tunnel-codes.ts";
@@ -19,6 +19,7 @@ export const CODE_GROUPS: readonly CodeGroup[] = [
   TOKEN_CODES,
   HTTP_CODES,
   EXCHANGE_CODES,
+  LIMIT_CODES,
   TUNNEL_CODES,
   REACH_CODES,
   PEER_CODES,

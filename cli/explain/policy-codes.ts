@@ -122,3 +122,16 @@ export const TOKEN_CODES: CodeGroup = {
     ],
   },
 };
+
+export const LIMIT_CODES: CodeGroup = {
+  title: "Too many requests",
+  place: "answered 429 by the called pod's node, after policy has permitted the request",
+  toldIn: [ACCESS_LOG, HTTP_REQUESTS, HEADER],
+  codes: {
+    rate_limited: [
+      "a limit of a TrafficPolicy on requests has no room for it",
+      "The caller, or all of them together, sent more than `rateLimits` of the TrafficPolicy admits; the answer's `ratelimit` field names the limit.",
+      "Wait as long as `retry-after` says. Else raise the limit, or count by something that tells callers apart (`by`).",
+    ],
+  },
+};
