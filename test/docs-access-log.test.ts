@@ -47,7 +47,15 @@ const NO_CODES = new Set([
 /** A code of a single word is found where an exchange ends with it. */
 const END = /#end\("([a-z]+)"\)/g;
 
-const REQUEST = { method: "GET", path: "/", host: "api.shop", status: 403, fields: [] };
+const ROUTE = { route: "shop/web", routeRule: "0" };
+const REQUEST = {
+  method: "GET",
+  path: "/",
+  host: "api.shop",
+  status: 403,
+  fields: [],
+  ...ROUTE,
+};
 
 function listed(part: string): readonly string[] {
   return [...part.matchAll(/^\| `(\w+)` \| \S.* \|$/gm)].map(([, name = ""]) => name);

@@ -72,6 +72,11 @@ export const REACH_CODES: CodeGroup = {
       "A `backendRef` to a Service that is not there, or in another namespace without a ReferenceGrant.",
       "The route's status says which (`ResolvedRefs`).",
     ],
+    backend_version_unlike: [
+      "the backend's port speaks another version of HTTP than the Service that was called: answered 502",
+      "The `appProtocol` of the two Services' ports differs, or a GRPCRoute is attached to a port that is called by HTTP/1.",
+      "Give both ports the same `appProtocol`: `http` for HTTP/1, `kubernetes.io/h2c` or `grpc` for HTTP/2.",
+    ],
     no_ready_endpoint: [
       "the Service has no ready endpoint, or all that were tried failed",
       "No pod of the Service is ready, or its selector fits none.",

@@ -55,6 +55,9 @@ export interface RequestLine {
   readonly status: number;
   /** As they came: [name, value, name, value, ...]. For what is kept of denials, never for the log. */
   readonly fields: readonly string[];
+  /** Outbound only: the route that ruled it, `namespace/name`, and of its rules the name or the index. */
+  readonly route?: string;
+  readonly routeRule?: string;
 }
 
 /** `answer`: `permitted`, `denied`, or why it could not be asked. */

@@ -13,7 +13,7 @@ import { Exchange } from "./http1-exchange.ts";
 import type { ExchangeHost } from "./http1-exchange-host.ts";
 import { NO_BODY } from "./http1-framing.ts";
 import { HeadReader } from "./http1-head-reader.ts";
-import { isWritable, responseText } from "./http1-head-text.ts";
+import { bodilessText, isWritable, responseText } from "./http1-head-text.ts";
 import { Line, type LineOwner } from "./http1-line.ts";
 import type { Http1Options, HttpServing } from "./http1-options.ts";
 import { ownResponse, type Refusal } from "./http1-own-response.ts";
@@ -224,7 +224,9 @@ export class Http1Connection implements LineOwner, ExchangeHost, HttpServing {
     const { head, body } = ownResponse(refusal);
     const asked = this.#asked?.head;
     const word = isKept ? (asked?.version === "1.0" ? "keep-alive" : "") : "close";
-    this.front.put(responseText(head, { kind: "length", octets: Buffer.byteLength(body) }, word));
+    const octets = Buffer.byteLength(body);
+    if (head.status === 204) this.front.put(bodilessText(head, word));
+    else this.front.put(responseText(head, { kind: "length", octets }, word));
     if (asked?.method !== "HEAD") this.front.put(Buffer.from(body));
     if (!this.front.isDelivering) this.front.flush();
   }

@@ -202,6 +202,8 @@ export class Exchange implements BackUser, Trying {
     const { front, limits } = this.#host;
     const line = this.#back?.line;
     this.#isTunnel = true;
+    // What follows is no response, and ends when either end wants.
+    this.#tries?.end();
     this.#status = 101;
     front.put(upgradedText(head, upgrade));
     const whole = { from: UNTIL_CLOSE, to: UNTIL_CLOSE };

@@ -1,4 +1,4 @@
-/** Responses that no pod sent: a refusal or a failure, with its stable code where people and programs find it. */
+/** Responses that no pod sent: a refusal or a failure, with its stable code where people and programs find it; or a redirect. */
 import type { FieldLines, ResponseHead } from "./message.ts";
 
 export interface OwnResponse {
@@ -8,14 +8,17 @@ export interface OwnResponse {
 
 export interface Refusal {
   readonly status: number;
+  /** "": it refuses nothing, and has no body. */
   readonly reason: string;
   readonly body?: string;
   readonly fields?: FieldLines;
 }
 
 export function ownResponse({ status, reason, body, fields = [] }: Refusal): OwnResponse {
+  const date = ["date", new Date().toUTCString()];
+  if (reason === "") return { head: { status, fields: [...fields, ...date] }, body: "" };
   const text = body ?? `${reason}\n`;
   const kind = fields.includes("content-type") ? [] : ["content-type", "text/plain"];
-  const lines = [...fields, ...kind, "date", new Date().toUTCString(), "x-weft-reason", reason];
+  const lines = [...fields, ...kind, ...date, "x-weft-reason", reason];
   return { head: { status, fields: lines }, body: text };
 }

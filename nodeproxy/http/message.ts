@@ -41,7 +41,7 @@ export type GateAnswer =
   | {
       readonly kind: "refuse";
       readonly status: number;
-      /** stable code */
+      /** stable code; "" for an answer that refuses nothing */
       readonly reason: string;
       readonly body: string;
       readonly fields: FieldLines;

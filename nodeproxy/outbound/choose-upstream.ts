@@ -2,6 +2,8 @@
  * Where does a connection go that a pod opens? The original destination and what the mesh knows in, a
  * route out. Never says plaintext for a workload that takes the tunnel (invariant 1).
  */
+
+import type { ServiceRoutes } from "../../core/model/http-route.ts";
 import { modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { Service } from "../../core/model/service.ts";
 import type { Traffic, TrafficSettings } from "../../core/model/traffic-settings.ts";
@@ -60,6 +62,7 @@ export interface MeshView extends Registry {
   /** By `namespace/name`. */
   service(ref: string): Service | undefined;
   trafficOf(service: Service): Traffic | undefined;
+  routesOf(service: Service): ServiceRoutes | undefined;
 }
 
 export interface RouteInput extends Caller {

@@ -8,7 +8,7 @@ import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import type { Lease } from "../flow/connection-facts.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
-import type { ExchangeOutcome, RequestHead } from "../http/message.ts";
+import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message.ts";
 import type { RequestWay, TryFailure } from "../http/request-way.ts";
 import {
   type Balanced,
@@ -23,6 +23,8 @@ import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./ope
 import type { OutboundPod } from "./outbound-pod.ts";
 import { createReacher } from "./reach-endpoint.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
+import { RequestRetries } from "./request-retries.ts";
+import type { RoutedRequest } from "./route-request.ts";
 
 export interface RequestCaller extends CallerConnection {
   readonly lane: ReadLane;
@@ -38,26 +40,19 @@ interface Waiting extends Reaching {
 
 /** Of a body that may be sent twice. */
 const KEPT_OCTETS = 64 << 10;
-/** RFC 9110 9.2.2. */
-const IDEMPOTENT: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "OPTIONS",
-  "TRACE",
-  "PUT",
-  "DELETE",
-]);
 const NOTHING_OF_POD = { end(): void {} };
 
 export class OutboundRequest implements RequestWay {
   readonly keptOctets: number;
-  readonly requestTimeoutMs = 0;
-  readonly tryTimeoutMs = 0;
+  readonly requestTimeoutMs: number;
+  readonly tryTimeoutMs: number;
+  readonly changeResponse: (head: ResponseHead) => ResponseHead;
   readonly #caller: RequestCaller;
   readonly #head: RequestHead;
+  readonly #routed: RoutedRequest;
   readonly #call: ServiceCall;
   readonly #sinceMs = Date.now();
-  readonly #isIdempotent: boolean;
+  readonly #retries: RequestRetries;
   /** Endpoints that could not be reached. */
   readonly #tried: string[] = [];
   /** Of the connection that was lost. */
@@ -65,12 +60,18 @@ export class OutboundRequest implements RequestWay {
   #holding: Holding | undefined;
   #chosen: Chosen | undefined;
 
-  constructor(caller: RequestCaller, head: RequestHead, call: ServiceCall) {
+  /** `head`: as the caller sent it. */
+  constructor(caller: RequestCaller, head: RequestHead, routed: RoutedRequest) {
+    const { rule } = routed;
     this.#caller = caller;
     this.#head = head;
-    this.#call = call;
-    this.#isIdempotent = IDEMPOTENT.has(head.method);
-    this.keptOctets = this.#isIdempotent ? KEPT_OCTETS : 0;
+    this.#routed = routed;
+    this.#call = routed.call;
+    this.#retries = new RequestRetries(head.method, rule?.retry, Math.random);
+    this.keptOctets = this.#retries.isIdempotent ? KEPT_OCTETS : 0;
+    this.requestTimeoutMs = rule?.requestTimeoutMs ?? 0;
+    this.tryTimeoutMs = rule?.backendTimeoutMs ?? 0;
+    this.changeResponse = routed.changeResponse ?? unchanged;
   }
 
   reach(user: BackUser): Reaching {
@@ -89,24 +90,16 @@ export class OutboundRequest implements RequestWay {
     return waiting;
   }
 
-  again({ kind }: TryFailure): number | undefined {
-    const member = this.#chosen?.balanced?.member;
-    switch (kind) {
-      case "refused":
-      case "lost":
-        if (this.#lostAt !== undefined || (kind === "lost" && !this.#isIdempotent))
-          return undefined;
-        this.#lostAt = member?.key ?? "";
-        return 0;
-      case "late":
-      case "status":
-        return undefined;
-    }
+  again(failure: TryFailure): number | undefined {
+    const waitMs = this.#retries.again(failure);
+    if (waitMs !== undefined) this.#lostAt = this.#chosen?.balanced?.member.key ?? "";
+    return waitMs;
   }
 
   done(outcome: ExchangeOutcome): void {
     this.#holding?.end();
-    const place = { service: this.#service, upstream: this.#chosen?.upstream };
+    const { rule } = this.#routed;
+    const place = { service: this.#service, upstream: this.#chosen?.upstream, rule };
     reportRequest(this.#caller, this.#head, { ...place, sinceMs: this.#sinceMs, outcome });
   }
 
@@ -197,8 +190,20 @@ export class OutboundRequest implements RequestWay {
     if (balanced && isEndpointFault(code)) this.#blame(balanced);
     this.#tried.push(endpointKey(upstream.to));
     const mayTryAnother = this.#tried.length <= retries && !isVerdict(code);
-    if (waiting.isDropped || !mayTryAnother) fail(waiting, code);
-    else this.#next(waiting, code);
+    if (waiting.isDropped) return;
+    if (mayTryAnother) this.#next(waiting, code);
+    else if (!isEndpointFault(code) || !this.#nextLater(waiting, code)) fail(waiting, code);
+  }
+
+  /** False: the route asks for no other try. Else all endpoints are there to be tried once more. */
+  #nextLater(waiting: Waiting, code: string): boolean {
+    const waitMs = this.#retries.again({ kind: "unreachable" });
+    if (waitMs === undefined) return false;
+    setTimeout(() => {
+      this.#tried.splice(0);
+      if (!waiting.isDropped) this.#next(waiting, code);
+    }, waitMs);
+    return true;
   }
 
   #blame({ balancer, member }: Balanced): void {
@@ -225,4 +230,8 @@ function slotFor({ ownSlots, http1 }: OutboundPod): Lease | undefined {
 function fail({ isDropped, user }: Waiting, code: string): void {
   // Policy at the other end said it of the connection, as it would of the request.
   if (!isDropped) user.onUnreachable(code, code === "denied_by_peer" ? 403 : 503);
+}
+
+function unchanged(head: ResponseHead): ResponseHead {
+  return head;
 }

@@ -1,4 +1,5 @@
 /** What the log and the metrics are told of the requests of one connection of a pod: each once, whatever becomes of it. */
+import type { RouteRule } from "../../core/model/http-route.ts";
 import { type ConnectionFacts, NO_PARTY } from "../flow/connection-facts.ts";
 import type { ExchangeOutcome, RequestHead } from "../http/message.ts";
 import { endpointKey, type Upstream } from "./choose-upstream.ts";
@@ -16,6 +17,8 @@ export interface RequestPlace {
   /** `namespace/name` of the Service whose endpoint it is. */
   readonly service: string;
   readonly upstream: Upstream | undefined;
+  /** That said so. */
+  readonly rule: RouteRule | undefined;
   readonly sinceMs: number;
 }
 
@@ -37,11 +40,12 @@ export function reportRequest(
   head: RequestHead,
   told: RequestPlace & { readonly outcome: ExchangeOutcome },
 ): void {
-  const { outcome, service, upstream, sinceMs } = told;
+  const { outcome, service, upstream, sinceMs, rule } = told;
   const { method, path, authority: host, fields } = head;
   const { code, status, requestBytes: bytesSent, responseBytes: bytesReceived } = outcome;
   const { lease: _lease, ...shared } = facts;
-  const request = { method, path, host, status, fields };
+  const routed = rule ? { route: rule.route, routeRule: rule.rule } : {};
+  const request = { method, path, host, status, fields, ...routed };
   const carried = upstream !== undefined;
   pod.connections.reportRequest(
     { ...shared, ...farSideOf(pod, upstream), service, sinceMs, request },
@@ -49,15 +53,21 @@ export function reportRequest(
   );
 }
 
+export interface Refused {
+  readonly status: number;
+  readonly code: string;
+  readonly rule?: RouteRule | undefined;
+}
+
 /** Of a request that was answered before it had a way; without a head where nobody could read it. */
 export function reportRefused(
   connection: CallerConnection,
-  { status, code }: { readonly status: number; readonly code: string },
+  { status, code, rule }: Refused,
   head = NO_HEAD,
 ): void {
   const outcome = { code, status, requestBytes: 0, responseBytes: 0, durationMs: 0 };
   const { service } = connection.facts;
-  const place = { service, upstream: undefined, sinceMs: Date.now() };
+  const place = { service, upstream: undefined, rule, sinceMs: Date.now() };
   reportRequest(connection, head, { ...place, outcome });
 }
 

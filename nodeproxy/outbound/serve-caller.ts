@@ -2,8 +2,6 @@
  * Serves one connection of a pod to a Service's port that is HTTP: each request goes its own way, to an endpoint chosen
  * for it. What the pod called is an address of the Service; calls of a pod's address stay as they are.
  */
-import type { HttpVersion } from "../../core/model/enrolment.ts";
-import type { Service } from "../../core/model/service.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
 import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
@@ -14,19 +12,15 @@ import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
+import { type AnsweredRequest, type HttpCall, routeRequest } from "./route-request.ts";
 
 const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
-
-export interface HttpCall {
-  readonly service: Service;
-  readonly version: HttpVersion;
-}
 
 /** `undefined` for what is opaque to its callers. */
 export function httpCallAt(view: MeshView, { address, port }: Destination): HttpCall | undefined {
   const service = view.serviceAt(address);
   const version = service?.ports.find((entry) => entry.port === port)?.http;
-  return service && version === "http1" ? { service, version } : undefined;
+  return service && version === "http1" ? { service, port, version } : undefined;
 }
 
 export interface CallerCall {
@@ -71,15 +65,20 @@ interface Answering {
 function answerTo(head: RequestHead, { caller, to, bytes }: Answering): GateAnswer {
   // Of today: it may have changed, or gone, since the connection began.
   const service = caller.pod.view.serviceAt(to.address);
-  if (!service) {
-    const reason = "service_gone";
-    reportRefused(caller, { status: 503, code: reason }, head);
-    return { kind: "refuse", status: 503, reason, body: `${reason}\n`, fields: [] };
+  if (!service) return refuse(caller, head, { status: 503, reason: "service_gone" });
+  const { view } = caller.pod;
+  const call: HttpCall = { service, port: to.port, version: "http1" };
+  const { namespace } = caller.facts.source;
+  const routed = routeRequest({ view, namespace }, call, head);
+  if (routed.kind === "answer") return refuse(caller, head, routed);
+  if (routed.version !== "http1") {
+    const { rule } = routed;
+    return refuse(caller, head, { status: 502, reason: "backend_version_unlike", rule });
   }
-  const way = new OutboundRequest(caller, head, { service, port: to.port });
+  const way = new OutboundRequest(caller, head, routed);
   return {
     kind: "pass",
-    head,
+    head: routed.head,
     way,
     hold: () => nothing,
     done: (outcome) => {
@@ -88,6 +87,17 @@ function answerTo(head: RequestHead, { caller, to, bytes }: Answering): GateAnsw
       way.done(outcome);
     },
   };
+}
+
+type Answer = Pick<AnsweredRequest, "status" | "reason"> & Partial<AnsweredRequest>;
+
+function refuse(
+  caller: RequestCaller,
+  head: RequestHead,
+  { status, reason, rule, fields = [] }: Answer,
+): GateAnswer {
+  reportRefused(caller, { status, code: reason, rule }, head);
+  return { kind: "refuse", status, reason, body: reason === "" ? "" : `${reason}\n`, fields };
 }
 
 /** Every request that passes has a way of its own. */

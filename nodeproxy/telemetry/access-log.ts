@@ -92,8 +92,10 @@ export function formatAccessLine(
 
 function requestText(request: RequestLine | undefined): string {
   if (!request) return "";
-  const { method, path, host, status } = request;
-  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}`;
+  const { method, path, host, status, route, routeRule = "" } = request;
+  const routed =
+    route === undefined ? "" : `,"route":${quoted(route)},"routeRule":${quoted(routeRule)}`;
+  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}${routed}`;
 }
 
 /** What needs no escape in JSON: printable ASCII but the quote and the backslash. */

@@ -17,20 +17,23 @@ export interface ServiceWish {
   readonly name: string;
   /** Where the endpoints listen, all of them in pod b. */
   readonly ports: readonly number[];
-  readonly version?: HttpVersion;
+  /** Of what callers speak at its port, `http1` where it does not say. */
+  readonly version?: HttpVersion | "opaque";
+  readonly address?: string;
   readonly traffic?: Partial<TrafficSettings>;
 }
 
 /** In place of what had the address before. */
 export function putService(mesh: TrafficMesh, wish: ServiceWish): void {
-  const { name, ports, version = "http1", traffic = {} } = wish;
+  const { name, ports, version = "http1", traffic = {}, address = ADDRESS } = wish;
   const named = { namespace: "shop", name };
-  const port: ServicePort = { port: 80, name: "http", appProtocol: "http", http: version };
+  const spoken = version === "opaque" ? {} : { http: version };
+  const port: ServicePort = { port: 80, name: "http", appProtocol: "", ...spoken };
   const rest = { algorithm: "round_robin", localOnly: false, distribution: "anywhere" } as const;
   mesh.put(
     {
       kind: "service",
-      value: { ...named, addresses: [ADDRESS], ports: [port], ...rest, affinitySeconds: 0 },
+      value: { ...named, addresses: [address], ports: [port], ...rest, affinitySeconds: 0 },
     },
     {
       kind: "traffic",

@@ -1,0 +1,72 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { type Failure, RequestRetries } from "./request-retries.ts";
+
+const LOST: Failure = { kind: "lost" };
+const UNREACHABLE: Failure = { kind: "unreachable" };
+
+function half(): number {
+  return 0.5;
+}
+
+function status(code: number): Failure {
+  return { kind: "status", status: code };
+}
+
+test("RequestRetries: without a rule a lost request goes once more, at once, and nothing else does", () => {
+  const retries = new RequestRetries("GET", undefined, half);
+  expect(retries.again(status(503))).toBe(undefined);
+  expect(retries.again({ kind: "late" })).toBe(undefined);
+  expect(retries.again(UNREACHABLE)).toBe(undefined);
+  expect(retries.again(LOST)).toBe(0);
+  expect(retries.again(LOST)).toBe(undefined);
+});
+
+test("RequestRetries: a rule's attempts, after waits that double, none shorter than what it says", () => {
+  const rule = { codes: [503], attempts: 3, backoffMs: 100 };
+  const retries = new RequestRetries("GET", rule, half);
+  expect(retries.again(LOST)).toBe(0);
+  expect(retries.again(status(500))).toBe(undefined);
+  expect(retries.again(status(503))).toBe(150);
+  expect(retries.again({ kind: "late" })).toBe(250);
+  expect(retries.again(LOST)).toBe(450);
+  expect(retries.again(status(503))).toBe(undefined);
+});
+
+test("RequestRetries: what a server may have begun is sent again only where it may be done twice", () => {
+  const rule = { codes: [503], attempts: 5, backoffMs: 10 };
+  for (const method of ["POST", "PATCH", "FOO"]) {
+    const retries = new RequestRetries(method, rule, half);
+    expect(retries.isIdempotent).toBe(false);
+    for (const failure of [LOST, status(503), { kind: "late" } as const]) {
+      expect(retries.again(failure)).toBe(undefined);
+    }
+    expect(retries.again({ kind: "refused" })).toBe(0);
+    expect(retries.again(UNREACHABLE)).toBe(15);
+  }
+});
+
+test("RequestRetries: never more tries than the rule says and one, never before its wait", () => {
+  const kinds = fc.constantFrom<Failure>(LOST, UNREACHABLE, status(503), { kind: "refused" });
+  const rules = fc.record({
+    codes: fc.constant([503]),
+    attempts: fc.nat(10),
+    backoffMs: fc.integer({ min: 1, max: 600_000 }),
+  });
+  fc.assert(
+    fc.property(
+      rules,
+      fc.array(kinds),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (rule, all, drawn) => {
+        const retries = new RequestRetries("GET", rule, () => drawn);
+        const waits = all.map((failure) => retries.again(failure)).filter((ms) => ms !== undefined);
+        const free =
+          all.findIndex(({ kind }) => kind === "lost" || kind === "refused") >= 0 ? 1 : 0;
+        expect(waits.length).toBe(Math.min(all.length, rule.attempts + free));
+        expect(waits.filter((ms) => ms === 0)).toHaveLength(free);
+        expect(waits.every((ms) => ms === 0 || ms >= rule.backoffMs)).toBe(true);
+      },
+    ),
+  );
+});
