@@ -32,7 +32,12 @@ export interface CompileNote {
   readonly field: string;
   /** Of the rule, where it holds for these ports alone. */
   readonly ports?: readonly number[];
-  readonly effect: "rule_dropped" | "attribute_erased" | "provider_unknown" | "provider_http_only";
+  readonly effect:
+    | "rule_dropped"
+    | "attribute_erased"
+    | "provider_unknown"
+    | "provider_http_only"
+    | "provider_without_body";
 }
 
 /** `undefined` only for an object of which not even the name can be read. */
@@ -75,7 +80,12 @@ export function providerNotes(
   const field = "spec.provider";
   const provider = providers.find(({ name }) => name === wanted);
   if (!provider) return [{ field, effect: "provider_unknown" }];
-  return provider.protocol.kind === "http" ? [{ field, effect: "provider_http_only" }] : [];
+  return [
+    ...(provider.protocol.kind === "http"
+      ? [{ field, effect: "provider_http_only" } as const]
+      : []),
+    ...(provider.body ? [{ field, effect: "provider_without_body" } as const] : []),
+  ];
 }
 
 function refOf({ namespace, name }: PolicyMetadata): string {

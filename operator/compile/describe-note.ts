@@ -21,5 +21,10 @@ export function describeNote({ field, effect }: CompileNote): Reason {
         field,
         message: "is asked over HTTP, so what the rules match on an opaque port is denied",
       };
+    case "provider_without_body":
+      return {
+        field,
+        message: "is asked without bodies, so it decides by the head of a request alone",
+      };
   }
 }

@@ -33,6 +33,10 @@ const AUTHORIZER = { service: "opa.shop.svc.cluster.local", port: 9191 };
 const PROVIDERS = [
   { name: "known", envoyExtAuthzGrpc: AUTHORIZER },
   { name: "web", envoyExtAuthzHttp: AUTHORIZER },
+  {
+    name: "reads-bodies",
+    envoyExtAuthzGrpc: { ...AUTHORIZER, includeRequestBodyInCheck: { maxRequestBytes: 1024 } },
+  },
 ];
 
 /** Namespace shop is in the mesh with a pod `api` behind a Service on port 80 → 8080; `plain` is not. */
@@ -185,6 +189,11 @@ const cases: [string, Written, readonly string[]][] = [
     ["spec.provider: is asked over HTTP, so what the rules match on an opaque port is denied"],
   ],
   [
+    "a provider that is to see bodies",
+    { spec: { action: "CUSTOM", provider: { name: "reads-bodies" }, rules: [{}] } },
+    ["spec.provider: is asked without bodies, so it decides by the head of a request alone"],
+  ],
+  [
     "[F11] a Service's port in portLevelMtls",
     {
       kind: "PeerAuthentication",
@@ -218,7 +227,8 @@ test("policies(): the status goes on telling what stays wrong, until it is put r
     object: object("AuthorizationPolicy", { namespace: "plain", name: "p" }, { spec }),
   });
   function warnings(): readonly string[] {
-    return index.policies().flatMap((state) => state.warnings.map(({ field }) => field));
+    const states = index.policies().filter(({ kind }) => kind !== "MeshConfig");
+    return states.flatMap((state) => state.warnings.map(({ field }) => field));
   }
   expect(warnings()).toEqual(["metadata.namespace", "spec.targetRefs[0].name"]);
   index.apply({
@@ -237,6 +247,13 @@ test("policies(): the status goes on telling what stays wrong, until it is put r
 
 test("policies(): what the status says of a provider follows MeshConfig", () => {
   const index = shop();
+  const [config] = index.policies().filter(({ kind }) => kind === "MeshConfig");
+  expect(config?.warnings).toEqual([
+    {
+      field: "spec.extensionProviders[2].envoyExtAuthzGrpc.includeRequestBodyInCheck",
+      message: "is not done: it is asked without bodies",
+    },
+  ]);
   const spec = { action: "CUSTOM", provider: { name: "known" }, rules: [{}] };
   index.apply({
     kind: "upsert",
@@ -252,6 +269,9 @@ test("policies(): what the status says of a provider follows MeshConfig", () => 
   expect(effects()).toEqual([]);
   configure([{ name: "known", envoyExtAuthzHttp: AUTHORIZER }]);
   expect(effects()).toEqual(["provider_http_only"]);
+  const withBody = { ...AUTHORIZER, includeRequestBodyInCheck: { maxRequestBytes: 1024 } };
+  configure([{ name: "known", envoyExtAuthzHttp: withBody }]);
+  expect(effects()).toEqual(["provider_http_only", "provider_without_body"]);
   configure([{ name: "other", envoyExtAuthzGrpc: AUTHORIZER }]);
   expect(effects()).toEqual(["provider_unknown"]);
   configure(PROVIDERS);

@@ -132,3 +132,26 @@ test("parseProviders(): one name twice is refused", () => {
     reasons: [{ field: "spec.extensionProviders" }],
   });
 });
+
+test("parseProviders(): what a provider is written to do and does not is told when it is applied", () => {
+  const at = { service: "opa.policy", port: 80 };
+  const includeRequestBodyInCheck = { maxRequestBytes: 10 };
+  const named = { ...at, headersToUpstreamOnAllow: ["x-user"] };
+  expect(parse([{ name: "web", envoyExtAuthzHttp: named }])).toMatchObject({ warnings: [] });
+  const parsed = parse([
+    { name: "a", envoyExtAuthzGrpc: { ...at, includeRequestBodyInCheck } },
+    {
+      name: "b",
+      envoyExtAuthzHttp: {
+        ...at,
+        includeRequestBodyInCheck,
+        headersToDownstreamOnAllow: ["set-cookie"],
+      },
+    },
+  ]);
+  expect(parsed.kind === "accepted" && parsed.warnings.map(({ field }) => field)).toEqual([
+    "spec.extensionProviders[0].envoyExtAuthzGrpc.includeRequestBodyInCheck",
+    "spec.extensionProviders[1].envoyExtAuthzHttp.includeRequestBodyInCheck",
+    "spec.extensionProviders[1].envoyExtAuthzHttp.headersToDownstreamOnAllow",
+  ]);
+});

@@ -6,7 +6,16 @@ import type {
   HttpAuthorizer,
 } from "../../core/model/authorization-provider.ts";
 import { durationMs } from "./duration.ts";
-import { type Field, isFields, isObjectOf, listOf, member, refuse, text } from "./fields.ts";
+import {
+  type Field,
+  isFields,
+  isObjectOf,
+  listOf,
+  member,
+  type Reason,
+  refuse,
+  text,
+} from "./fields.ts";
 import { parseStringMatch } from "./string-match.ts";
 
 const SAME = [
@@ -47,6 +56,33 @@ export function parseProviders(spec: Field): readonly AuthorizationProvider[] {
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) refuse(field, `names ${twice} twice`);
   return providers;
+}
+
+/** What providers that were understood are written to do and do not. */
+export function providerWarnings(providers: readonly AuthorizationProvider[]): readonly Reason[] {
+  return providers.flatMap(({ body, protocol }, i) => {
+    const isHttp = protocol.kind === "http";
+    const path = `spec.extensionProviders[${i}].${isHttp ? "envoyExtAuthzHttp" : "envoyExtAuthzGrpc"}`;
+    const message = "is not done:";
+    return [
+      ...(body
+        ? [
+            {
+              field: `${path}.includeRequestBodyInCheck`,
+              message: `${message} it is asked without bodies`,
+            },
+          ]
+        : []),
+      ...(isHttp && protocol.downstreamHeadersOnAllow.length > 0
+        ? [
+            {
+              field: `${path}.headersToDownstreamOnAllow`,
+              message: `${message} answers stay as they come`,
+            },
+          ]
+        : []),
+    ];
+  });
 }
 
 function parseProvider(field: Field): AuthorizationProvider | undefined {

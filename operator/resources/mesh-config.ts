@@ -1,6 +1,6 @@
 /** Reads MeshConfig, the one object `default` of the cluster, and fills in what it leaves out. */
 import type { MeshSettings, OutboundPolicy } from "../../core/model/mesh-settings.ts";
-import { parseProviders } from "./authorization-provider.ts";
+import { parseProviders, providerWarnings } from "./authorization-provider.ts";
 import {
   type Field,
   isObjectOf,
@@ -73,7 +73,11 @@ export function parseMeshConfig(object: unknown): ParsedMeshConfig {
   const value = read(envelope, reasons);
   return reasons.length > 0
     ? { kind: "refused", reasons }
-    : { kind: "accepted", value, warnings: [] };
+    : {
+        kind: "accepted",
+        value,
+        warnings: providerWarnings(value.settings.authorizationProviders ?? []),
+      };
 }
 
 function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {

@@ -10,6 +10,7 @@ const IGNORED: Readonly<Record<CompileNote["effect"], IgnoredField["reason"]>> =
   attribute_erased: "AttributeErased",
   provider_unknown: "ProviderUnknown",
   provider_http_only: "ProviderHttpOnly",
+  provider_without_body: "ProviderWithoutBody",
 };
 
 export function acceptedCondition(state: PolicyState): Condition {

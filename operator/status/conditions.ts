@@ -26,7 +26,12 @@ export interface Stamp {
 /** A field that is not enforced as written. */
 export interface IgnoredField {
   readonly field: string;
-  readonly reason: "RuleDropped" | "AttributeErased" | "ProviderUnknown" | "ProviderHttpOnly";
+  readonly reason:
+    | "RuleDropped"
+    | "AttributeErased"
+    | "ProviderUnknown"
+    | "ProviderHttpOnly"
+    | "ProviderWithoutBody";
 }
 
 export interface WantedStatus {
