@@ -60,6 +60,17 @@ test("validateObject(): what the other objects make of a policy is told, of many
   expect(warnings.at(-1)).toBe("and 26 more: see the condition Accepted");
 });
 
+test.each([
+  ["RequestAuthentication", { jwtRules: [{ issuer: "https://idp.example" }] }],
+  ["TrafficPolicy", { targetRefs: [{ kind: "Service", name: "api" }] }],
+])("validateObject(): a %s is reviewed too", (kind, spec) => {
+  const object = { apiVersion: "weft.dev/v1", kind, metadata: { name: "p" }, spec };
+  const request = { uid: "r", operation: "CREATE", namespace: "shop", object };
+  const found = [{ field: "spec", message: "reviewed" }];
+  const verdict = validateObject(request, { ...options, review: () => found });
+  expect(verdict).toMatchObject({ kind: "allowed", warnings: ["spec: reviewed"] });
+});
+
 test("validateObject(): a policy that is refused is not reviewed", () => {
   const object = { ...BAD, apiVersion: "weft.dev/v1", metadata: { name: "p" } };
   const request = { uid: "r", operation: "CREATE", namespace: "shop", object };

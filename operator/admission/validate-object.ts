@@ -2,8 +2,8 @@
  * Whether one of Weft's own objects would be understood: the same parsers as the index runs, before
  * the object is stored. Says the field and the reason; warnings go through to whoever wrote it.
  */
+import type { ReviewedObject } from "../index/apply-warnings.ts";
 import {
-  type AuthorizationPolicy,
   type ParsedAuthorizationPolicy,
   parseAuthorizationPolicy,
 } from "../resources/authorization-policy.ts";
@@ -12,18 +12,20 @@ import type { Reason } from "../resources/fields.ts";
 import { parseMeshConfig } from "../resources/mesh-config.ts";
 import {
   type ParsedPeerAuthentication,
-  type PeerAuthentication,
   parsePeerAuthentication,
 } from "../resources/peer-authentication.ts";
-import { parseRequestAuthentication } from "../resources/request-authentication.ts";
-import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
+import {
+  type ParsedRequestAuthentication,
+  parseRequestAuthentication,
+} from "../resources/request-authentication.ts";
+import { type ParsedTrafficPolicy, parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { parseTrustBundle } from "../resources/trust-bundle.ts";
 import { type AdmissionRequest, type AdmissionVerdict, ALLOWED } from "./admission-review.ts";
 
 export interface ValidateOptions {
   readonly rootNamespace: string;
-  /** What the other objects there are make of a policy that was understood. */
-  readonly review: (policy: AuthorizationPolicy | PeerAuthentication) => readonly Reason[];
+  /** What the other objects there are make of one that was understood. */
+  readonly review: (object: ReviewedObject) => readonly Reason[];
 }
 
 type Parsed =
@@ -61,7 +63,7 @@ function parse(
     case "PeerAuthentication":
       return reviewed(parsePeerAuthentication(object), options);
     case "RequestAuthentication":
-      return parseRequestAuthentication(object);
+      return reviewed(parseRequestAuthentication(object), options);
     case "CARotation":
       return parseCaRotation(object);
     case "MeshConfig":
@@ -69,14 +71,18 @@ function parse(
     case "TrustBundle":
       return parseTrustBundle(object);
     case "TrafficPolicy":
-      return parseTrafficPolicy(object);
+      return reviewed(parseTrafficPolicy(object), options);
     default:
       return undefined;
   }
 }
 
 function reviewed(
-  parsed: ParsedAuthorizationPolicy | ParsedPeerAuthentication,
+  parsed:
+    | ParsedAuthorizationPolicy
+    | ParsedPeerAuthentication
+    | ParsedRequestAuthentication
+    | ParsedTrafficPolicy,
   { review }: ValidateOptions,
 ): Parsed {
   if (parsed.kind === "refused") return parsed;

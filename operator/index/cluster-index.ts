@@ -13,18 +13,16 @@ import type { TrustBundle } from "../../core/model/trust-bundle.ts";
 import { isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
 import { compileTrustBundle } from "../compile/trust-bundle.ts";
-import type { AuthorizationPolicy } from "../resources/authorization-policy.ts";
 import type { Reason } from "../resources/fields.ts";
 import { type KubeChange, type KubeObject, objectKey } from "../resources/kube-object.ts";
 import type { IssuerRef } from "../resources/mesh-config.ts";
 import type { DatedNodeReport, KeptLeaves } from "../resources/node-report.ts";
-import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { IsExpression } from "../resources/route-match.ts";
+import { applyWarnings, type ReviewedObject } from "./apply-warnings.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { type PodPolicies, podPolicies } from "./pod-policies.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
-import { authorizationApplyWarnings, peerAuthenticationApplyWarnings } from "./policy-warnings.ts";
 import { listRequestAuthenticationStates } from "./request-authentication-state.ts";
 import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
@@ -179,11 +177,9 @@ export class ClusterIndex {
     ];
   }
 
-  /** What to tell whoever applies that policy now, beside what its parser does. */
-  warningsOf(policy: AuthorizationPolicy | PeerAuthentication): readonly Reason[] {
-    return "rules" in policy
-      ? authorizationApplyWarnings(this.#state, policy)
-      : peerAuthenticationApplyWarnings(this.#state, policy);
+  /** What to tell whoever applies that object now, beside what its parser does. */
+  warningsOf(object: ReviewedObject): readonly Reason[] {
+    return applyWarnings(this.#state, object);
   }
 
   /** What rules the pod `namespace/name`; `undefined` where there is none. */

@@ -2,6 +2,8 @@ import { expect, test } from "@jest/globals";
 import { parseAuthorizationPolicy } from "../resources/authorization-policy.ts";
 import { type KubeObject, parseKubeObject } from "../resources/kube-object.ts";
 import { parsePeerAuthentication } from "../resources/peer-authentication.ts";
+import { parseRequestAuthentication } from "../resources/request-authentication.ts";
+import { parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { ClusterIndex } from "./cluster-index.ts";
 
 const ROOT = "weft-system";
@@ -47,6 +49,17 @@ function shop(): ClusterIndex {
     object("Namespace", { name: "shop", labels: { "weft.dev/mesh": "enabled" } }),
     object("Namespace", { name: "plain" }),
     pod("api", { app: "api" }),
+    pod("web", { app: "web" }),
+    object(
+      "Service",
+      { namespace: "shop", name: "web" },
+      {
+        spec: {
+          selector: { app: "web" },
+          ports: [{ port: 80, targetPort: 8080, appProtocol: "http" }],
+        },
+      },
+    ),
     pod("out", { app: "out", "weft.dev/mesh": "disabled" }),
     pod("plain", { app: "plain" }, "plain"),
     object(
@@ -76,14 +89,37 @@ interface Written {
 function told(index: ClusterIndex, written: Written): readonly string[] {
   const { kind = "AuthorizationPolicy", namespace = "shop", spec } = written;
   const raw = { apiVersion: "weft.dev/v1", kind, metadata: { name: "p", namespace }, spec };
-  const parsed =
-    kind === "PeerAuthentication"
-      ? parsePeerAuthentication(raw)
-      : parseAuthorizationPolicy(raw, { rootNamespace: ROOT });
+  const parsed = parsedOf(kind, raw);
   if (parsed.kind === "refused")
     throw new Error(parsed.reasons.map(({ message }) => message).join());
   return index.warningsOf(parsed.value).map(({ field, message }) => `${field}: ${message}`);
 }
+
+function parsedOf(kind: string, raw: object) {
+  switch (kind) {
+    case "PeerAuthentication":
+      return parsePeerAuthentication(raw);
+    case "RequestAuthentication":
+      return parseRequestAuthentication(raw);
+    case "TrafficPolicy":
+      return parseTrafficPolicy(raw);
+    default:
+      return parseAuthorizationPolicy(raw, { rootNamespace: ROOT });
+  }
+}
+
+function tokens(app: string, namespace = "shop"): Written {
+  const jwtRules = [{ issuer: "https://idp.example" }];
+  return { kind: "RequestAuthentication", namespace, spec: select(app, { jwtRules }) };
+}
+
+function traffic(...names: readonly string[]): Written {
+  const targetRefs = names.map((name) => ({ kind: "Service", name }));
+  return { kind: "TrafficPolicy", spec: { targetRefs } };
+}
+
+const BLIND =
+  "spec.jwtRules: no token can be seen on ports that are not read as HTTP: their Service must declare appProtocol";
 
 function target(name: string): Written {
   return { spec: { targetRefs: [{ kind: "Service", name }], rules: [{}] } };
@@ -187,6 +223,32 @@ const cases: [string, Written, readonly string[]][] = [
     "a provider that is asked over HTTP",
     { spec: { action: "CUSTOM", provider: { name: "web" }, rules: [{}] } },
     ["spec.provider: is asked over HTTP, so what the rules match on an opaque port is denied"],
+  ],
+  ["a RequestAuthentication of pods that nobody declares as HTTP", tokens("api"), [BLIND]],
+  ["a RequestAuthentication of a pod with an HTTP port", tokens("web"), []],
+  [
+    "a RequestAuthentication that selects nothing",
+    tokens("typo"),
+    ["spec.selector: selects no pod at the moment"],
+  ],
+  [
+    "a RequestAuthentication of pods that have opted out",
+    tokens("out"),
+    ["spec.selector: selects only pods that are not in the mesh"],
+  ],
+  [
+    "a RequestAuthentication in a namespace outside the mesh",
+    tokens("plain", "plain"),
+    [
+      `metadata.namespace: plain ${OUTSIDE}`,
+      "spec.selector: selects only pods that are not in the mesh",
+    ],
+  ],
+  ["a TrafficPolicy of Services that are there", traffic("api", "idle"), []],
+  [
+    "a TrafficPolicy of a Service that is not there",
+    traffic("api", "gone"),
+    ["spec.targetRefs: there is no Service gone"],
   ],
   [
     "a provider that is to see bodies",

@@ -93,7 +93,7 @@ export function peerPortWarnings(
 }
 
 /** Pods that the scope names, in the mesh or not. */
-function podsOf(state: ClusterState, { metadata, scope }: ScopedObject): readonly Pod[] {
+export function podsOf(state: ClusterState, { metadata, scope }: ScopedObject): readonly Pod[] {
   const { namespace } = metadata;
   const isEverywhere = namespace === state.rootNamespace && scope.kind !== "services";
   const pods = [...(isEverywhere ? state.pods.all() : state.pods.inNamespace(namespace))];
@@ -111,7 +111,7 @@ function podsOf(state: ClusterState, { metadata, scope }: ScopedObject): readonl
   }
 }
 
-function selectionWarnings(
+export function selectionWarnings(
   state: ClusterState,
   { scope }: ScopedObject,
   pods: readonly Pod[],

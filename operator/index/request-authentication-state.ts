@@ -13,7 +13,7 @@ import {
 import type { HeldRequestAuthentication } from "./policy-store.ts";
 
 /** Said while any pod that it selects has no port that is read as HTTP. */
-const UNSEEN: Reason = {
+export const UNSEEN: Reason = {
   field: "spec.jwtRules",
   message:
     "no token can be seen on ports that are not read as HTTP: their Service must declare appProtocol",

@@ -5,6 +5,7 @@
 import type { Resource, ResourceRef } from "../../core/model/resource.ts";
 import { unseenRateLimits } from "../compile/rate-limits.ts";
 import type { Reason } from "../resources/fields.ts";
+import type { TrafficPolicy } from "../resources/traffic-policy.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { portsIn } from "./http-of-pod.ts";
 import {
@@ -23,17 +24,22 @@ export function listTrafficPolicyStates(state: ClusterState): readonly PolicySta
 }
 
 function trafficPolicyState(state: ClusterState, held: HeldTrafficPolicy): PolicyState {
+  const { parsed } = held;
   const { namespace, name } = held.object.metadata;
   const ref: ResourceRef = { kind: "traffic", name: `${namespace}/${name}` };
   const isRuling = state.tables.global.get(ref) !== undefined;
-  const reading = readingOf(held.parsed);
+  const reading = readingOf(parsed);
   const limited = isRuling ? limitedPods(state, held) : [];
   return {
     kind: "TrafficPolicy",
     ...identityOf(held.object),
     ...reading,
     ...conflictOf(state, held),
-    warnings: [...reading.warnings, ...missingServices(state, held), ...unseenLimits(limited)],
+    warnings: [
+      ...reading.warnings,
+      ...(parsed.kind === "accepted" ? missingServices(state, parsed.value) : []),
+      ...unseenLimits(limited),
+    ],
     effect: isRuling ? "full" : "unused",
     notes: [],
     proofs: [
@@ -90,13 +96,11 @@ function unseenLimits(limited: readonly LimitedPod[]): readonly Reason[] {
     }));
 }
 
-function missingServices(
+export function missingServices(
   { services }: ClusterState,
-  { parsed }: HeldTrafficPolicy,
+  { metadata: { namespace }, services: named }: TrafficPolicy,
 ): readonly Reason[] {
-  if (parsed.kind === "refused") return [];
-  const { namespace } = parsed.value.metadata;
-  return parsed.value.services
+  return named
     .filter((name) => !services.get({ namespace, name }))
     .map((name) => ({ field: "spec.targetRefs", message: `there is no Service ${name}` }));
 }
