@@ -2,7 +2,6 @@
  * Whether one of Weft's own objects would be understood: the same parsers as the index runs, before
  * the object is stored. Says the field and the reason; warnings go through to whoever wrote it.
  */
-import type { ReviewedObject } from "../index/apply-warnings.ts";
 import {
   type ParsedAuthorizationPolicy,
   parseAuthorizationPolicy,
@@ -18,6 +17,7 @@ import {
   type ParsedRequestAuthentication,
   parseRequestAuthentication,
 } from "../resources/request-authentication.ts";
+import type { ReviewedObject } from "../resources/reviewed-object.ts";
 import { type ParsedTrafficPolicy, parseTrafficPolicy } from "../resources/traffic-policy.ts";
 import { parseTrustBundle } from "../resources/trust-bundle.ts";
 import { type AdmissionRequest, type AdmissionVerdict, ALLOWED } from "./admission-review.ts";

@@ -3,11 +3,9 @@
  * Warnings only; `policy-warnings.ts` has those of the kinds that decide.
  */
 import { isMeshed } from "../compile/enrolment.ts";
-import type { AuthorizationPolicy } from "../resources/authorization-policy.ts";
 import type { Reason } from "../resources/fields.ts";
-import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { RequestAuthenticationObject } from "../resources/request-authentication.ts";
-import type { TrafficPolicy } from "../resources/traffic-policy.ts";
+import type { ReviewedObject } from "../resources/reviewed-object.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { httpPortsOf } from "./http-of-pod.ts";
 import {
@@ -20,12 +18,6 @@ import {
 import { UNSEEN } from "./request-authentication-state.ts";
 import { selectable } from "./ruling-of-pod.ts";
 import { missingServices } from "./traffic-policy-state.ts";
-
-export type ReviewedObject =
-  | AuthorizationPolicy
-  | PeerAuthentication
-  | RequestAuthenticationObject
-  | TrafficPolicy;
 
 export function applyWarnings(state: ClusterState, object: ReviewedObject): readonly Reason[] {
   if ("action" in object) return authorizationApplyWarnings(state, object);
