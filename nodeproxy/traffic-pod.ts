@@ -26,7 +26,7 @@ import { RateLimits } from "./limit/rate-limits.ts";
 import { type Listening, listenOn } from "./listen-on.ts";
 import type { FamilyListeners } from "./listeners-of.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
-import { Http1Pool } from "./outbound/http1-pool.ts";
+import { LatePools } from "./outbound/late-pools.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
 import { retainEndpoints } from "./outbound/retain-endpoints.ts";
@@ -83,7 +83,7 @@ export class TrafficPod {
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
-  readonly #http1 = new Http1Pool();
+  readonly #pools = new LatePools();
   /** For tunnels that it opens. */
   readonly callingTunnels: PodSlots;
   #stopped: Promise<unknown> | undefined;
@@ -169,7 +169,7 @@ export class TrafficPod {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#authorizers.close();
-    this.#http1.close();
+    this.#pools.close();
     void this.stopListening();
     this.#parts.leaveNamespace(this.namespace.fd);
   }
@@ -260,7 +260,7 @@ export class TrafficPod {
       slots,
       ownSlots: this.#calling,
       checks,
-      http1: this.#http1,
+      pools: this.#pools,
       isClosed: () => this.#isClosed,
       onEjected: (service, endpoint) => {
         this.#parts.log.info({ service, endpoint }, "endpoint ejected");

@@ -88,6 +88,14 @@ test("traffic-main.ts: what serves HTTP is not loaded before a connection asks f
     return loaded.some((name) => name.includes(part));
   }
   expect(has("nodeproxy/inbound/carry-in.ts")).toBe(true);
-  const late = ["/serve-requests.ts", "internal/http2/core", "undici"];
+  const late = [
+    "/serve-requests.ts",
+    "/serve-caller.ts",
+    "/http1-",
+    "/http2-",
+    "internal/http2/core",
+    "undici",
+    "_http_",
+  ];
   expect(late.filter(has)).toEqual([]);
 });

@@ -2,23 +2,23 @@
  * The one HTTP/2 connection to the application behind a caller's: opened when it is needed, and left for a new
  * one as soon as it takes no more streams. What runs over the old one goes on.
  */
-import { type ClientHttp2Session, connect } from "node:http2";
 import { resetSide, type Side } from "../flow/side.ts";
 import type { HttpLimits } from "./http-limits.ts";
-import { backSettings } from "./http2-settings.ts";
-import { duplexOf } from "./side-duplex.ts";
+import type { Reaching } from "./http1-back.ts";
+import { type CarrierUser, Http2Carrier } from "./http2-carrier.ts";
 
 /** Opens a connection to the pod; told once, never within the call, with a code where there is none. */
 export type Dial = (onDone: (code?: string) => void) => Side;
 
 const DIAL_TIMEOUT_MS = 10_000;
+const REACHED: Reaching = { drop(): void {} };
 
 export class Http2Back {
   readonly #dial: Dial;
   readonly #limits: HttpLimits;
-  #current: ClientHttp2Session | undefined;
-  #opening: Promise<ClientHttp2Session | undefined> | undefined;
-  readonly #sessions = new Set<ClientHttp2Session>();
+  #current: Http2Carrier | undefined;
+  #opening: Promise<Http2Carrier | undefined> | undefined;
+  readonly #carriers = new Set<Http2Carrier>();
   #isClosed = false;
 
   constructor(dial: Dial, limits: HttpLimits) {
@@ -26,22 +26,31 @@ export class Http2Back {
     this.#limits = limits;
   }
 
-  /** Nothing where the application cannot be reached. Never rejects. */
-  session(): ClientHttp2Session | Promise<ClientHttp2Session | undefined> {
+  /** However many run: the application refuses what is too much for it. */
+  reach(user: CarrierUser): Reaching {
     const current = this.#current;
-    if (current && !current.closed && !current.destroyed) return current;
-    this.#current = undefined;
-    this.#opening ??= this.#open();
-    return this.#opening;
+    if (current?.isOpen) user.onCarrier(current);
+    else {
+      this.#current = undefined;
+      this.#opening ??= this.#open();
+      void this.#reachLate(user, this.#opening);
+    }
+    return REACHED;
   }
 
   /** No stream is wanted any more: whatever runs has been cancelled. */
   close(): void {
     this.#isClosed = true;
-    for (const session of this.#sessions) session.close();
+    for (const carrier of this.#carriers) carrier.close();
   }
 
-  async #open(): Promise<ClientHttp2Session | undefined> {
+  async #reachLate(user: CarrierUser, opening: Promise<Http2Carrier | undefined>): Promise<void> {
+    const carrier = await opening;
+    if (carrier) user.onCarrier(carrier);
+    else user.onUnreachable("app_unreachable");
+  }
+
+  async #open(): Promise<Http2Carrier | undefined> {
     const side = await this.#connection();
     this.#opening = undefined;
     if (!side) return undefined;
@@ -66,27 +75,21 @@ export class Http2Back {
     return promise;
   }
 
-  #begin(side: Side): ClientHttp2Session {
-    const stream = duplexOf(side);
-    stream.on("error", ignore);
-    const session = connect("http://app", {
-      ...backSettings(this.#limits),
-      createConnection: () => stream,
+  #begin(side: Side): Http2Carrier {
+    const carrier = new Http2Carrier(side, this.#limits, {
+      onReady: () => undefined,
+      onLeft: () => undefined,
+      onClosing: () => this.#forget(carrier),
+      onClosed: () => {
+        this.#forget(carrier);
+        this.#carriers.delete(carrier);
+      },
     });
-    // Each stream is told too; without listeners an error would end the process.
-    session.on("error", ignore);
-    session.on("goaway", () => this.#forget(session));
-    session.once("close", () => {
-      this.#forget(session);
-      this.#sessions.delete(session);
-    });
-    this.#sessions.add(session);
-    return session;
+    this.#carriers.add(carrier);
+    return carrier;
   }
 
-  #forget(session: ClientHttp2Session): void {
-    if (this.#current === session) this.#current = undefined;
+  #forget(carrier: Http2Carrier): void {
+    if (this.#current === carrier) this.#current = undefined;
   }
 }
-
-function ignore(): void {}

@@ -1,4 +1,4 @@
-/** One direction of an exchange: octets as fast as the receiving side takes them, then trailers. Keeps nothing. */
+/** A response's body, octets as fast as the caller takes them, and the trailers of either direction. Keeps nothing. */
 import { constants, type Http2Stream } from "node:http2";
 import { NOT_SENT } from "./http2-response.ts";
 import type { FieldLines } from "./message.ts";
@@ -58,13 +58,12 @@ export interface Body {
   /** Began with `waitForTrailers`. */
   readonly to: Http2Stream;
   readonly trailers: Trailers;
-  readonly isRequest: boolean;
   readonly count: (bytes: number) => void;
 }
 
-export function copyBody({ from, to, trailers, isRequest, count }: Body): void {
+export function copyBody({ from, to, trailers, count }: Body): void {
   to.on("drain", () => from.resume());
-  to.on("wantTrailers", () => to.sendTrailers(trailers.toSend(isRequest)));
+  to.on("wantTrailers", () => to.sendTrailers(trailers.toSend(false)));
   from.on("data", (chunk: Buffer) => {
     count(chunk.length);
     // Where nobody takes it any more it is read, and thrown away.

@@ -6,21 +6,23 @@
  *
  * Until the judge has answered nothing of the body is read: the window holds it. One exchange's failure stays its own.
  */
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { isGrpc } from "./grpc-status.ts";
+import { grpcTimeoutOf, shorterTimeout } from "./grpc-timeout.ts";
+import type { Reaching } from "./http1-back.ts";
 import type { Http2Back } from "./http2-back.ts";
-import { copyBody, Trailers } from "./http2-body.ts";
-import { linesOf, parseHttp2Head } from "./http2-head.ts";
-import { endRequest, grpcTrailers, type Refusal, refuseStream } from "./http2-refusal.ts";
+import { copyBody, type Trailers } from "./http2-body.ts";
+import type { BrokenStream, CarrierUser, Http2Carrier } from "./http2-carrier.ts";
+import { parseHttp2Head } from "./http2-head.ts";
+import { endRequest, grpcTrailers, type Refusal, refusal, refuseStream } from "./http2-refusal.ts";
+import { Http2RequestBody } from "./http2-request-body.ts";
 import { resetToCaller, resetToForbid } from "./http2-reset.ts";
-import { responseOf } from "./http2-response.ts";
+import { changedResponse, responseOf } from "./http2-response.ts";
 import { respondOptions } from "./http2-settings.ts";
+import { Http2Try, type TryHearer } from "./http2-try.ts";
 import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RequestHead } from "./message.ts";
+import { RequestTries, type Trying } from "./request-tries.ts";
+import type { RequestWay, TryFailure } from "./request-way.ts";
 
 export interface ExchangeLine {
   readonly gate: Gate;
@@ -34,24 +36,26 @@ type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
 
 /** Of 1xx, which an application may send as many as it likes. */
 const MAX_INFORMATIONAL = 32;
+/** Of gRPC. */
+const DEADLINE_EXCEEDED = 4;
 
-export class Http2Exchange {
+export class Http2Exchange implements CarrierUser, TryHearer, Trying {
   readonly #front: ServerHttp2Stream;
   readonly #line: ExchangeLine;
   readonly #sinceMs = performance.now();
-  readonly #trailers: Trailers;
-  #answerTrailers: Trailers | undefined;
+  readonly #body: Http2RequestBody;
   readonly #isWhole: boolean;
-  #back: ClientHttp2Stream | undefined;
+  #tries: RequestTries | undefined;
+  #reaching: Reaching | undefined;
+  #try: Http2Try | undefined;
   #passed: Passed | undefined;
   #release: (() => void) | undefined;
   #isGrpc = false;
   #informational = 0;
-  #hasBackEnded = false;
   /** What the caller hears at the end is ours. */
   #isAnsweredHere = false;
   #status = 0;
-  #requestBytes = 0;
+  #answerTrailers: Trailers | undefined;
   #responseBytes = 0;
   /** Why it did not end in order: whatever was first. */
   #code = "";
@@ -61,7 +65,7 @@ export class Http2Exchange {
     this.#front = front;
     this.#line = line;
     this.#isWhole = isWhole;
-    this.#trailers = new Trailers(front);
+    this.#body = new Http2RequestBody(front);
     front.on("error", ignore);
     front.once("close", () => this.#frontClosed());
   }
@@ -95,57 +99,44 @@ export class Http2Exchange {
       return;
     }
     this.#release = answer.hold(() => this.#forbid());
+    const { way } = answer;
+    if (way) this.#setOut(way, answer.head.fields);
+    this.#reach();
+  }
+
+  #setOut(way: RequestWay, fields: FieldLines): void {
+    const timeoutMs = this.#isGrpc ? grpcTimeoutOf(fields) : 0;
+    const requestTimeoutMs = shorterTimeout(way.requestTimeoutMs, timeoutMs);
+    this.#tries = new RequestTries(way, this, requestTimeoutMs);
+    this.#body.keep(way.keptOctets);
+  }
+
+  #reach(): void {
     if (this.#isOver()) return;
-    const session = this.#line.back.session();
-    if ("then" in session) void this.#carryLate(session);
-    else this.#carry(session, answer.head);
+    const way = this.#passed?.way;
+    this.#reaching = way ? way.reachCarrier(this) : this.#line.back.reach(this);
   }
 
-  async #carryLate(opening: Promise<ClientHttp2Session | undefined>): Promise<void> {
-    const session = await opening;
-    if (this.#isOver() || !this.#passed) return;
-    if (session) this.#carry(session, this.#passed.head);
-    else this.#refuse(refusal(503, "app_unreachable"));
+  onUnreachable(code: string, status = 503): void {
+    if (!this.#isOver()) this.#refuse(refusal(status, code));
   }
 
-  #carry(session: ClientHttp2Session, head: RequestHead): void {
-    const isWhole = this.#isWhole;
-    const back = requestOf(session, head, isWhole);
-    if (!back) {
+  onCarrier(carrier: Http2Carrier): void {
+    const head = this.#passed?.head;
+    if (!head || this.#isOver()) return;
+    const stream = carrier.request(head, this.#isWhole);
+    if (!stream) {
       this.#refuse(refusal(500, "http_head_refused"));
       return;
     }
-    this.#back = back;
-    this.#answerTrailers = new Trailers(back);
-    back.on("error", ignore);
-    back.on("headers", (_fields: unknown, _flags: number, lines: FieldLines = []) => {
-      this.#inform(lines);
-    });
-    back.once("response", (_fields: unknown, flags: number, lines: FieldLines = []) => {
-      this.#respond(lines, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
-    });
-    back.once("end", () => {
-      this.#hasBackEnded = back.rstCode === constants.NGHTTP2_NO_ERROR;
-    });
-    back.once("close", () => this.#backClosed(session));
-    if (isWhole) this.#front.resume();
-    else this.#copyRequest(back);
-  }
-
-  #copyRequest(back: ClientHttp2Stream): void {
-    copyBody({
-      from: this.#front,
-      to: back,
-      trailers: this.#trailers,
-      isRequest: true,
-      count: (bytes) => {
-        this.#requestBytes += bytes;
-      },
-    });
+    this.#tries?.tryBegun();
+    this.#try = new Http2Try(carrier, stream, this);
+    if (this.#isWhole) this.#front.resume();
+    else this.#body.sendTo(stream);
   }
 
   /** RFC 9110 15.2: "A proxy MUST forward 1xx responses". */
-  #inform(lines: FieldLines): void {
+  onInform(lines: FieldLines): void {
     const front = this.#front;
     if (front.headersSent || this.#isOver()) return;
     this.#informational += 1;
@@ -155,15 +146,20 @@ export class Http2Exchange {
     } else front.additionalHeaders(informed.asObject());
   }
 
-  #respond(lines: FieldLines, isLast: boolean): void {
+  onResponse(lines: FieldLines, isLast: boolean): void {
     const front = this.#front;
-    const back = this.#back;
-    const trailers = this.#answerTrailers;
-    if (front.headersSent || this.#isOver() || !back || !trailers) return;
-    const { status, hasNoContent, fields } = responseOf(lines);
+    const tried = this.#try;
+    if (front.headersSent || this.#isOver() || !tried) return;
+    const came = responseOf(lines);
+    if (came.status >= 400 && this.#again({ kind: "status", status: came.status })) return;
+    this.#body.forget();
+    const response = changedResponse(came, this.#passed?.way?.changeResponse);
+    const { status, hasNoContent, fields } = response;
+    const { stream: back, trailers } = tried;
     // To HEAD the writable half has ended from the start.
     const isEmpty = isLast || hasNoContent || !front.writable;
     this.#status = status;
+    this.#answerTrailers = trailers;
     front.respond(fields, respondOptions(isEmpty));
     if (isEmpty) {
       back.resume();
@@ -173,27 +169,44 @@ export class Http2Exchange {
       from: back,
       to: front,
       trailers,
-      isRequest: false,
       count: (bytes) => {
         this.#responseBytes += bytes;
       },
     });
   }
 
-  #backClosed(session: ClientHttp2Session): void {
-    const code = this.#back?.rstCode ?? constants.NGHTTP2_NO_ERROR;
+  /** The application need not have read all of the request. */
+  onWhole(): void {
     if (this.#isOver()) return;
-    if (this.#hasBackEnded) {
-      // The answer is whole; the application need not have read all of the request.
-      if (!this.#isWhole && !this.#front.readableEnded) endRequest(this.#front);
-      return;
-    }
-    const isLost = session.destroyed && code !== constants.NGHTTP2_REFUSED_STREAM;
-    if (isLost) this.#appFailed("app_connection_lost");
+    if (!this.#isWhole && !this.#front.readableEnded) endRequest(this.#front);
+  }
+
+  onBroken(how: BrokenStream, code: number): void {
+    if (this.#isOver() || (how !== "reset" && this.#again({ kind: how }))) return;
+    // What it refused the caller may try again by itself.
+    const isLost =
+      how === "lost" || (how === "refused" && code !== constants.NGHTTP2_REFUSED_STREAM);
+    if (isLost) this.#appFailed(this.#passed?.way ? "upstream_reset" : "app_connection_lost");
     else {
       this.#code ||= "app_reset";
       this.#front.close(resetToCaller(code));
     }
+  }
+
+  onLate(of: "request" | "try"): void {
+    if (this.#isOver() || (of === "try" && this.#again({ kind: "late" }))) return;
+    const late = { ...refusal(504, "request_timeout"), grpcStatus: DEADLINE_EXCEEDED };
+    this.#endHere(late, constants.NGHTTP2_CANCEL);
+  }
+
+  /** True: it is sent once more, and nothing is heard of this try any more. */
+  #again(failure: TryFailure): boolean {
+    if (this.#front.headersSent || !this.#body.mayRepeat) return false;
+    if (!this.#tries?.again(failure, () => this.#reach())) return false;
+    (this.#try ?? this.#reaching)?.drop();
+    this.#try = undefined;
+    if (!this.#isWhole) this.#body.hold();
+    return true;
   }
 
   /** As long as there was no answer there can be one from here. */
@@ -209,21 +222,25 @@ export class Http2Exchange {
   #forbid(): void {
     if (this.#isOver()) return;
     const forbidden = { ...refusal(403, "policy_changed"), body: "RBAC: access denied" };
-    if (this.#front.headersSent) this.#endForbidden(forbidden);
-    else this.#refuse(forbidden);
+    this.#endHere(forbidden, resetToForbid(this.#isGrpc));
+  }
+
+  #endHere(refused: Refusal, reset: number): void {
+    if (this.#front.headersSent) this.#endBegun(refused, reset);
+    else this.#refuse(refused);
     this.#cancelBack();
   }
 
   /** gRPC has its status at the end too, where the caller has taken all that came before it. */
-  #endForbidden(forbidden: Refusal): void {
+  #endBegun(refused: Refusal, reset: number): void {
     const front = this.#front;
-    this.#code ||= forbidden.reason;
+    this.#code ||= refused.reason;
     this.#isAnsweredHere = true;
     if (this.#isGrpc && front.writable && front.writableLength === 0) {
-      this.#answerTrailers?.replace(grpcTrailers(forbidden));
+      this.#answerTrailers?.replace(grpcTrailers(refused));
       front.end();
       endRequest(front);
-    } else front.close(resetToForbid(this.#isGrpc));
+    } else front.close(reset);
   }
 
   #refuse(refused: Refusal): void {
@@ -234,10 +251,8 @@ export class Http2Exchange {
   }
 
   #cancelBack(): void {
-    const back = this.#back;
-    if (!back || back.closed) return;
-    if (this.#hasBackEnded && back.writableFinished) return;
-    back.close(constants.NGHTTP2_CANCEL);
+    this.#reaching?.drop();
+    this.#try?.cancel();
   }
 
   #frontClosed(): void {
@@ -263,6 +278,7 @@ export class Http2Exchange {
     this.#release?.();
     this.#release = undefined;
     this.#passed = undefined;
+    this.#tries?.end();
     passed?.done(this.#outcome());
   }
 
@@ -270,28 +286,11 @@ export class Http2Exchange {
     return {
       code: this.#code,
       status: this.#status,
-      requestBytes: this.#requestBytes,
+      requestBytes: this.#body.octets,
       responseBytes: this.#responseBytes,
       durationMs: performance.now() - this.#sinceMs,
     };
   }
-}
-
-/** Nothing where the gate has put something into the head that HTTP/2 cannot say. */
-function requestOf(
-  session: ClientHttp2Session,
-  head: RequestHead,
-  isWhole: boolean,
-): ClientHttp2Stream | undefined {
-  try {
-    return session.request(linesOf(head), { endStream: isWhole, waitForTrailers: !isWhole });
-  } catch {
-    return undefined;
-  }
-}
-
-function refusal(status: number, reason: string): Refusal {
-  return { status, reason, body: reason, fields: [] };
 }
 
 function ignore(): void {}

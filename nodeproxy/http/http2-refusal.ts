@@ -20,11 +20,18 @@ const OWN: ReadonlySet<string> = new Set([
 
 export interface Refusal {
   readonly status: number;
-  /** Stable code. */
+  /** Stable code; "" for an answer that refuses nothing. */
   readonly reason: string;
   /** For a person; the kind of failure only. */
   readonly body: string;
   readonly fields: FieldLines;
+  /** Of gRPC, where it is not the one that the status stands for. */
+  readonly grpcStatus?: number;
+}
+
+/** That says its code and no more. */
+export function refusal(status: number, reason: string): Refusal {
+  return { status, reason, body: reason, fields: [] };
 }
 
 /** The status that the caller sees. What it still sends of its request is thrown away. */
@@ -62,8 +69,9 @@ export function endRequest(front: ServerHttp2Stream): void {
 function httpLines({ status, reason, body, fields }: Refusal): string[] {
   const type = fieldOf(fields, "content-type") ?? "text/plain";
   const length = `${Buffer.byteLength(body)}`;
-  const own = ["content-type", type, "content-length", length, "x-weft-reason", reason];
-  return [":status", `${status}`, ...own, ...withoutOwn(fields)];
+  const own =
+    body === "" ? ["content-length", "0"] : ["content-type", type, "content-length", length];
+  return [":status", `${status}`, ...own, ...reasonLines(reason), ...withoutOwn(fields)];
 }
 
 function grpcLines(refusal: Refusal): string[] {
@@ -71,9 +79,15 @@ function grpcLines(refusal: Refusal): string[] {
 }
 
 /** What gRPC reads at the end of an answer. */
-export function grpcTrailers({ status, reason, body, fields }: Refusal): string[] {
-  const told = ["grpc-status", `${grpcStatusOf(status)}`, "grpc-message", encodeGrpcMessage(body)];
-  return [...told, "x-weft-reason", reason, ...withoutOwn(fields)];
+export function grpcTrailers(refusal: Refusal): string[] {
+  const { status, reason, body, fields, grpcStatus = grpcStatusOf(status) } = refusal;
+  const told = ["grpc-status", `${grpcStatus}`, "grpc-message", encodeGrpcMessage(body)];
+  return [...told, ...reasonLines(reason), ...withoutOwn(fields)];
+}
+
+/** "" for an answer that refuses nothing. */
+function reasonLines(reason: string): string[] {
+  return reason === "" ? [] : ["x-weft-reason", reason];
 }
 
 /** A gate's fields may be of an authorizer, which can say anything. */

@@ -43,6 +43,18 @@ export class Http2Response implements ResponseHead {
   }
 }
 
+/** With what `change` makes of it, where there is any. */
+export function changedResponse(
+  response: Http2Response,
+  change: ((head: ResponseHead) => ResponseHead) | undefined,
+): Http2Response {
+  if (!change) return response;
+  const { status, fields } = response;
+  const plain = fields.filter((_, i) => fields[i - (i % 2)] !== ":status");
+  const changed = change({ status, fields: plain });
+  return responseOf([":status", `${changed.status}`, ...changed.fields]);
+}
+
 export function responseOf(lines: FieldLines): Http2Response {
   const sent: string[] = [];
   let status = 0;

@@ -62,6 +62,10 @@ class WayOfPorts implements RequestWay {
     return back;
   }
 
+  reachCarrier(): Reaching {
+    throw new Error("no server here speaks HTTP/2");
+  }
+
   again(failure: TryFailure): number | undefined {
     this.failures.push(failure);
     return this.#retries(failure) ? 0 : undefined;

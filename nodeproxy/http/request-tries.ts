@@ -13,10 +13,9 @@ export class RequestTries {
   #one: NodeJS.Timeout | undefined;
 
   /** From here on time runs. */
-  constructor(way: RequestWay, trying: Trying) {
+  constructor(way: RequestWay, trying: Trying, requestTimeoutMs = way.requestTimeoutMs) {
     this.#way = way;
     this.#trying = trying;
-    const { requestTimeoutMs } = way;
     if (requestTimeoutMs > 0) this.#whole = this.#timer("request", requestTimeoutMs);
   }
 

@@ -25,7 +25,7 @@ import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./ope
 import type { OutboundPod } from "./outbound-pod.ts";
 import { createReacher } from "./reach-endpoint.ts";
 import { farSideOf } from "./request-facts.ts";
-import { httpCallAt, serveCaller } from "./serve-caller.ts";
+import { httpCallAt, serveHttpCaller } from "./serve-http-caller.ts";
 
 /** For a server's "connection": never throws, never waits. The socket is half-open-capable and paused. */
 export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
@@ -62,9 +62,10 @@ export function takeOutbound(pod: OutboundPod, socket: TcpSide): void {
     void carryOut(pod, socket, { to, slot });
     return;
   }
-  const { namespace, name } = call.service;
-  const facts = factsOf(pod, socket, { to, lease: slot });
-  serveCaller(pod, socket, { facts: { ...facts, service: `${namespace}/${name}` }, to });
+  const { service, version } = call;
+  const ref = `${service.namespace}/${service.name}`;
+  const facts = { ...factsOf(pod, socket, { to, lease: slot }), service: ref };
+  serveHttpCaller(pod, socket, { facts, to, version });
 }
 
 interface Begun {

@@ -7,7 +7,7 @@ import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side, TcpSide } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
-import type { Http1Pool } from "./http1-pool.ts";
+import type { LatePools } from "./late-pools.ts";
 import type { Slots } from "./service-slots.ts";
 
 export interface OutboundPod {
@@ -28,7 +28,7 @@ export interface OutboundPod {
   readonly ownSlots: PodSlots;
   readonly checks: TcpChecks;
   /** Its connections to HTTP ports of Services. */
-  readonly http1: Http1Pool;
+  readonly pools: LatePools;
   /** An endpoint is left out for a while, because connections could not reach it. */
   onEjected(service: string, endpoint: string): void;
   /** It is not captured any more. */

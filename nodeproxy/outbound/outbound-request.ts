@@ -5,32 +5,23 @@
  * Sent again is only what no server has begun, or what may be done twice (RFC 9110 9.2.2), and that once.
  */
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
-import type { Lease } from "../flow/connection-facts.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
+import type { CarrierUser } from "../http/http2-carrier.ts";
 import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message.ts";
 import type { RequestWay, TryFailure } from "../http/request-way.ts";
-import {
-  type Balanced,
-  chooseEndpoint,
-  endpointKey,
-  type Route,
-  type ServiceCall,
-} from "./choose-upstream.ts";
+import { chooseEndpoint, endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts";
 import { Holding } from "./holding.ts";
-import type { EndpointRef } from "./http1-pool.ts";
-import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
-import type { OutboundPod } from "./outbound-pod.ts";
-import { createReacher } from "./reach-endpoint.ts";
+import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
+import { isEndpointFault, isVerdict } from "./open-upstream.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import { RequestRetries } from "./request-retries.ts";
 import type { RoutedRequest } from "./route-request.ts";
+import { SessionReach } from "./session-reach.ts";
 
 export interface RequestCaller extends CallerConnection {
   readonly lane: ReadLane;
 }
-
-type Chosen = Extract<Route, { readonly kind: "upstream" }>;
 
 /** Who waits for a connection, until it has one or does not want it any more. */
 interface Waiting extends Reaching {
@@ -40,6 +31,8 @@ interface Waiting extends Reaching {
 
 /** Of a body that may be sent twice. */
 const KEPT_OCTETS = 64 << 10;
+/** Of the pod: another endpoint is no help. */
+const OWN_LIMIT = "pod_connections_exhausted";
 const NOTHING_OF_POD = { end(): void {} };
 
 export class OutboundRequest implements RequestWay {
@@ -59,6 +52,7 @@ export class OutboundRequest implements RequestWay {
   #lostAt: string | undefined;
   #holding: Holding | undefined;
   #chosen: Chosen | undefined;
+  #session: SessionReach | undefined;
 
   /** `head`: as the caller sent it. */
   constructor(caller: RequestCaller, head: RequestHead, routed: RoutedRequest) {
@@ -68,7 +62,8 @@ export class OutboundRequest implements RequestWay {
     this.#routed = routed;
     this.#call = routed.call;
     this.#retries = new RequestRetries(head.method, rule?.retry, Math.random);
-    this.keptOctets = this.#retries.isIdempotent ? KEPT_OCTETS : 0;
+    // Over HTTP/2 a server says what it has not looked at.
+    this.keptOctets = this.#retries.isIdempotent || routed.version === "http2" ? KEPT_OCTETS : 0;
     this.requestTimeoutMs = rule?.requestTimeoutMs ?? 0;
     this.tryTimeoutMs = rule?.backendTimeoutMs ?? 0;
     this.changeResponse = routed.changeResponse ?? unchanged;
@@ -90,6 +85,20 @@ export class OutboundRequest implements RequestWay {
     return waiting;
   }
 
+  reachCarrier(user: CarrierUser): Reaching {
+    this.#session?.drop();
+    const choice = {
+      choose: () => this.#choose(),
+      took: (route: Chosen) => {
+        this.#chosen = route;
+      },
+      missed: (route: Chosen, code: string) => this.#waitAfter(route, code),
+    };
+    this.#session = new SessionReach(this.#caller.pod, { call: this.#call, choice, user });
+    this.#session.next();
+    return this.#session;
+  }
+
   again(failure: TryFailure): number | undefined {
     const waitMs = this.#retries.again(failure);
     if (waitMs !== undefined) this.#lostAt = this.#chosen?.balanced?.member.key ?? "";
@@ -98,14 +107,14 @@ export class OutboundRequest implements RequestWay {
 
   done(outcome: ExchangeOutcome): void {
     this.#holding?.end();
+    this.#session?.drop();
     const { rule } = this.#routed;
     const place = { service: this.#service, upstream: this.#chosen?.upstream, rule };
     reportRequest(this.#caller, this.#head, { ...place, sinceMs: this.#sinceMs, outcome });
   }
 
   get #service(): string {
-    const { namespace, name } = this.#call.service;
-    return `${namespace}/${name}`;
+    return serviceNameOf(this.#call);
   }
 
   async #wait(waiting: Waiting): Promise<void> {
@@ -133,11 +142,11 @@ export class OutboundRequest implements RequestWay {
         continue;
       }
       this.#chosen = route;
-      const ref = this.#refOf(route);
+      const ref = endpointRefOf(this.#call, route);
       // What waits for the same endpoint went the way of the one that was lost, maybe.
-      const back = ref.key === this.#lostAt ? undefined : pod.http1.take(ref);
+      const back = ref.key === this.#lostAt ? undefined : pod.pools.http1.take(ref);
       if (back) back.use(waiting.user);
-      else void this.#open(waiting, route, ref);
+      else void this.#open(waiting, route);
       return;
     }
   }
@@ -162,69 +171,43 @@ export class OutboundRequest implements RequestWay {
     return chooseEndpoint(pod.view, this.#call, { ...input, tried });
   }
 
-  async #open(waiting: Waiting, route: Chosen, ref: EndpointRef): Promise<void> {
+  async #open(waiting: Waiting, route: Chosen): Promise<void> {
     const { pod, lane } = this.#caller;
-    const { connectTimeoutMs, tcpCheck } = route.settings ?? DEFAULT_TRAFFIC_SETTINGS;
-    const { balanced } = route;
-    const lease = slotFor(pod);
-    if (!lease) {
-      fail(waiting, "pod_connections_exhausted");
-      return;
-    }
-    if (balanced && tcpCheck) pod.checks.called(balanced.balancer, createReacher(pod));
-    const times = { connectTimeoutMs, isForTunnels: route.settings !== undefined };
-    const opened = await openUpstream(pod, route.upstream, times).catch(openFailureCode);
+    const opened = await openForRequest(pod, route, this.#service);
     if (typeof opened === "string") {
-      lease.end();
       this.#failed(waiting, route, opened);
       return;
     }
-    balanced?.balancer.succeeded(balanced.member);
-    const back = pod.http1.add(ref, opened, { lease, lane });
-    if (waiting.isDropped) pod.http1.onFree(back);
+    const { side, lease } = opened;
+    const back = pod.pools.http1.add(endpointRefOf(this.#call, route), side, { lease, lane });
+    if (waiting.isDropped) pod.pools.http1.onFree(back);
     else back.use(waiting.user);
   }
 
-  #failed(waiting: Waiting, { balanced, settings, upstream }: Chosen, code: string): void {
-    const { retries } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
-    if (balanced && isEndpointFault(code)) this.#blame(balanced);
-    this.#tried.push(endpointKey(upstream.to));
-    const mayTryAnother = this.#tried.length <= retries && !isVerdict(code);
+  #failed(waiting: Waiting, route: Chosen, code: string): void {
     if (waiting.isDropped) return;
-    if (mayTryAnother) this.#next(waiting, code);
-    else if (!isEndpointFault(code) || !this.#nextLater(waiting, code)) fail(waiting, code);
+    const waitMs = this.#waitAfter(route, code);
+    if (waitMs === undefined) fail(waiting, code);
+    else if (waitMs === 0) this.#next(waiting, code);
+    else {
+      setTimeout(() => {
+        if (!waiting.isDropped) this.#next(waiting, code);
+      }, waitMs);
+    }
   }
 
-  /** False: the route asks for no other try. Else all endpoints are there to be tried once more. */
-  #nextLater(waiting: Waiting, code: string): boolean {
+  /** Milliseconds until another is tried; `undefined`: none is. */
+  #waitAfter({ settings, upstream }: Chosen, code: string): number | undefined {
+    const { retries } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
+    this.#tried.push(endpointKey(upstream.to));
+    if (code === OWN_LIMIT || isVerdict(code)) return undefined;
+    if (this.#tried.length <= retries) return 0;
+    if (!isEndpointFault(code)) return undefined;
     const waitMs = this.#retries.again({ kind: "unreachable" });
-    if (waitMs === undefined) return false;
-    setTimeout(() => {
-      this.#tried.splice(0);
-      if (!waiting.isDropped) this.#next(waiting, code);
-    }, waitMs);
-    return true;
+    // The route asks for more: all endpoints are there to be tried once more.
+    if (waitMs !== undefined) this.#tried.splice(0);
+    return waitMs;
   }
-
-  #blame({ balancer, member }: Balanced): void {
-    if (!balancer.failed(member, performance.now())) return;
-    this.#caller.pod.onEjected(this.#service, member.key);
-  }
-
-  #refOf({ upstream, balanced }: Chosen): EndpointRef {
-    return {
-      service: this.#service,
-      port: this.#call.port,
-      key: endpointKey(upstream.to),
-      workload: balanced?.member.endpoint.workload ?? "",
-      tunnelled: upstream.kind === "tunnel",
-    };
-  }
-}
-
-/** One of the pod's own for a connection, taken from one that idles where there is no other. */
-function slotFor({ ownSlots, http1 }: OutboundPod): Lease | undefined {
-  return ownSlots.take() ?? (http1.endOldest() ? ownSlots.take() : undefined);
 }
 
 function fail({ isDropped, user }: Waiting, code: string): void {

@@ -7,13 +7,14 @@ import type { OutboundPod } from "./outbound-pod.ts";
 export function retainEndpoints(pod: OutboundPod): void {
   const nowMs = performance.now();
   const known = new Map<Balancer, ReadonlySet<string>>();
-  pod.http1.retain((ref) => {
+  function isThere(ref: EndpointRef): boolean {
     const balancer = balancerOf(pod, ref, nowMs);
     if (!balancer) return false;
     const members = known.get(balancer) ?? membersOf(balancer);
     known.set(balancer, members);
     return members.has(`${ref.key} ${ref.workload}`);
-  });
+  }
+  pod.pools.retain(isThere);
 }
 
 function balancerOf(

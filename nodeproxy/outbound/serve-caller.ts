@@ -2,13 +2,18 @@
  * Serves one connection of a pod to a Service's port that is HTTP: each request goes its own way, to an endpoint chosen
  * for it. What the pod called is an address of the Service; calls of a pod's address stay as they are.
  */
+import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
 import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
 import type { HttpLimits } from "../http/http-limits.ts";
+import type { Http1Options, HttpServing } from "../http/http1-options.ts";
 import type { GateAnswer, RequestHead } from "../http/message.ts";
 import { serveHttp1 } from "../http/serve-http1.ts";
-import type { Destination, MeshView } from "./choose-upstream.ts";
+import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
+import type { Destination } from "./choose-upstream.ts";
+import { Http1Pool } from "./http1-pool.ts";
+import { Http2Pool } from "./http2-pool.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
@@ -16,26 +21,25 @@ import { type AnsweredRequest, type HttpCall, routeRequest } from "./route-reque
 
 const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
 
-/** `undefined` for what is opaque to its callers. */
-export function httpCallAt(view: MeshView, { address, port }: Destination): HttpCall | undefined {
-  const service = view.serviceAt(address);
-  const version = service?.ports.find((entry) => entry.port === port)?.http;
-  return service && version === "http1" ? { service, port, version } : undefined;
-}
-
 export interface CallerCall {
   /** With the pod's slot as their lease. */
   readonly facts: ConnectionFacts;
   readonly to: Destination;
+  readonly version: HttpVersion;
 }
 
 /** Never throws. */
-export function serveCaller(pod: OutboundPod, front: Side, { facts, to }: CallerCall): void {
+export function serveCaller(
+  pod: OutboundPod,
+  front: Side,
+  { facts, to, version }: CallerCall,
+): void {
+  pod.pools.make(createPools);
   const bytes = { bytesSent: 0, bytesReceived: 0 };
   pod.connections.serve({ ...facts, isHttp: true }, ({ lane, ended }): Serving => {
     const caller = { pod, facts, lane };
-    const served = serveHttp1(front, {
-      gate: (head) => answerTo(head, { caller, to, bytes }),
+    const served = serve(version, front, {
+      gate: (head) => answerTo(head, { caller, to, version, bytes }),
       dial: neverDialled,
       limits: LIMITS,
       refused: (code, head) => reportRefused(caller, { status: 400, code }, head),
@@ -56,22 +60,38 @@ export function serveCaller(pod: OutboundPod, front: Side, { facts, to }: Caller
   });
 }
 
+function createPools() {
+  return { http1: new Http1Pool(), http2: new Http2Pool() };
+}
+
+function serve(
+  version: HttpVersion,
+  front: Side,
+  options: Http1Options & Http2Options,
+): Pick<HttpServing, "drain" | "end" | "hearResets"> {
+  if (version === "http1") return serveHttp1(front, options);
+  const served = serveHttp2(front, options);
+  // It always reads the caller's connection.
+  return { drain: () => served.drain(), end: () => served.end(), hearResets: () => undefined };
+}
+
 interface Answering {
   readonly caller: RequestCaller;
   readonly to: Destination;
+  readonly version: HttpVersion;
   readonly bytes: { bytesSent: number; bytesReceived: number };
 }
 
-function answerTo(head: RequestHead, { caller, to, bytes }: Answering): GateAnswer {
+function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering): GateAnswer {
   // Of today: it may have changed, or gone, since the connection began.
   const service = caller.pod.view.serviceAt(to.address);
   if (!service) return refuse(caller, head, { status: 503, reason: "service_gone" });
   const { view } = caller.pod;
-  const call: HttpCall = { service, port: to.port, version: "http1" };
+  const call: HttpCall = { service, port: to.port, version };
   const { namespace } = caller.facts.source;
   const routed = routeRequest({ view, namespace }, call, head);
   if (routed.kind === "answer") return refuse(caller, head, routed);
-  if (routed.version !== "http1") {
+  if (routed.version !== version) {
     const { rule } = routed;
     return refuse(caller, head, { status: 502, reason: "backend_version_unlike", rule });
   }
