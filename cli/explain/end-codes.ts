@@ -90,6 +90,11 @@ export const END_CODES: CodeGroup = {
       "A rotation of the CA came to its end, or a TrustBundle was taken away.",
       "Nothing: the next connection uses the new certificates.",
     ],
+    port_protocol_changed: [
+      "it was open when its port became HTTP, so that no request in it would have been judged",
+      "A policy or a RequestAuthentication came to ask for HTTP, or a Service to declare it.",
+      "Nothing: the next connection is served request by request.",
+    ],
     idle_timeout: [
       "no byte came from either side for the TrafficPolicy's `idleTimeout`",
       "Nobody used the connection; or one end is gone without a word.",

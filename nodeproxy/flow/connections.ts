@@ -3,7 +3,6 @@
  * list them, and stopping can wait for the last.
  */
 import type { Permit } from "../authz/decide.ts";
-import type { Denial } from "../authz/verdict.ts";
 import type { OpenConnection } from "../channel/messages.ts";
 import type { ConnectionFacts, ConnectionOutcome } from "./connection-facts.ts";
 import { type Cut, describeOpen } from "./describe-open.ts";
@@ -29,8 +28,8 @@ export type BeginServing = (parts: {
   readonly ended: () => void;
 }) => Serving;
 
-/** What was decided on an inbound attempt, asked again of every open connection. */
-export type Recheck = (facts: ConnectionFacts) => Denial | undefined;
+/** Why an inbound connection may not stay, asked of every open one. */
+export type Recheck = (facts: ConnectionFacts) => Cut | undefined;
 
 export class Connections {
   readonly #observer: ConnectionObserver;
@@ -106,13 +105,14 @@ export class Connections {
     this.#observer.onConnectionEnded(facts, { ...outcome, ...nothing });
   }
 
-  /** Ends every inbound connection that would be refused now. Returns how many. */
-  recheck(denialOf: Recheck): number {
+  /** Ends every inbound connection that may not stay. Returns how many. */
+  recheck(cutOf: Recheck): number {
     let ended = 0;
     for (const flow of this.#open) {
-      const denial = flow.facts.attempt && denialOf(flow.facts);
-      if (!denial) continue;
-      flow.cut(denial);
+      const cut = flow.facts.attempt && cutOf(flow.facts);
+      if (!cut) continue;
+      if (cut.isGentle) flow.drain();
+      else flow.cut(cut);
       ended += 1;
     }
     return ended;

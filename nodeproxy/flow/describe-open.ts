@@ -7,6 +7,8 @@ export interface Cut {
   readonly reason: string;
   readonly policy?: string;
   readonly rule?: number;
+  /** What runs may come to its end: nothing further begins. For connections that serve requests. */
+  readonly isGentle?: true;
 }
 
 export function describeOpen(

@@ -15,8 +15,9 @@ import { dial } from "../tcp/dial.ts";
 import { dialCode } from "../tcp/dial-code.ts";
 import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import { refusalOf, watchedFacts } from "./decision-facts.ts";
+import { httpVersionAt } from "./http-version-at.ts";
 import type { InboundPod } from "./inbound-pod.ts";
-import { httpVersionAt, serveHttpCall } from "./serve-http-call.ts";
+import { serveHttpCall } from "./serve-http-call.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -185,11 +186,11 @@ function dialPod(call: InboundCall, permit: Permit, facts: Leased): void {
     isSettled = true;
     clearTimeout(timeout);
     unwatchGone(front, onFrontGone);
-    // Between the decision and now the policies may have changed, and `recheck` sees open connections only.
-    const denial = facts.attempt && pod.judge.decide(pod.uid, facts.attempt).verdict;
-    if (denial?.kind === "deny") {
+    // Between the decision and now the policies may have changed, and only open connections are asked again of themselves.
+    const cut = pod.judge.recheck(facts);
+    if (cut) {
       facts.lease.end();
-      pod.connections.report(facts, refusalOf(denial));
+      pod.connections.report(facts, refusalOf(cut));
       pod.connections.dialEnded();
       back.destroy();
       call.refuse("denied");

@@ -1,8 +1,8 @@
 /** A decision in the words of the log. */
 import type { Decision } from "../authz/decide.ts";
-import type { Denial } from "../authz/verdict.ts";
 import type { ConnectionFacts, Watched } from "../flow/connection-facts.ts";
 import type { Refusal } from "../flow/connections.ts";
+import type { Cut } from "../flow/describe-open.ts";
 
 export function watchedFacts<Facts extends ConnectionFacts>(
   facts: Facts,
@@ -16,7 +16,7 @@ function watchedBy(matches: Watched["matches"], dryRun: Watched["dryRun"]): Watc
   return { matches, ...(dryRun === undefined ? {} : { dryRun }) };
 }
 
-export function refusalOf({ reason: code, policy, rule }: Denial): Refusal {
+export function refusalOf({ reason: code, policy, rule }: Cut): Refusal {
   return {
     code,
     ...(policy === undefined ? {} : { policy }),

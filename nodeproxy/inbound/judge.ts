@@ -10,8 +10,12 @@ import { decideMode } from "../authz/decide-mode.ts";
 import { createDecider, type Decider } from "../authz/decider.ts";
 import type { Denial } from "../authz/verdict.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
+import type { Cut } from "../flow/describe-open.ts";
 import type { Current } from "../state/current.ts";
+import { httpVersionAt } from "./http-version-at.ts";
 import { OpenExchanges } from "./open-exchanges.ts";
+
+const PORT_CHANGED: Cut = { reason: "port_protocol_changed" };
 
 export class Judge {
   /** Requests that were judged and run still. */
@@ -29,16 +33,19 @@ export class Judge {
     return decide(this.#deciderOf(uid), attempt);
   }
 
-  /** What forbids an open connection now. */
-  recheck({ pod, attempt, isHttp }: ConnectionFacts): Denial | undefined {
+  /** Why a connection may not be open as it is. One that began before its port was HTTP would never be judged by requests. */
+  recheck({ pod, attempt, isHttp }: ConnectionFacts): Cut | undefined {
     if (!attempt) return undefined;
-    if (isHttp) return this.admit(pod, attempt);
+    const isHttpNow = httpVersionAt(this.#current.enrolment(pod), attempt.destinationPort);
+    if (isHttp && isHttpNow) return this.#admit(pod, attempt);
     const { verdict } = this.decide(pod, attempt);
-    return verdict.kind === "deny" ? verdict : undefined;
+    if (verdict.kind === "deny") return verdict;
+    if (isHttp) return { ...PORT_CHANGED, isGentle: true };
+    return isHttpNow ? PORT_CHANGED : undefined;
   }
 
   /** Whether a connection may come at all whose requests are judged one by one. */
-  admit(uid: string, attempt: Attempt): Denial | undefined {
+  #admit(uid: string, attempt: Attempt): Denial | undefined {
     const enrolment = this.#current.enrolment(uid);
     if (!enrolment) return { kind: "deny", reason: "policy_unknown" };
     const mode = decideMode(enrolment.modes, attempt);

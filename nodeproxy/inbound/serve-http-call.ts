@@ -1,20 +1,11 @@
 /**
- * The way to what serves HTTP: is the port of a call HTTP, and if so, who takes it. That is loaded with the first such call:
+ * The way to what serves the calls of ports that are HTTP. That is loaded with the first such call:
  * forty modules and Node's own HTTP are a tenth of the traffic process's memory, and many nodes need none of it.
  */
-import type { Enrolment, HttpVersion } from "../../core/model/enrolment.ts";
 import type { InboundCall } from "./carry-in.ts";
 import type { ServedCall, serveRequests } from "./serve-requests.ts";
 
 let serving: typeof serveRequests | undefined;
-
-/** `undefined` for ports that are opaque. */
-export function httpVersionAt(
-  enrolment: Enrolment | undefined,
-  port: number,
-): HttpVersion | undefined {
-  return enrolment?.httpPorts?.find((each) => each.port === port)?.version;
-}
 
 /** Never throws. The caller's side stays paused until then. */
 export function serveHttpCall(call: InboundCall, served: ServedCall): void {

@@ -28,9 +28,10 @@ const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_0
 /** Never throws. */
 export function serveRequests(call: InboundCall, { facts, version, question }: ServedCall): void {
   const { pod, front } = call;
-  const denial = pod.judge.admit(pod.uid, facts.attempt);
-  if (denial) {
-    pod.connections.report(facts, refusalOf(denial));
+  // What serves it may have been loaded since the port was looked up.
+  const cut = pod.judge.recheck({ ...facts, isHttp: true });
+  if (cut) {
+    pod.connections.report(facts, refusalOf(cut));
     call.refuse("denied");
     return;
   }

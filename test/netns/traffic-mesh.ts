@@ -53,7 +53,7 @@ export interface TrafficMesh<Node extends TrafficNode = TrafficNode> extends Asy
   leaf(node: TrafficNode, account: string, by?: Crafted): Crafted;
 }
 
-const SETTINGS: ResourceBody = {
+export const SETTINGS: ResourceBody = {
   kind: "settings",
   value: {
     trustDomain: "cluster.local",
@@ -241,6 +241,13 @@ function createNode(node: string, limits: PodLimits): TrafficNode {
     nextEnded: () => new Promise((resolve) => waiting.push(resolve)),
     metrics: () => registry.metrics(),
   };
+}
+
+/** Before that pod, which no other node captures now, and nothing told. */
+export async function startUntold(pod: TestPod, uid: string): Promise<TrafficNode> {
+  const node = createNode("node-untold", DEFAULT_POD_LIMITS);
+  await capture(node, pod, uid);
+  return node;
 }
 
 async function capture(node: TrafficNode, pod: TestPod, uid: string): Promise<void> {
