@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import type { Server, Socket } from "node:net";
-import type { Changes, ResourceBody } from "../../core/model/resource.ts";
+import type { Changes, Resource, ResourceBody } from "../../core/model/resource.ts";
 import { resourceName } from "../../core/model/resource.ts";
 import { ClusterIndex } from "../../operator/index/cluster-index.ts";
 import { type KubeObject, parseKubeObject } from "../../operator/resources/kube-object.ts";
@@ -31,6 +31,8 @@ export interface PolicyMesh extends AsyncDisposable {
   readonly accepted: readonly Socket[];
   /** These objects, beside the pod and its Service, are all that the cluster has from now on. */
   rule(objects: readonly Manifest[]): void;
+  /** What the called pod's node holds. */
+  resources(): Iterable<Resource>;
   /** Replaces the labels of the called pod. */
   relabel(labels?: Readonly<Record<string, string>>): void;
   /** From now on the calling pod is that caller's: its identity, or plaintext. */
@@ -95,6 +97,7 @@ export async function createPolicyMesh(
     accepted,
     rule,
     become,
+    resources: () => index.resourcesFor("node-b").values(),
     relabel(labels = LABELS) {
       index.apply({ kind: "upsert", object: kubeObject(calledPod(b, labels)) });
       index.deliver();
