@@ -29,6 +29,7 @@ export interface Manifest {
   readonly metadata: {
     readonly name: string;
     readonly namespace: string;
+    readonly creationTimestamp?: string;
     readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly spec?: Readonly<Record<string, unknown>>;

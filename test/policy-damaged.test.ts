@@ -12,12 +12,12 @@ import type { Attempt } from "../nodeproxy/authz/attempt.ts";
 import { decide } from "../nodeproxy/authz/decide.ts";
 import { attemptOf } from "./authz-oracle/ask-product.ts";
 import { randomAttempt } from "./authz-oracle/random-attempts.ts";
+import { damagedAt, type Path, pathsIn } from "./damaged-spec.ts";
 import { SeededRandom } from "./fakes/seeded-random.ts";
 import { A, allow, B, deciderOf, deny, policyOf, source, type Written } from "./policy-language.ts";
 
 type Spec = Written["spec"];
 type Action = "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
-type Path = readonly (string | number)[];
 
 const ISSUER = "https://idp.example";
 
@@ -90,65 +90,10 @@ function everyKey(): readonly Spec[] {
   ];
 }
 
-const DAMAGES: readonly unknown[] = [
-  null,
-  7,
-  -1,
-  true,
-  "",
-  " ",
-  "\u0000",
-  "a*b",
-  "**",
-  "spiffe://cluster.local/ns/shop/sa/web",
-  "10.0.0.0/99",
-  "no such key",
-  [],
-  [""],
-  [null],
-  [[]],
-  {},
-  { unheard: ["of"] },
-  "x".repeat(100_000),
-];
-
-/** Of the value and of all within it. */
-function pathsIn(value: unknown, path: Path = []): readonly Path[] {
-  if (typeof value !== "object" || value === null) return [path];
-  const below = Array.isArray(value)
-    ? value.flatMap((item, i) => pathsIn(item, [...path, i]))
-    : Object.entries(value).flatMap(([key, item]) => pathsIn(item, [...path, key]));
-  return [path, ...below];
-}
-
-function withDamage(value: unknown, path: Path, damage: unknown): unknown {
-  const [first, ...rest] = path;
-  if (first === undefined) return damage;
-  if (Array.isArray(value)) {
-    return value.map((item, i) => (i === first ? withDamage(item, rest, damage) : item));
-  }
-  const members = value as Readonly<Record<string, unknown>>;
-  return { ...members, [first]: withDamage(members[first], rest, damage) };
-}
-
 /** All that a field can be damaged to which the language refuses. */
 function refusedSpecs(spec: Spec, path: Path): readonly Spec[] {
-  const damaged = DAMAGES.map((damage) => withDamage(spec, path, damage));
-  // A key that nobody knows, beside those that are known.
-  const unheard = withUnheard(spec, path);
-  const specs = [...damaged, ...(unheard ? [unheard] : [])] as readonly Spec[];
+  const specs = damagedAt(spec, path) as readonly Spec[];
   return specs.filter((each) => policyOf({ spec: each }).parsed.kind === "refused");
-}
-
-function withUnheard(spec: Spec, path: Path): unknown {
-  const at = path.reduce<unknown>(
-    (value, key) => (value as Readonly<Record<string | number, unknown>>)[key],
-    spec,
-  );
-  if (typeof at !== "object" || at === null || Array.isArray(at) || path.includes("matchLabels")) {
-    return undefined;
-  }
-  return withDamage(spec, path, { ...at, unheard: ["of"] });
 }
 
 const random = new SeededRandom(20_260_611);

@@ -152,3 +152,14 @@ test("mistakenPorts(): a Service's port that is no workload's port is told [F11]
   ];
   expect(mistakenPorts(policy({ labels: app, ports }), pairs)).toEqual([pairs[0]]);
 });
+
+test("compileModes(): a scope that cannot be read is that of each workload of its namespace, by age [G6]", () => {
+  const unread = { ...policy({ createdMs: 2, mode: "STRICT" }), isScopeUnread: true };
+  const namespace = policy({ name: "ns", createdMs: 1, mode: "PERMISSIVE" });
+  const younger = policy({ name: "own", createdMs: 3, labels: app, mode: "PERMISSIVE" });
+  const older = { ...younger, metadata: { ...younger.metadata, createdMs: 1 } };
+  expect(modes([namespace, unread])).toEqual({ default: "STRICT", ports: [] });
+  expect(modes([namespace, unread, younger])).toEqual({ default: "STRICT", ports: [] });
+  expect(modes([unread, older])).toEqual({ default: "PERMISSIVE", ports: [] });
+  expect(modes([unread], "ops")).toEqual({ default: "PERMISSIVE", ports: [] });
+});

@@ -42,9 +42,13 @@ export function rulingPolicies(
 
 // Istio: a PeerAuthentication with a selector is about workloads of its own namespace, the root namespace included.
 function levelOf(
-  { metadata, scope }: PeerAuthentication,
+  { metadata, scope, isScopeUnread = false }: PeerAuthentication,
   { namespace, labels, rootNamespace }: ModesQuestion,
 ): Level | undefined {
+  // As if it selected each of them: an older one of the namespace must not take the place of what may be a workload's own.
+  if (isScopeUnread && metadata.namespace !== rootNamespace) {
+    return metadata.namespace === namespace ? "workload" : undefined;
+  }
   if (scope.kind === "labels") {
     return metadata.namespace === namespace && hasLabels(labels, scope.labels)
       ? "workload"

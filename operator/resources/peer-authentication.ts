@@ -19,6 +19,8 @@ export type PeerMode = MtlsMode | "UNSET";
 export interface PeerAuthentication {
   readonly metadata: PolicyMetadata;
   readonly scope: Exclude<WorkloadScope, { readonly kind: "services" }>;
+  /** It may be about any workload of its namespace, whatever `scope` says. */
+  readonly isScopeUnread?: boolean;
   readonly mode: PeerMode;
   /** By the workload's own ports, ascending. */
   readonly ports: readonly { readonly port: number; readonly mode: PeerMode }[];
@@ -46,12 +48,20 @@ export function parsePeerAuthentication(object: unknown): ParsedPeerAuthenticati
     namespaced: true,
   });
   if (!envelope) return { kind: "refused", reasons };
-  const value = read(envelope, reasons);
+  const { isScopeUnread, ...value } = read(envelope, reasons);
   if (reasons.length === 0) return { kind: "accepted", value, warnings: [] };
-  return { kind: "refused", reasons, present: { ...value, mode: "STRICT", ports: [] } };
+  return {
+    kind: "refused",
+    reasons,
+    present: { ...value, isScopeUnread, mode: "STRICT", ports: [] },
+  };
 }
 
-function read({ metadata, spec }: Envelope, reasons: Reason[]): PeerAuthentication {
+function read(
+  { metadata, spec }: Envelope,
+  reasons: Reason[],
+): PeerAuthentication & { readonly isScopeUnread: boolean } {
+  const before = reasons.length;
   const field = spec ?? { value: {}, path: "spec", reasons };
   isObjectOf(field, ["selector", "mtls", "portLevelMtls"]);
   const selector = member(field, "selector");
@@ -61,9 +71,11 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): PeerAuthenticati
   if (portLevel && scope.kind === "namespace") {
     refuse(portLevel, "needs a selector with labels");
   }
+  const isScopeUnread = reasons.length > before;
   return {
     metadata,
     scope: scope.kind === "services" ? { kind: "namespace" } : scope,
+    isScopeUnread,
     mode: mtls ? readMode(mtls) : "UNSET",
     ports: portLevel ? readPorts(portLevel) : [],
   };
