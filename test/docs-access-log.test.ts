@@ -47,7 +47,7 @@ const NO_CODES = new Set([
 /** A code of a single word is found where an exchange ends with it. */
 const END = /#end\("([a-z]+)"\)/g;
 
-const ROUTE = { route: "shop/web", routeRule: "0" };
+const ROUTE = { route: "shop/web", routeRule: "0", isMirror: true } as const;
 const REQUEST = {
   method: "GET",
   path: "/",

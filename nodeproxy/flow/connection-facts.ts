@@ -58,6 +58,8 @@ export interface RequestLine {
   /** Outbound only: the route that ruled it, `namespace/name`, and of its rules the name or the index. */
   readonly route?: string;
   readonly routeRule?: string;
+  /** Outbound only: a copy of a request, as a route asked for; nobody hears of its answer. */
+  readonly isMirror?: true;
 }
 
 /** `answer`: `permitted`, `denied`, or why it could not be asked. */

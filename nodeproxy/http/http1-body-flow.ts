@@ -18,6 +18,14 @@ export interface BodyRoute {
   readonly line: Line | undefined;
 }
 
+/** Who wants a body besides the receiver. */
+export interface BodyKeeper {
+  /** Of content, kept to be sent again. */
+  readonly keptOctets: number;
+  /** Nothing more comes. Once, with all content, or `undefined` where it was too much to keep. */
+  readonly onWhole?: ((body: readonly Buffer[] | undefined) => void) | undefined;
+}
+
 export class BodyFlow {
   readonly #route: BodyRoute;
   readonly #chunks: ChunksReader | undefined;
@@ -30,19 +38,19 @@ export class BodyFlow {
   #line: Line | undefined;
   /** All content so far, where it may be sent again. */
   #kept: Buffer[] | undefined;
-  readonly #keptOctets: number;
+  readonly #keeper: BodyKeeper | undefined;
   #trailers: FieldLines = [];
 
-  /** `keptOctets`: of content, kept to be sent again. */
-  constructor(route: BodyRoute, limits: HttpLimits, keptOctets = 0) {
+  constructor(route: BodyRoute, limits: HttpLimits, keeper?: BodyKeeper) {
     this.#route = route;
     this.#line = route.line;
-    this.#keptOctets = keptOctets;
-    if (keptOctets > 0) this.#kept = [];
+    this.#keeper = keeper;
+    if (keeper && keeper.keptOctets > 0) this.#kept = [];
     const { from } = route;
     this.#chunks = from.kind === "chunked" ? new ChunksReader(limits) : undefined;
     this.#left = from.kind === "length" ? from.octets : Number.POSITIVE_INFINITY;
     this.#isDone = from.kind === "none" || this.#left === 0;
+    if (this.#isDone) keeper?.onWhole?.(this.#kept);
   }
 
   /** The last octet of the message was taken. */
@@ -123,7 +131,7 @@ export class BodyFlow {
   }
 
   #keep(kept: Buffer[], piece: Buffer): void {
-    if (this.#octets > this.#keptOctets) this.#kept = undefined;
+    if (this.#octets > (this.#keeper?.keptOctets ?? 0)) this.#kept = undefined;
     else kept.push(Buffer.from(piece));
   }
 
@@ -142,6 +150,7 @@ export class BodyFlow {
     this.#isDone = true;
     this.#trailers = trailers;
     this.#sendEnd();
+    this.#keeper?.onWhole?.(this.#kept);
   }
 
   #sendEnd(): void {

@@ -67,7 +67,7 @@ export class Exchange implements BackUser, Trying {
     if (this.#forth) this.#forth.repeat(line);
     else {
       const route = { from: framing, to: framing, line };
-      this.#forth = new BodyFlow(route, limits, way?.keptOctets);
+      this.#forth = new BodyFlow(route, limits, way);
     }
     front.resume();
     // Else more of it goes along, and the end of the turn sends it.

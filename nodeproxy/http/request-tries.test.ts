@@ -42,6 +42,8 @@ class WayOfPorts implements RequestWay {
   readonly tryTimeoutMs: number;
   readonly changeResponse: (head: ResponseHead) => ResponseHead;
   readonly failures: TryFailure[] = [];
+  /** Each time that a body was told of. */
+  readonly bodies: (string | undefined)[] = [];
   readonly #ports: number[];
   readonly #retries: (failure: TryFailure) => boolean;
 
@@ -64,6 +66,10 @@ class WayOfPorts implements RequestWay {
 
   reachCarrier(): Reaching {
     throw new Error("no server here speaks HTTP/2");
+  }
+
+  onWhole(body: readonly Buffer[] | undefined): void {
+    this.bodies.push(body && Buffer.concat(body).toString());
   }
 
   again(failure: TryFailure): number | undefined {
@@ -93,6 +99,7 @@ test("Exchange: a request whose connection is lost goes once more, whole, to the
   client.write("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome");
   const lost = await first.connection(0);
   await lost.until(/some$/);
+  expect(way.bodies).toEqual([]);
   lost.socket.resetAndDestroy();
   const next = await second.connection(0);
   await next.until(/some$/);
@@ -102,10 +109,11 @@ test("Exchange: a request whose connection is lost goes once more, whole, to the
   expect(await client.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(way.failures).toEqual([{ kind: "lost" }]);
   expect(proxy.outcomes).toMatchObject([{ code: "", status: 200, requestBytes: 9 }]);
+  expect(way.bodies).toEqual(["some body"]);
 });
 
 test("Exchange: chunks and trailers that went already are told again", async () => {
-  const { first, second, client } = await stage();
+  const { first, second, way, client } = await stage();
   client.write("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
   client.write("4\r\nsome\r\n5\r\n body\r\n0\r\nx-end: yes\r\n\r\n");
   const lost = await first.connection(0);
@@ -113,6 +121,8 @@ test("Exchange: chunks and trailers that went already are told again", async () 
   lost.socket.end();
   const next = await second.connection(0);
   await next.until(/\r\n\r\n9\r\nsome body\r\n0\r\nx-end: yes\r\n\r\n$/);
+  // That the request is whole is told once, however often it is sent.
+  expect(way.bodies).toEqual(["some body"]);
   next.write(OK);
   expect(await client.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
 });
@@ -122,6 +132,7 @@ test("Exchange: a body longer than what is kept is sent once", async () => {
   client.write("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nlarge");
   const lost = await first.connection(0);
   await lost.until(/large$/);
+  expect(way.bodies).toEqual([undefined]);
   lost.socket.end();
   expect(await client.until(/upstream_reset\r\n/)).toMatch(/^HTTP\/1\.1 503 /);
   expect(way.failures).toEqual([]);

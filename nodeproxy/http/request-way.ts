@@ -1,6 +1,7 @@
 /**
  * Where one request goes, where that is not to the server of the connection that it came by: a connection for each
- * try, whether there is another try after one that failed, and how long all of it may take. Never told of a body.
+ * try, whether there is another try after one that failed, and how long all of it may take. Told of a body only where it
+ * asks for that.
  */
 import type { BackUser, Reaching } from "./http1-back.ts";
 import type { CarrierUser } from "./http2-carrier.ts";
@@ -19,6 +20,11 @@ export interface RequestWay {
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
   readonly changeResponse?: (head: ResponseHead) => ResponseHead;
+  /**
+   * Once, if at all: the last octet of the request has come, and it was on its way to a server. `body`: what was kept of
+   * it; `undefined` where that is not all. Its octets stay as they are. To return soon: the request is not flushed yet.
+   */
+  readonly onWhole?: ((body: readonly Buffer[] | undefined) => void) | undefined;
 }
 
 /** Of a try, nothing of whose response went on to the caller. */

@@ -19,6 +19,14 @@ import { RequestRetries } from "./request-retries.ts";
 import type { RoutedRequest } from "./route-request.ts";
 import { SessionReach } from "./session-reach.ts";
 
+/** A request to be sent, and what becomes of it besides. */
+export interface SentRequest extends RoutedRequest {
+  /** Once all of it has come: `RequestWay`. */
+  readonly onWhole?: RequestWay["onWhole"];
+  /** A copy, of whose answer nobody hears. */
+  readonly isMirror?: true;
+}
+
 export interface RequestCaller extends CallerConnection {
   readonly lane: ReadLane;
 }
@@ -40,9 +48,10 @@ export class OutboundRequest implements RequestWay {
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
   readonly changeResponse: (head: ResponseHead) => ResponseHead;
+  readonly onWhole: RequestWay["onWhole"];
   readonly #caller: RequestCaller;
   readonly #head: RequestHead;
-  readonly #routed: RoutedRequest;
+  readonly #routed: SentRequest;
   readonly #call: ServiceCall;
   readonly #sinceMs = Date.now();
   readonly #retries: RequestRetries;
@@ -55,15 +64,18 @@ export class OutboundRequest implements RequestWay {
   #session: SessionReach | undefined;
 
   /** `head`: as the caller sent it. */
-  constructor(caller: RequestCaller, head: RequestHead, routed: RoutedRequest) {
+  constructor(caller: RequestCaller, head: RequestHead, routed: SentRequest) {
     const { rule } = routed;
     this.#caller = caller;
     this.#head = head;
     this.#routed = routed;
     this.#call = routed.call;
     this.#retries = new RequestRetries(head.method, rule?.retry, Math.random);
+    this.onWhole = routed.onWhole;
     // Over HTTP/2 a server says what it has not looked at.
-    this.keptOctets = this.#retries.isIdempotent || routed.version === "http2" ? KEPT_OCTETS : 0;
+    const isKept =
+      this.#retries.isIdempotent || routed.version === "http2" || routed.onWhole !== undefined;
+    this.keptOctets = isKept ? KEPT_OCTETS : 0;
     this.requestTimeoutMs = rule?.requestTimeoutMs ?? 0;
     this.tryTimeoutMs = rule?.backendTimeoutMs ?? 0;
     this.changeResponse = routed.changeResponse ?? unchanged;
@@ -108,8 +120,8 @@ export class OutboundRequest implements RequestWay {
   done(outcome: ExchangeOutcome): void {
     this.#holding?.end();
     this.#session?.drop();
-    const { rule } = this.#routed;
-    const place = { service: this.#service, upstream: this.#chosen?.upstream, rule };
+    const { rule, isMirror } = this.#routed;
+    const place = { service: this.#service, upstream: this.#chosen?.upstream, rule, isMirror };
     reportRequest(this.#caller, this.#head, { ...place, sinceMs: this.#sinceMs, outcome });
   }
 

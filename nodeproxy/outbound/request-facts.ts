@@ -19,6 +19,8 @@ export interface RequestPlace {
   readonly upstream: Upstream | undefined;
   /** That said so. */
   readonly rule: RouteRule | undefined;
+  /** A copy, of whose answer nobody hears. */
+  readonly isMirror?: true | undefined;
   readonly sinceMs: number;
 }
 
@@ -40,12 +42,13 @@ export function reportRequest(
   head: RequestHead,
   told: RequestPlace & { readonly outcome: ExchangeOutcome },
 ): void {
-  const { outcome, service, upstream, sinceMs, rule } = told;
+  const { outcome, service, upstream, sinceMs, rule, isMirror } = told;
   const { method, path, authority: host, fields } = head;
   const { code, status, requestBytes: bytesSent, responseBytes: bytesReceived } = outcome;
   const { lease: _lease, ...shared } = facts;
   const routed = rule ? { route: rule.route, routeRule: rule.rule } : {};
-  const request = { method, path, host, status, fields, ...routed };
+  const mirrored = isMirror ? { isMirror } : {};
+  const request = { method, path, host, status, fields, ...routed, ...mirrored };
   const carried = upstream !== undefined;
   pod.connections.reportRequest(
     { ...shared, ...farSideOf(pod, upstream), service, sinceMs, request },

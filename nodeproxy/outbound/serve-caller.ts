@@ -14,6 +14,7 @@ import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
 import type { Destination } from "./choose-upstream.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
+import { withMirrors } from "./mirror-request.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
@@ -95,7 +96,7 @@ function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering):
     const { rule } = routed;
     return refuse(caller, head, { status: 502, reason: "backend_version_unlike", rule });
   }
-  const way = new OutboundRequest(caller, head, routed);
+  const way = new OutboundRequest(caller, head, withMirrors(caller, routed));
   return {
     kind: "pass",
     head: routed.head,

@@ -92,10 +92,10 @@ export function formatAccessLine(
 
 function requestText(request: RequestLine | undefined): string {
   if (!request) return "";
-  const { method, path, host, status, route, routeRule = "" } = request;
+  const { method, path, host, status, route, routeRule = "", isMirror } = request;
   const routed =
     route === undefined ? "" : `,"route":${quoted(route)},"routeRule":${quoted(routeRule)}`;
-  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}${routed}`;
+  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}${routed}${isMirror ? ',"mirror":true' : ""}`;
 }
 
 /** What needs no escape in JSON: printable ASCII but the quote and the backslash. */

@@ -280,6 +280,105 @@ test("a request that takes longer than its route allows is answered 504, and oth
   }
 });
 
+/** To port 80 of these, of every request. */
+function mirrorsTo(...services: readonly string[]): RouteRule["filters"] {
+  return services.map((name) => ({
+    kind: "mirror",
+    to: { service: `shop/${name}`, port: 80 },
+    numerator: 1,
+    denominator: 1,
+  }));
+}
+
+/** Lines of the log, of mirrors alone. */
+async function mirrors(count: number): Promise<readonly LoggedConnection[]> {
+  return until(`${count} mirrors in the log`, () => {
+    const lines = mesh.a.ended.filter(({ facts }) => facts.request?.isMirror);
+    return lines.length >= count ? lines : undefined;
+  });
+}
+
+test("a mirror receives a copy with its body, and the caller hears of nothing", async () => {
+  route([routeRule({ filters: mirrorsTo("v2"), backends: backendsTo("v1") })]);
+  const bodies: string[] = [];
+  function listen(request: IncomingMessage): void {
+    const { socket, headers } = request;
+    const place = `${socket.localPort} ${headers["content-length"] ?? ""}`;
+    let body = "";
+    request.on("data", (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.once("end", () => bodies.push(`${place} ${body}`));
+  }
+  application.on("request", listen);
+  try {
+    const caller = call();
+    expect(saw(await caller.send("/a?b=c", "copied"))).toMatchObject({ port: V1, body: "copied" });
+    const chunked = { method: "PUT", headers: { "transfer-encoding": "chunked" } };
+    expect(saw(await caller.send("/b", "in chunks", chunked)).body).toBe("in chunks");
+    expect(saw(await caller.get("/c")).port).toBe(V1);
+    const lines = await mirrors(3);
+    expect(lines.map(({ outcome }) => outcome.code)).toEqual(["", "", ""]);
+    expect(lines.map(({ facts }) => facts.request?.status)).toEqual([200, 200, 200]);
+    expect(lines.reduce((sum, { outcome }) => sum + outcome.bytesSent, 0)).toBe(15);
+    expect(lines[0]?.facts).toMatchObject({ service: "shop/v2", tunnelled: true });
+  } finally {
+    application.off("request", listen);
+  }
+  expect(seen.toSorted()).toEqual([
+    `${V1} GET /c`,
+    `${V1} POST /a?b=c`,
+    `${V1} PUT /b`,
+    `${V2} GET /c`,
+    `${V2} POST /a?b=c`,
+    `${V2} PUT /b`,
+  ]);
+  const copied = bodies.filter((line) => line.startsWith(`${V2} `));
+  expect(copied.toSorted()).toEqual([`${V2}  `, `${V2} 6 copied`, `${V2} 9 in chunks`]);
+});
+
+test("a mirror that is not there, or cannot have a copy, takes nothing from the request", async () => {
+  route([routeRule({ filters: mirrorsTo("empty", "modern"), backends: backendsTo("v1") })]);
+  const caller = call();
+  expect((await caller.get("/")).status).toBe(200);
+  const codes = (await mirrors(2)).map(({ outcome }) => outcome.code);
+  expect(codes.toSorted()).toEqual(["mirror_version_unsupported", "no_ready_endpoint"]);
+  mesh.a.ended.length = 0;
+  route([routeRule({ filters: mirrorsTo("v2"), backends: backendsTo("v1") })]);
+  const large = "x".repeat((64 << 10) + 1);
+  expect(saw(await caller.send("/", large)).body).toBe(large);
+  const [line] = await mirrors(1);
+  expect(line).toMatchObject({
+    facts: { service: "shop/v2", request: { status: 0 } },
+    outcome: { code: "mirror_body_too_large", bytesSent: 0 },
+  });
+  expect(seen.filter((each) => each.startsWith(`${V2} `))).toEqual([]);
+});
+
+test("mirrors that do not answer hold up no request, and are no more than 128 at once", async () => {
+  // Nothing is to be over before the test says so.
+  const requestTimeoutMs = 300_000;
+  route([routeRule({ filters: mirrorsTo("v2"), backends: backendsTo("v1"), requestTimeoutMs })]);
+  const held: ServerResponse[] = [];
+  function hold(request: IncomingMessage, response: ServerResponse): void {
+    if (request.socket.localPort === V2) held.push(response);
+    else answer(request, response);
+  }
+  application.off("request", answer).on("request", hold);
+  try {
+    const caller = call();
+    for (let i = 0; i < 129; i += 1) expect((await caller.get("/")).status).toBe(200);
+    const [line] = await mirrors(1);
+    expect(line?.outcome.code).toBe("mirrors_exhausted");
+    await until("all others", () => held.length === 128 || undefined);
+    for (const response of held) response.end("late");
+    const lines = await mirrors(129);
+    expect(lines.slice(1).every(({ outcome }) => outcome.code === "")).toBe(true);
+  } finally {
+    application.off("request", hold).on("request", answer);
+  }
+});
+
 test("a namespace's own table is for its callers, and routes that change hold for connections that are open", async () => {
   const caller = call();
   expect(saw(await caller.get("/")).port).toBe(V1);
