@@ -13,6 +13,7 @@ import {
 } from "node:http2";
 import type { Server as NetServer, Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { backendsTo, routeRule } from "../fakes/route-rule.ts";
 import { until } from "../world/until.ts";
 import { ADDRESS, putService } from "./balanced-service.ts";
 import { listenInPod, startFromPod } from "./pod-network.ts";
@@ -64,7 +65,11 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const caller of callers.splice(0)) caller.destroy();
-  mesh.remove({ kind: "service", name: "shop/web" }, { kind: "traffic", name: "shop/web" });
+  mesh.remove(
+    { kind: "service", name: "shop/web" },
+    { kind: "traffic", name: "shop/web" },
+    { kind: "routes", name: "shop/web" },
+  );
   for (const port of [...PORTS, NARROW, DEAD]) {
     mesh.remove({ kind: "endpointSlice", name: `shop/web-${port}` });
   }
@@ -343,9 +348,12 @@ test("where nobody is left gRPC hears UNAVAILABLE, others 503, and the session l
 
 test("a call whose time is over hears DEADLINE_EXCEEDED, and its server that nobody waits", async () => {
   putService(mesh, { name: "web", ports: [8081], version: "http2" });
-  const late = ask(call(), "/hang", {
+  const session = call();
+  // So that nothing is to be opened within that time.
+  await ask(session, "/", "x");
+  const late = ask(session, "/hang", {
     body: "x",
-    fields: { ...GRPC, "grpc-timeout": "300m" },
+    fields: { ...GRPC, "grpc-timeout": "5S" },
   });
   const { head } = await late;
   expect(head).toMatchObject({ "grpc-status": "4", "x-weft-reason": "request_timeout" });
@@ -353,7 +361,7 @@ test("a call whose time is over hears DEADLINE_EXCEEDED, and its server that nob
   if (!stream) throw new Error("it never came to the server");
   if (!stream.closed) await once(stream, "close");
   expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
-  const [line] = await requests(1);
+  const [, line] = await requests(2);
   expect(line?.outcome.code).toBe("request_timeout");
 });
 
@@ -411,4 +419,59 @@ test("maxConnections counts sessions: where it allows one, all requests go over 
   for (const stream of hanging) stream.respond({ ":status": 200 }, { endStream: true });
   await Promise.all(held);
   expect((await ask(session, "/", "after")).body).toBe("after");
+});
+
+test("routes rule each stream: backends, both heads, redirects, timeouts, and 404 as gRPC says it", async () => {
+  putService(mesh, { name: "web", ports: [8081], version: "http2" });
+  // Its port declares nothing.
+  putService(mesh, { name: "v2", ports: [8082], address: "10.96.0.12", version: "opaque" });
+  const rest = { headers: [], query: [], method: "" };
+  const rules = [
+    routeRule({
+      kind: "GRPCRoute",
+      match: { ...rest, path: { kind: "exact", value: "/v2" } },
+      backends: backendsTo("v2"),
+      filters: [
+        { kind: "responseHeaders", set: [["x-set", "by-route"]], add: [], remove: ["x-end"] },
+      ],
+    }),
+    routeRule({
+      match: { ...rest, path: { kind: "exact", value: "/hang" } },
+      backends: backendsTo("web"),
+      requestTimeoutMs: 200,
+    }),
+    routeRule({
+      match: { ...rest, path: { kind: "exact", value: "/old" } },
+      filters: [
+        {
+          kind: "redirect",
+          scheme: "",
+          hostname: "new.shop",
+          port: 0,
+          path: undefined,
+          status: 301,
+        },
+      ],
+    }),
+  ];
+  mesh.put({
+    kind: "routes",
+    value: { service: "shop/web", tables: [{ port: 80, consumer: "", rules }] },
+  });
+  const session = call();
+  const routed = await ask(session, "/v2", "note");
+  expect(routed.head).toMatchObject({ "x-port": "8082", "x-set": "by-route" });
+  expect(routed).toMatchObject({ body: "note", trailers: { "grpc-status": "0" } });
+  const none = await ask(session, "/elsewhere", "note");
+  expect(none.head).toMatchObject({ "grpc-status": "12", "x-weft-reason": "route_not_found" });
+  const late = await ask(session, "/hang", { body: "x", fields: { ":method": "POST" } });
+  expect(late.head).toMatchObject({ ":status": 504, "x-weft-reason": "request_timeout" });
+  const moved = await ask(session, "/old", { body: "", fields: { ":method": "GET" } });
+  expect(moved.head[":status"]).toBe(301);
+  expect(moved.head.location).toMatch(/^http:\/\/new\.shop.*\/old$/);
+  expect(moved.head["x-weft-reason"]).toBeUndefined();
+  mesh.remove(
+    { kind: "service", name: "shop/v2" },
+    { kind: "endpointSlice", name: "shop/v2-8082" },
+  );
 });
