@@ -4,6 +4,7 @@
  * RFC 9110 7.6.1: what concerns one connection ends here.
  */
 import type { FieldLines } from "./message.ts";
+import { NEVER_TRAILERS } from "./never-trailers.ts";
 
 export interface SortedFields {
   /** End to end, `host` not among them: in lower case, values as sent. */
@@ -48,26 +49,6 @@ export function sortFields(lines: readonly string[]): SortedFields {
   }
   return hasNamedFields(sorted) ? { ...sorted, fields: withoutNamed(sorted) } : sorted;
 }
-
-/** RFC 9110 6.5.1: no trailer may say where a message ends, how it is routed or who asks. */
-const NEVER_TRAILERS: ReadonlySet<string> = new Set([
-  "authorization",
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
-  "cookie",
-  "expect",
-  "host",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Those that may go on. */
 export function sortTrailers(lines: readonly string[]): FieldLines {

@@ -2,27 +2,7 @@
 import { constants, type Http2Stream } from "node:http2";
 import { NOT_SENT } from "./http2-response.ts";
 import type { FieldLines } from "./message.ts";
-
-/** RFC 9110 6.5.1: what frames, routes, or is judged. A backend that merges trailers would read what no gate saw. */
-const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  "authorization",
-  "cache-control",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
-  "cookie",
-  "expect",
-  "forwarded",
-  "host",
-  "max-forwards",
-  "proxy-authorization",
-  "range",
-  "trailer",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-]);
+import { NEVER_TRAILERS } from "./never-trailers.ts";
 
 /** Trailers of a stream as they come: they can come before anybody reads its body. */
 export class Trailers {
@@ -46,7 +26,7 @@ export class Trailers {
     const lines = this.#own ?? this.#fields;
     for (let i = 0; i < lines.length; i += 2) {
       const name = lines[i] ?? "";
-      if (NOT_SENT.has(name) || (isRequest && NOT_IN_TRAILERS.has(name))) continue;
+      if (NOT_SENT.has(name) || (isRequest && NEVER_TRAILERS.has(name))) continue;
       (sent[name] ??= []).push(lines[i + 1] ?? "");
     }
     return sent;

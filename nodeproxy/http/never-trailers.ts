@@ -1,0 +1,31 @@
+/**
+ * Fields that no trailer may be, in whatever version it is sent (RFC 9110 6.5.1): what frames a message, says what it holds,
+ * routes it, or is judged. A backend that merges trailers would read what no gate saw.
+ */
+export const NEVER_TRAILERS: ReadonlySet<string> = new Set([
+  "authorization",
+  "cache-control",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "expect",
+  "forwarded",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "max-forwards",
+  "proxy-authorization",
+  "proxy-connection",
+  "range",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "x-forwarded-client-cert",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+]);
