@@ -62,3 +62,18 @@ test("parseAuthorizationPolicy(): warns of what denies everything, does nothing,
     "metadata.namespace: applies to every namespace of the mesh",
   ]);
 });
+
+test("parseAuthorizationPolicy(): warns of paths that no request can have, whatever the action", () => {
+  const paths = ["/ok", "/a//b", "/a;b*", "*/../b", "/%41/{*}"];
+  const rule = { ...source({ principals: ["*"] }), ...operation({ paths, notPaths: ["/a b"] }) };
+  for (const action of ["ALLOW", "DENY", "AUDIT"]) {
+    const told = warnings({ action, rules: [rule] });
+    expect(told.map((one) => one.replace(/ can never match:.*$/, ""))).toEqual([
+      "spec.rules[0].to[0].operation.paths: /a//b",
+      "spec.rules[0].to[0].operation.paths: /a;b*",
+      "spec.rules[0].to[0].operation.paths: */../b",
+      "spec.rules[0].to[0].operation.paths: /%41/{*}",
+      "spec.rules[0].to[0].operation.notPaths: /a b",
+    ]);
+  }
+});

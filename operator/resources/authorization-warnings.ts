@@ -7,6 +7,7 @@ import type {
 } from "../../core/model/authorization-policy.ts";
 import type { AuthorizationPolicy } from "./authorization-policy.ts";
 import type { Reason } from "./fields.ts";
+import { pathWarnings } from "./path-warnings.ts";
 import type { PolicyRule } from "./policy-rule.ts";
 
 export function authorizationWarnings(
@@ -26,7 +27,11 @@ export function authorizationWarnings(
   if (action === "AUDIT" && rules.length === 0) {
     warnings.push({ field: "spec.rules", message: "AUDIT without rules has no effect" });
   }
-  return [...warnings, ...rules.flatMap((rule, i) => negativeWarnings(rule, i, action))];
+  return [
+    ...warnings,
+    ...rules.flatMap((rule, i) => negativeWarnings(rule, i, action)),
+    ...rules.flatMap(pathWarnings),
+  ];
 }
 
 /** An ALLOW that only excludes lets in whoever is not thought of, callers without an identity first. */
