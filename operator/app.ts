@@ -142,7 +142,7 @@ async function createParts(options: OperatorOptions, registry: Registry): Promis
   const platform = await createPlatform(options, { registry, index, metrics, streams });
   const status = new MeshStatus({
     policies: () => index.policies(),
-    onStatus: (statuses) => platform.tellStatus(statuses),
+    onStatus: (statuses) => platform.tellStatus(statuses, index.routes()),
   });
   index.watchState(() => status.recomputeSoon());
   return { metrics, index, line, streams, status, platform };

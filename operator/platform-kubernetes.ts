@@ -38,9 +38,9 @@ import { CaEvents } from "./status/ca-events.ts";
 import { KeptLeavesWriter } from "./status/kept-leaves-writer.ts";
 import { NextNodeProxies } from "./status/next-node-proxies.ts";
 import { PodDirectory } from "./status/pod-directory.ts";
-import { PolicyStatusWriter } from "./status/policy-status-writer.ts";
 import { ReportWriter } from "./status/report-writer.ts";
 import { RotationWaits } from "./status/rotation-waits.ts";
+import { StatusWriter } from "./status/status-writer.ts";
 
 /** Of the Service, and of the Lease. */
 const SERVICE = "weft-operator";
@@ -84,7 +84,7 @@ export class KubernetesPlatform implements Platform {
   readonly #keptLeaves: KeptLeavesWriter;
   /** Nodes whose report is being removed. */
   readonly #dropping = new Set<string>();
-  readonly #statuses: PolicyStatusWriter;
+  readonly #statuses: StatusWriter;
   readonly #rotations: RotationWriter;
   readonly #election: LeaderElection;
   #opening: Opening | undefined;
@@ -132,7 +132,7 @@ export class KubernetesPlatform implements Platform {
     const isLeader = (): boolean => this.#election.isLeader();
     const pods = this.#pods;
     this.#nextNodeProxies = new NextNodeProxies({ api, namespace, isLeader, pods, log });
-    this.#statuses = new PolicyStatusWriter({ api, isLeader, log });
+    this.#statuses = new StatusWriter({ api, isLeader, log });
     this.#rotations = new RotationWriter({ api, isLeader, log });
   }
 
@@ -164,7 +164,7 @@ export class KubernetesPlatform implements Platform {
   tellReport: Platform["tellReport"] = (told) => this.#reports.put(told);
   tellGone: Platform["tellGone"] = (node) => this.#reports.forget(node);
   tellKeptLeaves: Platform["tellKeptLeaves"] = (news) => this.#keptLeaves.put(news);
-  tellStatus: Platform["tellStatus"] = (statuses) => this.#statuses.put(statuses);
+  tellStatus: Platform["tellStatus"] = (...told) => this.#statuses.put(...told);
   tellRotation: Platform["tellRotation"] = (told) => this.#rotations.put(told);
 
   /** The watch tells once it is gone; until then this is asked again and again. */

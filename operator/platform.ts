@@ -6,6 +6,7 @@ import type { Authority } from "./ca/authority.ts";
 import type { IntermediateSource } from "./ca/intermediate-source.ts";
 import type { KeyStore } from "./ca/key-store.ts";
 import type { Authenticate } from "./distribute/authenticate.ts";
+import type { RouteState } from "./index/route-store.ts";
 import type { KubeChange } from "./resources/kube-object.ts";
 import type { ToldRotation } from "./rotation/rotation-runner.ts";
 import type { Source } from "./source/source.ts";
@@ -33,7 +34,7 @@ export interface Platform {
   tellKeptLeaves(news: KeptLeavesNews): void;
   /** The node is gone, and all that its report names has ended. True where the report is gone at once. */
   dropReport(node: string): boolean;
-  tellStatus(statuses: readonly ObjectStatus[]): void;
+  tellStatus(statuses: readonly ObjectStatus[], routes: readonly RouteState[]): void;
   tellRotation(told: ToldRotation): void;
   /** What a rotation of the CA has to know of those who are not told on a stream. */
   readonly trust: PublishedTrust;

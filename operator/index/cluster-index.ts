@@ -25,6 +25,7 @@ import { type CaptureCounts, countCaptures } from "./count-captures.ts";
 import { type PodPolicies, podPolicies } from "./pod-policies.ts";
 import { listPolicyStates, type PolicyState } from "./policy-state.ts";
 import { listRequestAuthenticationStates } from "./request-authentication-state.ts";
+import type { RouteState } from "./route-store.ts";
 import { listTrafficPolicyStates } from "./traffic-policy-state.ts";
 import { listTrustBundleStates } from "./trust-bundle-state.ts";
 
@@ -176,6 +177,11 @@ export class ClusterIndex {
       ...listTrafficPolicyStates(this.#state),
       ...listTrustBundleStates(this.#state, nowMs),
     ];
+  }
+
+  /** Every route, as of the last batch. */
+  routes(): readonly RouteState[] {
+    return this.#state.routes.states();
   }
 
   /** What to tell whoever applies that object now, beside what its parser does. */

@@ -107,7 +107,7 @@ export class RouteStore {
     this.#marked.clear();
   }
 
-  /** Of all routes with a Service as parent. */
+  /** Of all routes, those without a Service as parent too. */
   states(): readonly RouteState[] {
     const outcomes = new Map<RouteState["route"], ParentOutcome[]>();
     for (const { outcomes: of } of this.#compiled.values()) {

@@ -1,6 +1,6 @@
 /**
- * The writes of status: conditions of our own kinds, a pod's `weft.dev/Captured`, NodeReport objects,
- * Events. Each touches only what is ours, so nobody else's write is lost whoever comes first.
+ * The writes of status: conditions of our own kinds, what we say of routes, a pod's `weft.dev/Captured`,
+ * NodeReport objects, Events. Each touches only what is ours, so nobody else's write is lost whoever comes first.
  */
 
 import { type KubeApi, kubePath } from "../../core/kube/kube-api.ts";
@@ -38,6 +38,26 @@ export async function applyStatus(api: KubeApi, object: ObjectRef, status: objec
     patch: "apply",
     query: APPLY,
     body: { apiVersion, kind, metadata: metadataOf(object), status },
+  });
+}
+
+export interface ReadVersion {
+  /** Of the object that `status` was made of: "conflict" where it is another by now. */
+  readonly resourceVersion: string;
+}
+
+/** For a list that others write to as well and that merges by nothing: what it was read from has to stand still. */
+export async function replaceInStatus(
+  api: KubeApi,
+  { resourceVersion, ...object }: ObjectRef & ReadVersion,
+  status: object,
+): Promise<void> {
+  await api.call({
+    method: "PATCH",
+    path: `${objectPath(object)}/status`,
+    patch: "merge",
+    query: { fieldManager: FIELD_MANAGER },
+    body: { metadata: { uid: object.uid, resourceVersion }, status },
   });
 }
 

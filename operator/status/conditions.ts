@@ -1,4 +1,4 @@
-/** The status of an object of Weft's own kinds: what is written, and whether it differs from what is there. Pure. */
+/** The conditions of an object and the rest of its status: what is written, and whether it differs from what is there. Pure. */
 
 export interface Condition {
   readonly type: string;
@@ -58,13 +58,9 @@ export function changedStatus(
   stamp: Stamp,
 ): WrittenStatus | undefined {
   const was = recordOf(before);
-  const old = new Map(readConditions(was["conditions"]).map((one) => [one.type, one]));
-  const conditions = wanted.conditions.map((one) => stamped(one, old.get(one.type), stamp));
+  const { conditions, areThere } = stampConditions(was["conditions"], wanted.conditions, stamp);
   const ignored = wanted.ignored.slice(0, MAX_IGNORED);
-  const isThere =
-    conditions.every((condition) => isSame(condition, old.get(condition.type))) &&
-    was["nodes"] === wanted.nodes &&
-    isSameList(was["ignored"], ignored);
+  const isThere = areThere && was["nodes"] === wanted.nodes && isSameList(was["ignored"], ignored);
   if (isThere) return undefined;
   return {
     observedGeneration: stamp.generation,
@@ -72,6 +68,24 @@ export function changedStatus(
     nodes: wanted.nodes,
     ...(ignored.length > 0 && { ignored }),
   };
+}
+
+export interface StampedConditions {
+  readonly conditions: readonly WrittenCondition[];
+  /** Beside others, perhaps. */
+  readonly areThere: boolean;
+}
+
+/** `before` is the raw list, as the API holds it. */
+export function stampConditions(
+  before: unknown,
+  wanted: readonly Condition[],
+  stamp: Stamp,
+): StampedConditions {
+  const old = new Map(readConditions(before).map((one) => [one.type, one]));
+  const conditions = wanted.map((one) => stamped(one, old.get(one.type), stamp));
+  const areThere = conditions.every((condition) => isSame(condition, old.get(condition.type)));
+  return { conditions, areThere };
 }
 
 function stamped(

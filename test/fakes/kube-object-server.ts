@@ -177,12 +177,13 @@ export class KubeObjectServer {
     const before = this.#objects.get(target);
     const mayCreate = contentType.includes("apply") && !isStatus;
     if (!before && !mayCreate) return failure(404, "NotFound");
-    const uid = recordOf(body["metadata"])["uid"];
-    const uidBefore = recordOf(before?.["metadata"])["uid"];
-    if (uid !== undefined && uidBefore !== undefined && uid !== uidBefore) {
-      return failure(409, "Conflict");
-    }
-    this.put(target, merged(before ?? {}, body));
+    const isOther = ["uid", "resourceVersion"].some((name) => {
+      const [wanted, is] = [body, before].map((of) => recordOf(of?.["metadata"])[name]);
+      return wanted !== undefined && is !== undefined && wanted !== is;
+    });
+    if (isOther) return failure(409, "Conflict");
+    const merge = contentType === "application/merge-patch+json" ? replaceList : mergedLists;
+    this.put(target, merged(before ?? {}, body, merge));
     return this.#found(target);
   }
 
@@ -198,23 +199,32 @@ export class KubeObjectServer {
   }
 }
 
-/** Lists of objects with a `type` or `name` merge by it, everything else is replaced. */
-function merged(before: Json, patch: Json): Json {
+type MergeLists = (before: readonly unknown[], patch: readonly unknown[]) => readonly unknown[];
+
+function merged(before: Json, patch: Json, lists: MergeLists): Json {
   const result: Record<string, unknown> = { ...before };
   for (const [name, value] of Object.entries(patch)) {
     const old = result[name];
-    if (Array.isArray(value) && Array.isArray(old)) result[name] = mergedLists(old, value);
-    else if (isRecord(value)) result[name] = merged(recordOf(old), value);
+    if (Array.isArray(value) && Array.isArray(old)) result[name] = lists(old, value);
+    else if (isRecord(value)) result[name] = merged(recordOf(old), value, lists);
     else result[name] = value;
   }
   return result;
 }
 
+/** Objects with a `type` or `name` merge by it, everything else is added. */
 function mergedLists(before: readonly unknown[], patch: readonly unknown[]): readonly unknown[] {
   const byKey = new Map(before.map((item) => [keyOf(item), recordOf(item)]));
-  for (const item of patch)
-    byKey.set(keyOf(item), merged(byKey.get(keyOf(item)) ?? {}, recordOf(item)));
+  for (const item of patch) {
+    const old = byKey.get(keyOf(item)) ?? {};
+    byKey.set(keyOf(item), merged(old, recordOf(item), mergedLists));
+  }
   return [...byKey.values()];
+}
+
+/** RFC 7386: a merge patch knows no keys. */
+function replaceList(_before: readonly unknown[], patch: readonly unknown[]): readonly unknown[] {
+  return patch;
 }
 
 function keyOf(item: unknown): unknown {

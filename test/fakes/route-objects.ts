@@ -46,7 +46,7 @@ export function routeObject(
   return { ...object, metadata: { ...object.metadata, creationTimestamp } };
 }
 
-interface WrittenRoute {
+export interface WrittenRoute {
   readonly parents: readonly object[];
   readonly rules?: readonly object[];
   readonly created?: string;

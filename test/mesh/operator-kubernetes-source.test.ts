@@ -239,6 +239,37 @@ test("operator on Kubernetes: makes the CA, publishes roots, leads, writes statu
   expect(server.get(LEASE)?.["spec"]).toMatchObject({ holderIdentity: "" });
 });
 
+test("operator on Kubernetes: says of a route what became of it, where the kind is installed", async () => {
+  const parentRef = { group: "", kind: "Service", name: "web", namespace: "mesh" };
+  const route = {
+    metadata: { name: "r", namespace: "mesh", uid: "r", generation: 2 },
+    spec: { parentRefs: [parentRef], rules: [{ backendRefs: [{ name: "web", port: 80 }] }] },
+  };
+  const group = "/apis/gateway.networking.k8s.io/v1";
+  const path = `${group}/namespaces/mesh/grpcroutes/r`;
+  server.put(path, route);
+  const { answer } = server;
+  server.answer = (method, asked, body) => {
+    const isList = method === "GET" && asked === `${group}/grpcroutes`;
+    if (!isList) return answer?.(method, asked, body);
+    return { kind: "List", metadata: { resourceVersion }, items: [server.get(path)] };
+  };
+  const status = wrote(`${path}/status`);
+  startOperator();
+  expect((await status).body["status"]).toMatchObject({
+    parents: [
+      {
+        parentRef,
+        controllerName: "weft.dev/mesh-controller",
+        conditions: [
+          { type: "Accepted", status: "False", reason: "NoMatchingParent", observedGeneration: 2 },
+          { type: "ResolvedRefs", status: "False", reason: "BackendNotFound" },
+        ],
+      },
+    ],
+  });
+});
+
 test("operator on Kubernetes: the leader publishes what signs beside the roots, and a replica that starts leaves it there", async () => {
   const published = server.nextWrite(
     ({ query }) => query.get("fieldManager") === "weft-operator-issuers",
