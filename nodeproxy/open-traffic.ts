@@ -64,12 +64,12 @@ function openAlone({ config, log, send }: OpenTrafficOptions): OpenTraffic {
 }
 
 async function expose(metrics: ConnectionMetrics): Promise<Registry> {
-  const [{ Counter }, { createMetrics }] = await Promise.all([
+  const [{ Counter, Histogram }, { createMetrics }] = await Promise.all([
     import("prom-client"),
     import("../core/process/metrics.ts"),
   ]);
   const registry = createMetrics({ name: "traffic", version: VERSION, node: process.version });
   registry.setDefaultLabels({ process: "traffic" });
-  metrics.expose(registry, { Counter });
+  metrics.expose(registry, { Counter, Histogram });
   return registry;
 }

@@ -1,6 +1,6 @@
 /** The traffic process as one that only leads its workers, loaded where the setting asks for them. */
 import { Worker } from "node:worker_threads";
-import { Counter, Registry } from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import { createMetrics } from "../core/process/metrics.ts";
 import type { OpenTraffic, OpenTrafficOptions } from "./open-traffic.ts";
 import { openAccessFile } from "./telemetry/access-log.ts";
@@ -16,7 +16,7 @@ export function openWorkers({ config, log, send }: OpenTrafficOptions): OpenTraf
   own.setDefaultLabels(LABELS);
   const added = new Registry();
   const metrics = new ConnectionMetrics();
-  metrics.expose(added, { Counter });
+  metrics.expose(added, { Counter, Histogram });
   const accessFile = openAccessFile({
     file: config.accessLogFile,
     onDropped: () => metrics.accessLineDropped(),

@@ -5,7 +5,7 @@
  * What it does not catch ends the thread, never the process.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { Counter, Registry } from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import { createLog } from "../core/process/log.ts";
 import { duplicateDescriptor } from "./sys/descriptor.ts";
 import { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
@@ -29,7 +29,7 @@ const table = new SharedTable(memory, index);
 const shares = createWorkerShares({ table, post, log });
 const registry = new Registry();
 const metrics = new ConnectionMetrics();
-metrics.expose(registry, { Counter });
+metrics.expose(registry, { Counter, Histogram });
 const accessLog = createAccessBatches((text) => post({ kind: "lines", text }));
 const traffic = createTraffic({
   node,

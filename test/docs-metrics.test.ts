@@ -1,7 +1,7 @@
 /** Holds docs/metrics.md, the node proxy's part, to what it exposes: names, types and labels. The operator's: test/mesh. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
-import { Counter, Registry } from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import { exposeCaptures } from "../nodeproxy/telemetry/capture-metrics.ts";
 import { ConnectionMetrics } from "../nodeproxy/telemetry/connection-metrics.ts";
 import { exposeLeaves } from "../nodeproxy/telemetry/leaf-metrics.ts";
@@ -21,7 +21,7 @@ interface Metric {
 async function exposed(): Promise<readonly string[]> {
   const registry = new Registry();
   const metrics = new ConnectionMetrics();
-  metrics.expose(registry, { Counter });
+  metrics.expose(registry, { Counter, Histogram });
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
   metrics.requested(DENIED_CONNECTION, DENIED_OUTCOME);
@@ -30,7 +30,7 @@ async function exposed(): Promise<readonly string[]> {
   exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);
   const all = (await registry.getMetricsAsJSON()) as unknown as readonly Metric[];
   return all.map(({ name, type, values }) => {
-    const labels = Object.keys(values[0]?.labels ?? {});
+    const labels = Object.keys(values[0]?.labels ?? {}).filter((label) => label !== "le");
     return `${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""} ${type}`;
   });
 }

@@ -87,8 +87,8 @@ test.each([
   expect(parse(message)).toBeUndefined();
 });
 
-test("parseFromTraffic(): takes 8 MiB of metrics and not a byte more", () => {
-  const text = "a".repeat(8 << 20);
+test("parseFromTraffic(): takes 32 MiB of metrics and not a byte more", () => {
+  const text = "a".repeat(32 << 20);
   expect(parse({ kind: "metrics", id: 1, text })).toEqual({ kind: "metrics", id: 1, text });
   expect(parse({ kind: "metrics", id: 1, text: `${text}b` })).toBeUndefined();
 });

@@ -45,7 +45,8 @@ function parseApplied(sequence: unknown): FromTraffic | undefined {
   return isCount(sequence) ? { kind: "applied", sequence } : undefined;
 }
 
-const MAX_METRICS_LENGTH = 8 << 20;
+/** More than a traffic process with all its series has to tell. */
+const MAX_METRICS_LENGTH = 32 << 20;
 
 function parseMetrics(value: Readonly<Record<string, unknown>>): FromTraffic | undefined {
   const { id, text } = value;

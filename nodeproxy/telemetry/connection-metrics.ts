@@ -5,43 +5,55 @@
  * a connection. Label values are names of workload owners, and the number of pairs is bounded.
  */
 import type { Counter, Registry } from "prom-client";
-import type { ConnectionFacts, ConnectionOutcome } from "../flow/connection-facts.ts";
+import {
+  type ConnectionFacts,
+  type ConnectionOutcome,
+  NO_PARTY,
+} from "../flow/connection-facts.ts";
+import { PAIR_LABELS, type PairLabels, pairLabels } from "./pair-labels.ts";
+import { type PairFacts, PairTable } from "./pair-table.ts";
 import { PolicyMetrics } from "./policy-metrics.ts";
 import type { Prometheus } from "./prometheus.ts";
+import {
+  type PairRequests,
+  REQUEST_BUDGET,
+  type RequestBudget,
+  RequestMetrics,
+} from "./request-metrics.ts";
 
-/** Pairs of workloads beyond this are counted together under the name `other`. */
-const MAX_SERIES = 5000;
+export interface MetricsBudget extends RequestBudget {
+  /** Pairs of workloads beyond this are counted together under the name `other`. */
+  readonly pairs: number;
+}
 
-/** Of statuses and reasons, for one pair of workloads. */
-const MAX_KINDS = 100;
+const BUDGET: MetricsBudget = { ...REQUEST_BUDGET, pairs: 5_000 };
 
-const LABELS = [
-  "direction",
-  "source_workload",
-  "source_namespace",
-  "destination_workload",
-  "destination_namespace",
-  "mutual_tls",
-] as const;
-
-type Labels = Readonly<Record<(typeof LABELS)[number], string>>;
+const OTHER = { ...NO_PARTY, namespace: "other", owner: "other" };
 
 interface Series {
-  readonly labels: Labels;
+  readonly labels: PairLabels;
   opened: number;
   closed: number;
   sent: number;
   received: number;
   /** By reason; reasons are codes of ours, a few dozen. */
   readonly failed: Map<string, number>;
-  /** Requests by status and reason, in one text. */
-  readonly requests: Map<string, number>;
+  readonly requests: PairRequests;
 }
 
 export class ConnectionMetrics {
-  readonly #series = new Map<string, Series>();
+  readonly #budget: MetricsBudget;
+  readonly #series = new PairTable<Series>();
+  readonly #others = new PairTable<Series>();
   readonly #policies = new PolicyMetrics();
+  readonly #requests: RequestMetrics;
   #dropped = 0;
+  #pairsBeyond = 0;
+
+  constructor(budget = BUDGET) {
+    this.#budget = budget;
+    this.#requests = new RequestMetrics(budget);
+  }
 
   /** Once; what was counted before is told as well. */
   expose(registry: Registry, prometheus: Prometheus): void {
@@ -50,16 +62,17 @@ export class ConnectionMetrics {
       const counter = new prometheus.Counter({
         name,
         help,
-        labelNames: LABELS,
+        labelNames: PAIR_LABELS,
         registers: [registry],
         collect: () => {
           counter.reset();
-          for (const series of this.#series.values()) counter.inc(series.labels, read(series));
+          for (const series of this.#all()) counter.inc(series.labels, read(series));
         },
       });
     }
     this.#registerFailed(registry, prometheus);
-    this.#registerRequests(registry, prometheus);
+    this.#requests.expose(registry, prometheus);
+    this.#registerBeyond(registry, prometheus);
     const dropped: Counter = new prometheus.Counter({
       name: "weft_access_log_dropped_total",
       help: "Access log lines lost because the file did not take them",
@@ -91,11 +104,14 @@ export class ConnectionMetrics {
   }
 
   requested(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
-    const { requests } = this.#of(facts);
-    const key = `${facts.request?.status ?? 0} ${outcome.code}`;
-    // Statuses are the application's to choose.
-    const counted = requests.size < MAX_KINDS || requests.has(key) ? key : "other other";
-    requests.set(counted, (requests.get(counted) ?? 0) + 1);
+    this.#requests.count(this.#of(facts).requests, {
+      status: facts.request?.status ?? 0,
+      code: outcome.code,
+      // Clocks are set, too.
+      durationMs: Math.max(0, Date.now() - facts.sinceMs),
+      requestBytes: outcome.bytesSent,
+      responseBytes: outcome.bytesReceived,
+    });
     if (outcome.policy !== undefined) this.#policies.denied(outcome.policy, outcome.rule);
     if (!facts.watched) return;
     const isDenied = outcome.policy !== undefined || outcome.code === "not_allowed";
@@ -110,65 +126,62 @@ export class ConnectionMetrics {
     const counter = new prometheus.Counter({
       name: "weft_tcp_connections_failed_total",
       help: "Connections that were refused, could not be carried or did not end in order, by reason",
-      labelNames: [...LABELS, "reason"],
+      labelNames: [...PAIR_LABELS, "reason"],
       registers: [registry],
       collect: () => {
         counter.reset();
-        for (const { labels, failed } of this.#series.values()) {
+        for (const { labels, failed } of this.#all()) {
           for (const [reason, count] of failed) counter.inc({ ...labels, reason }, count);
         }
       },
     });
   }
 
-  #registerRequests(registry: Registry, prometheus: Prometheus): void {
+  #registerBeyond(registry: Registry, prometheus: Prometheus): void {
     const counter = new prometheus.Counter({
-      name: "weft_http_requests_total",
-      help: "Requests that were judged, by the status of their answer and by the reason of what went wrong",
-      labelNames: [...LABELS, "status", "reason"],
+      name: "weft_metrics_overflow_total",
+      help: "What was counted under `other`, because there are as many series as may be",
+      labelNames: ["budget"],
       registers: [registry],
       collect: () => {
         counter.reset();
-        for (const { labels, requests } of this.#series.values()) {
-          for (const [key, count] of requests) {
-            const [status = "", reason = ""] = key.split(" ");
-            counter.inc({ ...labels, status, reason }, count);
-          }
-        }
+        const all = { pair: this.#pairsBeyond, ...this.#requests.beyond() };
+        for (const [budget, count] of Object.entries(all)) counter.inc({ budget }, count);
       },
     });
   }
 
-  #of(facts: ConnectionFacts): Series {
-    const { direction, source, destination, tunnelled } = facts;
-    const key = `${direction} ${source.namespace} ${source.owner} ${destination.namespace} ${destination.owner} ${tunnelled}`;
-    const known = this.#series.get(key);
+  #all(): readonly Series[] {
+    if (this.#pairsBeyond === 0) return this.#series.values();
+    return [...this.#series.values(), ...this.#others.values()];
+  }
+
+  #of(facts: PairFacts): Series {
+    const known = this.#series.get(facts);
     if (known) return known;
-    if (this.#series.size >= MAX_SERIES) return this.#other(facts);
-    return this.#add(key, {
-      direction,
-      source_workload: source.owner,
-      source_namespace: source.namespace,
-      destination_workload: destination.owner,
-      destination_namespace: destination.namespace,
-      mutual_tls: String(tunnelled),
-    });
-  }
-
-  #other({ direction, tunnelled }: ConnectionFacts): Series {
-    const key = `${direction} ${tunnelled}`;
-    const other = { source_workload: "other", source_namespace: "other" };
-    const others = { destination_workload: "other", destination_namespace: "other" };
-    const labels = { direction, ...other, ...others, mutual_tls: String(tunnelled) };
-    return this.#series.get(key) ?? this.#add(key, labels);
-  }
-
-  #add(key: string, labels: Labels): Series {
-    const none = { opened: 0, closed: 0, sent: 0, received: 0 };
-    const series = { labels, ...none, failed: new Map(), requests: new Map() };
-    this.#series.set(key, series);
+    const other = this.#other(facts);
+    if (this.#series.size >= this.#budget.pairs) {
+      this.#pairsBeyond += 1;
+      return other;
+    }
+    const series = createSeries(pairLabels(facts), other.requests);
+    this.#series.add(facts, series);
     return series;
   }
+
+  #other({ direction, tunnelled }: PairFacts): Series {
+    const facts = { direction, tunnelled, source: OTHER, destination: OTHER };
+    const known = this.#others.get(facts);
+    if (known) return known;
+    const series = createSeries(pairLabels(facts), undefined);
+    this.#others.add(facts, series);
+    return series;
+  }
+}
+
+function createSeries(labels: PairLabels, other: PairRequests | undefined): Series {
+  const requests = { labels, other, byStatus: new Map(), statuses: 0, tallies: [] };
+  return { labels, opened: 0, closed: 0, sent: 0, received: 0, failed: new Map(), requests };
 }
 
 const TOTALS: readonly (readonly [string, string, (series: Series) => number])[] = [

@@ -1,5 +1,5 @@
 /** Two captured pods on two "nodes" of one process: real namespaces, rules and sockets, two whole traffic processes' worth of parts. */
-import { Counter, Registry } from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import { NOTHING_EXCLUDED } from "../../core/model/capture-exclusions.ts";
 import type { Enrolment } from "../../core/model/enrolment.ts";
@@ -214,7 +214,7 @@ function createNode(node: string, limits: PodLimits): TrafficNode {
   const hearing: ((message: FromTraffic) => void)[] = [];
   const registry = new Registry();
   const metrics = new ConnectionMetrics();
-  metrics.expose(registry, { Counter });
+  metrics.expose(registry, { Counter, Histogram });
   const traffic = createTraffic({
     node,
     log: createLog({ name: "test", level: "error" }),
