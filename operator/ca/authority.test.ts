@@ -8,9 +8,13 @@ import { operatorIdentity } from "../../core/model/operator-identity.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { createCraftedRoot } from "../../test/fakes/crafted-ca.ts";
 import { createMemoryKeyStore } from "../../test/fakes/memory-key-store.ts";
+import { until } from "../../test/world/until.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 import { createFileKeyStore } from "./file-key-store.ts";
+import { createHierarchy } from "./intermediate.ts";
+import type { KeyStore } from "./key-store.ts";
 import { createSecretKeyStore, type SecretAccess } from "./secret-key-store.ts";
+import { CA_BACKDATE_MS } from "./validity.ts";
 
 const identity = { trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" };
 const DAY_S = 86_400;
@@ -33,6 +37,24 @@ function newAuthority(now = Date.now()): Promise<Authority> {
   const keyStore = createMemoryKeyStore();
   return createAuthority({ keyStore, trustDomain: "cluster.local", now });
 }
+
+test("createAuthority(): takes a CA that became valid while it was waited for", async () => {
+  const trustDomain = "cluster.local";
+  const now = Date.now();
+  // Valid from a whole second on, which is still to come.
+  const fromMs = Math.ceil(now / 1_000) * 1_000 + 1_000;
+  const material = createHierarchy({ trustDomain, place: "memory", now: fromMs + CA_BACKDATE_MS });
+  const stored = createMemoryKeyStore(material);
+  const keyStore: KeyStore = {
+    ...stored,
+    async read() {
+      await until("the CA's first second", () => (Date.now() >= fromMs ? true : undefined));
+      return stored.read();
+    },
+  };
+  const authority = await createAuthority({ keyStore, trustDomain, now });
+  expect(authority.expiry().intermediateMs).toBeGreaterThan(fromMs);
+});
 
 function openssl(...args: string[]): string {
   return execFileSync("openssl", args, { cwd: directory, encoding: "utf8", stdio: "pipe" });

@@ -65,10 +65,13 @@ export interface AuthorityOptions extends OpenOptions {
   readonly longestLeafSeconds?: () => number;
 }
 
-/** Loads the CA, or makes one where there is none. Throws `CaError` with the way out. */
+/** Loads the CA, or makes one where there is none; `now` is when it begins. Throws `CaError` with the way out. */
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
+  const sinceMs = performance.now();
   const material = await openMaterial(options, (stored) => canSign(stored, options));
-  return new StoredAuthority(options, material);
+  // A signer outside may have taken its time, and its certificate is of then.
+  const now = options.now + Math.ceil(performance.now() - sinceMs);
+  return new StoredAuthority({ ...options, now }, material);
 }
 
 class StoredAuthority implements Authority {
