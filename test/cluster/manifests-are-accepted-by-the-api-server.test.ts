@@ -74,7 +74,10 @@ test("the node proxy's account may do nothing at the API server", async () => {
 
 test("every YAML block of the documentation is accepted, by the webhook too", async () => {
   await installWeft(cluster);
-  const docs = (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md"));
+  // Routes are the Gateway API's, whose CRDs come with the conformance suite: docs-routes.test.ts has theirs.
+  const docs = (await readdir(join(ROOT, "docs"))).filter(
+    (name) => name.endsWith(".md") && name !== "routes.md",
+  );
   const files = ["README.md", ...docs.map((name) => join("docs", name))];
   const texts = await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
   const blocks = texts.flatMap((text) => [...text.matchAll(/```yaml\n([\s\S]*?)```/g)]);

@@ -11,9 +11,9 @@ const LIMIT_MS = 900_000;
 /** A machine with twenty others at it takes longer than it can tell of itself: the figures are held to in full size. */
 const RECOVERED_MS = sized(5_000, 500);
 /** Two programs that start share what the measurement of slowness had alone. */
-const BOTH_MS = sized(8_000, 1_000);
+const BOTH_MS = sized(8_000, 500);
 /** With the container's first process, and pods that have to be found and captured anew. */
-const CONTAINER_MS = sized(10_000, 2_000);
+const CONTAINER_MS = sized(10_000, 500);
 
 let outcome: RestartOutcome;
 
