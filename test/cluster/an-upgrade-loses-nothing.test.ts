@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { V1Pod } from "@kubernetes/client-node";
+import { sized } from "../soak.ts";
 import { until } from "../world/until.ts";
 import { createNamespace, deployEcho } from "./echo-workload.ts";
 import { installWeft } from "./install-weft.ts";
@@ -13,7 +14,8 @@ import { sharedCluster } from "./shared-cluster.ts";
 const cluster = sharedCluster();
 const NAMESPACE = "upgraded";
 const PER_SECOND = 300;
-const RESTARTS = 3;
+const RESTARTS = sized(3, 20);
+const ROLLED_MS = sized(480_000, 3_600_000);
 const OWN = ["-n", "weft-system"];
 let load: Load;
 
@@ -34,20 +36,24 @@ async function nodeProxyPods(): Promise<readonly string[]> {
   return (await cluster.kubectl([...OWN, ...names])).trim().split("\n");
 }
 
-test("rolling restarts of the node proxies under load fail no request", async () => {
-  const pods = await nodeProxyPods();
-  const before = await load.tally();
-  for (let restart = 0; restart < RESTARTS; restart += 1) {
-    await cluster.kubectl([...OWN, "rollout", "restart", "daemonset/weft-node-proxy"]);
-    const status = ["rollout", "status", "daemonset/weft-node-proxy", "--timeout=240s"];
-    await cluster.kubectl([...OWN, ...status]);
-  }
-  const seen = between(before, await load.tally());
-  expect(await nodeProxyPods()).not.toEqual(expect.arrayContaining([pods[0]]));
-  expect(seen.failed).toEqual([]);
-  expect(seen.answered.once).toBeGreaterThan(500);
-  expect(seen.answered.kept).toBeGreaterThan(500);
-}, 480_000);
+test(
+  "rolling restarts of the node proxies under load fail no request",
+  async () => {
+    const pods = await nodeProxyPods();
+    const before = await load.tally();
+    for (let restart = 0; restart < RESTARTS; restart += 1) {
+      await cluster.kubectl([...OWN, "rollout", "restart", "daemonset/weft-node-proxy"]);
+      const status = ["rollout", "status", "daemonset/weft-node-proxy", "--timeout=240s"];
+      await cluster.kubectl([...OWN, ...status]);
+    }
+    const seen = between(before, await load.tally());
+    expect(await nodeProxyPods()).not.toEqual(expect.arrayContaining([pods[0]]));
+    expect(seen.failed).toEqual([]);
+    expect(seen.answered.once).toBeGreaterThan(500);
+    expect(seen.answered.kept).toBeGreaterThan(500);
+  },
+  ROLLED_MS,
+);
 
 /** The node's own, in the DaemonSet and ready. */
 async function readyProxyOf(node: string): Promise<string | undefined> {

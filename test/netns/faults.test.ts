@@ -4,11 +4,12 @@
  */
 import { spawnSync } from "node:child_process";
 import { beforeAll, expect, test } from "@jest/globals";
+import { sized } from "../soak.ts";
 import type { LoadOutcome, Outcome } from "./faults/outcome.ts";
 
 const LIMIT_MS = 900_000;
 /** Of a busy machine; the outcome tells the number. */
-const OUTAGE_MS = 90_000;
+const OUTAGE_MS = sized(90_000, 2_000);
 /** A process that hangs is ended after eleven seconds. */
 const HANG_MS = 11_000;
 
