@@ -195,7 +195,11 @@ const METHODS: readonly (readonly [name: string, request: RawRequest, verdict: s
   ["attack 30: lower case", { method: "delete" }, "501 method_unknown"],
   ["attack 30: mixed case", { method: "Delete" }, "501 method_unknown"],
   ["attack 30: what it is", { method: "DELETE" }, DENIED],
-  ["attack 30: CONNECT", { method: "CONNECT", target: "api.shop:8080" }, "405 connect_refused"],
+  [
+    "attack 30: CONNECT",
+    { method: "CONNECT", target: "api.shop:8080" },
+    "405 http_connect_refused",
+  ],
   ["attack 30: TRACE", { method: "TRACE" }, PASSED],
   ["attack 30: made up", { method: "DELETE2" }, "501 method_unknown"],
   ["attack 30: a blank before it", { method: " DELETE" }, "400 request_malformed"],
