@@ -19,6 +19,8 @@ export interface Enrolment {
   readonly modes: MtlsModes;
   /** Ports whose requests are judged one by one, ascending; absent: none. All others are opaque. */
   readonly httpPorts?: readonly HttpPort[];
+  /** Ports on which callers' TLS is asked which server it names, ascending; absent: none. Nothing else there is read. */
+  readonly tlsPorts?: readonly number[];
   /** Of requests on these ports; absent: none. */
   readonly rateLimits?: readonly RateLimit[];
   /** What kubelet may ask over plaintext even under STRICT; the node proxy performs them itself. */

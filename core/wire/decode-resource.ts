@@ -183,6 +183,9 @@ function decodeEnrolment(enrolment: wire.Enrolment, findings: Findings): Enrolme
         }),
     modes: decodeModes(enrolment.modes, findings),
     ...decodeHttpPorts(enrolment.httpPorts, findings),
+    ...(enrolment.tlsPorts.length === 0
+      ? {}
+      : { tlsPorts: enrolment.tlsPorts.map((port) => findings.port("tlsPorts", port)) }),
     ...decodeRateLimits(enrolment.rateLimits, findings),
     probes: enrolment.probes.flatMap((probe) => decodeProbe(probe, findings)),
     nodeAddresses: findings.ips("nodeAddresses", enrolment.nodeAddresses),

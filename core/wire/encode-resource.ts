@@ -100,6 +100,7 @@ function encodeEnrolment(enrolment: Enrolment): wire.Enrolment {
         port,
         version: HTTP_VERSIONS[version],
       })) ?? [],
+    tlsPorts: [...(enrolment.tlsPorts ?? [])],
     rateLimits: enrolment.rateLimits?.map(encodeRateLimit) ?? [],
     probes: enrolment.probes.map(encodeProbe),
     nodeAddresses: [...enrolment.nodeAddresses],

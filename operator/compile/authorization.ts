@@ -6,7 +6,7 @@
  * status: on a port that is opaque, an ALLOW rule that needs it is dropped whole, and from the other
  * actions it is erased. An unreadable policy becomes an invalid one.
  */
-import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
+import type { CompiledPolicy, Rule } from "../../core/model/authorization-policy.ts";
 import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
 import { isLayer7Condition } from "../../core/model/layer7-condition.ts";
 import type {
@@ -14,9 +14,8 @@ import type {
   ParsedAuthorizationPolicy,
 } from "../resources/authorization-policy.ts";
 import type { PolicyMetadata } from "../resources/policy-metadata.ts";
-import type { PolicyRule } from "../resources/policy-rule.ts";
 import type { WorkloadScope } from "../resources/workload-scope.ts";
-import { type HttpAsk, httpAskOf, namedPorts } from "./http-ports.ts";
+import { asksServerName, type HttpAsk, httpAskOf, namedPorts, rulePorts } from "./http-ports.ts";
 
 export interface CompiledAuthorization {
   readonly policy: CompiledPolicy;
@@ -25,6 +24,8 @@ export interface CompiledAuthorization {
   readonly scope: WorkloadScope;
   readonly notes: readonly CompileNote[];
   readonly http: HttpAsk;
+  /** It has a condition on the server that TLS names. */
+  readonly asksServerName: boolean;
 }
 
 /** What happened to a field that is not enforced as written, for the status condition Accepted. */
@@ -32,6 +33,8 @@ export interface CompileNote {
   readonly field: string;
   /** Of the rule, where it holds for these ports alone. */
   readonly ports?: readonly number[];
+  /** TLS shows it, else HTTP. */
+  readonly inTls?: true;
   readonly effect:
     | "rule_dropped"
     | "attribute_erased"
@@ -48,17 +51,20 @@ export function compileAuthorization(
   if (!parsed.present) return undefined;
   const { metadata, action, dryRun, scope } = parsed.present;
   const policy = { ref: refOf(metadata), action, dryRun, invalid: true, rules: [] };
-  return { policy, metadata, scope, notes: [], http: httpAskOf(policy) };
+  return {
+    policy,
+    metadata,
+    scope,
+    notes: [],
+    http: httpAskOf(policy),
+    asksServerName: false,
+  };
 }
 
 function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
   const { metadata, action, dryRun, provider, scope } = value;
   const effect = action === "ALLOW" ? "rule_dropped" : "attribute_erased";
-  const unseen = value.rules.flatMap((rule, index) => {
-    const ports = namedPorts({ index, ...rule });
-    const only = ports.length === 0 ? {} : { ports };
-    return layer7Places(rule, `spec.rules[${index}]`).map((field) => ({ field, ...only }));
-  });
+  const unseen = value.rules.flatMap((rule, index) => placesOf({ index, ...rule }));
   const policy: CompiledPolicy = {
     ref: refOf(metadata),
     action,
@@ -68,7 +74,14 @@ function compileAccepted(value: AuthorizationPolicy): CompiledAuthorization {
     rules: value.rules.map((rule, index) => ({ index, ...rule })),
   };
   const notes = unseen.map((place) => ({ ...place, effect }) as const);
-  return { policy, metadata, scope, notes, http: httpAskOf(policy) };
+  return {
+    policy,
+    metadata,
+    scope,
+    notes,
+    http: httpAskOf(policy),
+    asksServerName: asksServerName(policy),
+  };
 }
 
 /** What there is to know of a CUSTOM policy as long as MeshConfig names these providers. */
@@ -92,14 +105,27 @@ function refOf({ namespace, name }: PolicyMetadata): string {
   return `${namespace}/${name}`;
 }
 
-function layer7Places({ from, to, when }: PolicyRule, path: string): readonly string[] {
+/** What of a rule cannot be seen on an opaque port. */
+function placesOf(rule: Rule): readonly Omit<CompileNote, "effect">[] {
+  const path = `spec.rules[${rule.index}]`;
+  const http = onlyAt(namedPorts(rule));
+  const tls = { ...onlyAt(rulePorts(rule)), inTls: true } as const;
   return [
-    ...from.flatMap(({ layer7 }, i) => names(layer7, `${path}.from[${i}].source`)),
-    ...to.flatMap(({ layer7 }, i) => names(layer7, `${path}.to[${i}].operation`)),
-    ...when.flatMap((condition, i) =>
-      isLayer7Condition(condition) ? [`${path}.when[${i}].key`] : [],
-    ),
-  ];
+    ...rule.from.flatMap(({ layer7 }, i) => names(layer7, `${path}.from[${i}].source`)),
+    ...rule.to.flatMap(({ layer7 }, i) => names(layer7, `${path}.to[${i}].operation`)),
+  ]
+    .map((field): Omit<CompileNote, "effect"> => ({ field, ...http }))
+    .concat(
+      rule.when.flatMap((condition, i) => {
+        if (!isLayer7Condition(condition)) return [];
+        const seenIn = condition.key === "connection.sni" ? tls : http;
+        return [{ field: `${path}.when[${i}].key`, ...seenIn }];
+      }),
+    );
+}
+
+function onlyAt(ports: readonly number[]): Pick<CompileNote, "ports"> {
+  return ports.length === 0 ? {} : { ports };
 }
 
 /** Of the lists that are not empty. */

@@ -2,17 +2,24 @@
 import type { Reason } from "../resources/fields.ts";
 import type { CompileNote } from "./authorization.ts";
 
-export function describeNote({ field, effect }: CompileNote): Reason {
+export function describeNote({ field, effect, inTls }: CompileNote): Reason {
+  const unseen = inTls
+    ? "is seen on ports alone that Services declare as tls or https"
+    : "cannot be seen on an opaque port";
   switch (effect) {
     case "rule_dropped":
       return {
         field,
-        message: "cannot be seen on an opaque port, so this ALLOW rule matches nothing there",
+        message: inTls
+          ? `${unseen}: this ALLOW rule matches nothing elsewhere`
+          : `${unseen}, so this ALLOW rule matches nothing there`,
       };
     case "attribute_erased":
       return {
         field,
-        message: "cannot be seen on an opaque port, so the rule matches without it there",
+        message: inTls
+          ? `${unseen}: the rule matches without it elsewhere`
+          : `${unseen}, so the rule matches without it there`,
       };
     case "provider_unknown":
       return { field, message: "no such provider is configured: what the rules match is denied" };

@@ -22,6 +22,8 @@ export interface EnrolmentFacts {
   readonly requestAuthentications: readonly string[];
   /** Ascending. */
   readonly httpPorts: readonly HttpPort[];
+  /** Ascending. */
+  readonly tlsPorts: readonly number[];
   readonly rateLimits: readonly RateLimit[];
   readonly nodeAddresses: readonly string[];
   readonly zone: string;
@@ -47,6 +49,7 @@ export function compileEnrolment(pod: Pod, facts: EnrolmentFacts): Enrolment | u
       : { requestAuthentications: facts.requestAuthentications.toSorted() }),
     modes: facts.modes,
     ...(facts.httpPorts.length === 0 ? {} : { httpPorts: facts.httpPorts }),
+    ...(facts.tlsPorts.length === 0 ? {} : { tlsPorts: facts.tlsPorts }),
     ...(facts.rateLimits.length === 0 ? {} : { rateLimits: facts.rateLimits }),
     probes,
     nodeAddresses: facts.nodeAddresses,

@@ -3,7 +3,14 @@ import type { CompiledPolicy } from "../../core/model/authorization-policy.ts";
 import { parseAuthorizationPolicy } from "../resources/authorization-policy.ts";
 import type { DeclaredPort } from "../resources/service.ts";
 import { compileAuthorization } from "./authorization.ts";
-import { compileHttpPorts, contradictedPorts, httpAskOf } from "./http-ports.ts";
+import {
+  asksServerName,
+  compileHttpPorts,
+  contradictedPorts,
+  declaredTlsPorts,
+  httpAskOf,
+  rulePorts,
+} from "./http-ports.ts";
 
 function policyOf(spec: object): Pick<CompiledPolicy, "rules"> {
   const parsed = parseAuthorizationPolicy(
@@ -66,6 +73,23 @@ test("httpAskOf(): a server name is TLS's and no request's", () => {
   });
 });
 
+test("asksServerName(): only a condition on the server's name does", () => {
+  const asked = { to: [GET_80], when: [{ key: "connection.sni", notValues: ["a"] }] };
+  expect(asksServerName(policyOf({ action: "ALLOW", rules: [{}, asked] }))).toBe(true);
+  expect(asksServerName(policyOf({ action: "ALLOW", rules: [{ to: [GET_80] }] }))).toBe(false);
+});
+
+test("rulePorts(): those that each operation names, and a condition", () => {
+  const when = [{ key: "destination.port", values: ["81"] }];
+  function portsOfRule(rule: object): readonly number[] {
+    return policyOf({ action: "DENY", rules: [rule] }).rules.flatMap(rulePorts);
+  }
+  expect(portsOfRule({ to: [PORT_80], when })).toEqual([80, 81]);
+  expect(portsOfRule({ to: [PORT_80, GET_80] })).toEqual([80, 80]);
+  expect(portsOfRule({ to: [PORT_80, GET] })).toEqual([]);
+  expect(portsOfRule({ from: [{ source: { namespaces: ["a"] } }] })).toEqual([]);
+});
+
 function portsOf(
   asks: readonly ReturnType<typeof httpAskOf>[],
   declared: readonly DeclaredPort[],
@@ -121,6 +145,24 @@ test("compileHttpPorts(): Services that contradict each other make a port opaque
   ];
   expect(portsOf([rules({ to: [GET_80] })], declared)).toEqual([{ port: 82, version: "http1" }]);
   expect(contradictedPorts({ declared, portNames: NONE })).toEqual([80, 81]);
+});
+
+test("declaredTlsPorts(): those that all Services that say anything of them declare as TLS", () => {
+  const declared = [
+    ...DECLARED,
+    { target: 8443, appProtocol: "tls" },
+    { target: 8443, appProtocol: "https" },
+    { target: 8443, appProtocol: "" },
+    { target: 9443, appProtocol: "tls" },
+    { target: 9443, appProtocol: "tcp" },
+    { target: 7443, appProtocol: "https" },
+    { target: 7443, appProtocol: "http" },
+    { target: "web", appProtocol: "tls" },
+    { target: "gone", appProtocol: "tls" },
+  ];
+  const portNames = new Map([["web", 90]]);
+  expect(declaredTlsPorts({ declared, portNames })).toEqual([90, 443, 8443]);
+  expect(contradictedPorts({ declared, portNames })).toEqual([7443, 9443]);
 });
 
 test("compileHttpPorts(): a name is that of the pod's own port", () => {

@@ -1,6 +1,6 @@
 /**
  * Which ports of a workload are HTTP, and which version of it? Only where something asks for HTTP: then those that a
- * Service declares as HTTP, and those that a rule with HTTP attributes names. All others stay opaque.
+ * Service declares as HTTP, and those that a rule with HTTP attributes names. All others stay opaque. And which are TLS.
  *
  * Declarations of Services that contradict each other make none: on an opaque port attributes read strictly.
  */
@@ -27,6 +27,8 @@ export interface HttpPortsQuestion {
   readonly portNames: ReadonlyMap<string, number>;
 }
 
+type Declarations = Pick<HttpPortsQuestion, "declared" | "portNames">;
+
 // Kubernetes, Service "Application protocol"; Gateway API, GEP-1911. Istio reads them alike.
 const VERSIONS: Readonly<Record<string, HttpVersion>> = {
   http: "http1",
@@ -37,6 +39,9 @@ const VERSIONS: Readonly<Record<string, HttpVersion>> = {
   grpc: "http2",
 };
 
+/** What an application ends itself, in which there is nothing to be read but the name of a server. */
+const TLS: readonly string[] = ["tls", "https"];
+
 export function compileHttpPorts(question: HttpPortsQuestion): readonly HttpPort[] {
   const { asks, authenticates } = question;
   if (!authenticates && !asks.some((ask) => ask.asks)) return [];
@@ -44,7 +49,7 @@ export function compileHttpPorts(question: HttpPortsQuestion): readonly HttpPort
   const ports = new Map<number, HttpVersion>();
   for (const port of asks.flatMap((ask) => ask.ports)) ports.set(port, "http1");
   for (const [port, version] of declared) {
-    if (version === "opaque") ports.delete(port);
+    if (version === "opaque" || version === "tls") ports.delete(port);
     else ports.set(port, version);
   }
   return [...ports]
@@ -52,10 +57,16 @@ export function compileHttpPorts(question: HttpPortsQuestion): readonly HttpPort
     .toSorted((a, b) => a.port - b.port);
 }
 
+/** Ports that are declared as TLS, ascending. */
+export function declaredTlsPorts(question: Declarations): readonly number[] {
+  return [...declaredVersions(question)]
+    .filter(([, version]) => version === "tls")
+    .map(([port]) => port)
+    .toSorted((a, b) => a - b);
+}
+
 /** Ports of which Services say different things, ascending. */
-export function contradictedPorts(
-  question: Pick<HttpPortsQuestion, "declared" | "portNames">,
-): readonly number[] {
+export function contradictedPorts(question: Declarations): readonly number[] {
   const said = new Map<number, Set<string>>();
   for (const { port, version } of saidOf(question)) {
     said.set(port, (said.get(port) ?? new Set()).add(version));
@@ -66,27 +77,23 @@ export function contradictedPorts(
     .toSorted((a, b) => a - b);
 }
 
-function declaredVersions(
-  question: Pick<HttpPortsQuestion, "declared" | "portNames">,
-): ReadonlyMap<number, HttpVersion | "opaque"> {
-  const versions = new Map(saidOf(question).map(({ port, version }) => [port, version]));
+function declaredVersions(question: Declarations): ReadonlyMap<number, Said["version"]> {
+  const versions = new Map(saidOf(question).map(({ port, version }) => [port, version] as const));
   for (const port of contradictedPorts(question)) versions.set(port, "opaque");
   return versions;
 }
 
 interface Said {
   readonly port: number;
-  readonly version: HttpVersion | "opaque";
+  readonly version: HttpVersion | "tls" | "opaque";
 }
 
-function saidOf({
-  declared,
-  portNames,
-}: Pick<HttpPortsQuestion, "declared" | "portNames">): readonly Said[] {
+function saidOf({ declared, portNames }: Declarations): readonly Said[] {
   return declared.flatMap(({ target, appProtocol }) => {
     const port = typeof target === "number" ? target : portNames.get(target);
     if (port === undefined || appProtocol === "") return [];
-    return [{ port, version: httpVersionOf(appProtocol) ?? "opaque" }];
+    const other = TLS.includes(appProtocol) ? "tls" : "opaque";
+    return [{ port, version: httpVersionOf(appProtocol) ?? other }];
   });
 }
 
@@ -106,6 +113,19 @@ export function namedPorts({ from, to, when }: Rule): readonly number[] {
   const isWhole = from.some(({ layer7 }) => layer7) || when.some(isHttpCondition);
   return [
     ...to.flatMap(({ ports, layer7 }) => (isWhole || layer7 ? ports : [])),
+    ...when.flatMap((condition) => (condition.key === "destination.port" ? condition.values : [])),
+  ];
+}
+
+export function asksServerName({ rules }: Pick<CompiledPolicy, "rules">): boolean {
+  return rules.some(({ when }) => when.some(({ key }) => key === "connection.sni"));
+}
+
+/** The ports that a rule holds for, whatever it asks; empty: every port. */
+export function rulePorts({ to, when }: Rule): readonly number[] {
+  const operations = to.every(({ ports }) => ports.length > 0) ? to : [];
+  return [
+    ...operations.flatMap(({ ports }) => ports),
     ...when.flatMap((condition) => (condition.key === "destination.port" ? condition.values : [])),
   ];
 }

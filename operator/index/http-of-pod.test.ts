@@ -57,6 +57,55 @@ function portsOf(index: ClusterIndex): readonly string[] {
   return (ports ?? []).map(({ port, version }) => `${port} ${version}`);
 }
 
+function tlsPortsOf(index: ClusterIndex): readonly number[] | undefined {
+  index.deliver();
+  const body = index.resourcesFor("a").get(`enrolment ${UID}`)?.body;
+  return body?.kind === "enrolment" ? body.value.tlsPorts : undefined;
+}
+
+function namingPolicy(name: string, ports: readonly string[] = []): KubeObject {
+  const to = ports.length > 0 ? { to: [{ operation: { ports } }] } : {};
+  const rule = { ...to, when: [{ key: "connection.sni", values: ["api.shop"] }] };
+  return object("AuthorizationPolicy", name, { spec: { rules: [rule] } });
+}
+
+test("ClusterIndex: TLS is asked for its server once a policy wants to know, where a Service declares it", () => {
+  const index = createIndex();
+  put(index, service("shop/tls", { port: 443, targetPort: 8443, appProtocol: "https" }));
+  expect(tlsPortsOf(index)).toBeUndefined();
+  put(index, policy("shop/other", { methods: ["GET"] }));
+  expect(tlsPortsOf(index)).toBeUndefined();
+  put(index, namingPolicy("shop/names"));
+  expect(tlsPortsOf(index)).toEqual([8443]);
+  put(index, service("shop/tls", { port: 443, targetPort: 9443, appProtocol: "tls" }));
+  expect(tlsPortsOf(index)).toEqual([9443]);
+  put(index, service("shop/too", { port: 443, targetPort: 9443, appProtocol: "tcp" }));
+  expect(tlsPortsOf(index)).toBeUndefined();
+  const state = index.policies().find(({ name }) => name === "names");
+  expect(state?.warnings.map(({ message }) => message)).toEqual([
+    "Services declare different protocols for port 9443, so it stays opaque",
+  ]);
+  index.apply({ kind: "delete", object: service("shop/too") });
+  expect(tlsPortsOf(index)).toEqual([9443]);
+  index.apply({ kind: "delete", object: namingPolicy("shop/names") });
+  expect(tlsPortsOf(index)).toBeUndefined();
+});
+
+test("ClusterIndex: a condition on the server's name is not said to be ignored where its ports are TLS", () => {
+  const index = createIndex();
+  put(index, service("shop/tls", { port: 443, targetPort: 8443, appProtocol: "tls" }));
+  put(index, namingPolicy("shop/names", ["8443"]));
+  index.deliver();
+  expect(index.policies()[0]?.notes).toEqual([]);
+  put(index, namingPolicy("shop/names", ["8443", "8080"]));
+  index.deliver();
+  const field = "spec.rules[0].when[0].key";
+  expect(index.policies()[0]?.notes).toMatchObject([{ field, effect: "rule_dropped" }]);
+  put(index, namingPolicy("shop/names"));
+  index.deliver();
+  expect(index.policies()[0]?.notes).toMatchObject([{ field, effect: "rule_dropped" }]);
+});
+
 test("ClusterIndex: a port is HTTP once a policy asks for it, and until none does any more", () => {
   const index = createIndex();
   expect(portsOf(index)).toEqual([]);

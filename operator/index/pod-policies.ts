@@ -1,6 +1,5 @@
 /** Which policies rule one pod, from where, and in which order are they evaluated? For `weftctl authz list`; decides nothing. */
 import type { PolicyAction } from "../../core/model/authorization-policy.ts";
-import type { HttpPort } from "../../core/model/enrolment.ts";
 import { type MtlsMode, modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { CompileNote } from "../compile/authorization.ts";
 import { isMeshed } from "../compile/enrolment.ts";
@@ -10,7 +9,7 @@ import type { PeerAuthentication } from "../resources/peer-authentication.ts";
 import type { Pod } from "../resources/pod.ts";
 import { type AppliedAuthentication, appliedAuthentications } from "./applied-authentications.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { notesWhere, portsIn } from "./http-of-pod.ts";
+import { notesWhere, type SeeingPorts, seeingPortsIn } from "./http-of-pod.ts";
 import { placeOfScope, type ScopePlace } from "./place-of-scope.ts";
 import type { HeldAuthorization } from "./policy-store.ts";
 import { selectable } from "./ruling-of-pod.ts";
@@ -57,7 +56,7 @@ export function podPolicies(state: ClusterState, name: string): PodPolicies | un
   const pod = state.pods.get(name);
   if (!pod) return undefined;
   const workload = selectable(state, pod);
-  const http = portsIn(state.tables.findEnrolment(pod.node, pod.uid));
+  const ports = seeingPortsIn(state.tables.findEnrolment(pod.node, pod.uid));
   const held = state.policies.authorizations
     .reaching(pod.namespace, state.rootNamespace)
     .filter((each) => state.policies.isSelected(each, workload));
@@ -68,7 +67,7 @@ export function podPolicies(state: ClusterState, name: string): PodPolicies | un
     meshed: isMeshed(pod, state.namespaces.get(pod.namespace)),
     captured: state.reports.isCapturedNow(pod.node, pod.uid),
     policies: held
-      .flatMap((each) => applied(each, state.rootNamespace, http))
+      .flatMap((each) => applied(each, state.rootNamespace, ports))
       .toSorted(byEvaluation),
     modes: appliedModes(state, pod),
     requestAuthentications: appliedAuthentications(state.policies, workload, state.rootNamespace),
@@ -78,7 +77,7 @@ export function podPolicies(state: ClusterState, name: string): PodPolicies | un
 function applied(
   { compiled }: HeldAuthorization,
   rootNamespace: string,
-  http: readonly HttpPort[],
+  ports: SeeingPorts,
 ): readonly AppliedPolicy[] {
   if (!compiled) return [];
   const { policy, metadata, scope, notes } = compiled;
@@ -93,7 +92,7 @@ function applied(
       ...(provider === undefined ? {} : { provider }),
       ...placeOfScope(scope, isRoot),
       rules: rules.length,
-      ignored: notesWhere(notes, [http]),
+      ignored: notesWhere(notes, [ports]),
     },
   ];
 }

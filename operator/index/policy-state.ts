@@ -1,5 +1,4 @@
 /** What the status of a policy object is written from: how it was read, and what proves it enforced. */
-import type { HttpPort } from "../../core/model/enrolment.ts";
 import { type Resource, type ResourceRef, resourceKey } from "../../core/model/resource.ts";
 import {
   type CompiledAuthorization,
@@ -11,7 +10,7 @@ import type { Reason } from "../resources/fields.ts";
 import type { KubeObject } from "../resources/kube-object.ts";
 import type { Pod } from "../resources/pod.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { notesWhere, portsIn } from "./http-of-pod.ts";
+import { notesWhere, type SeeingPorts, seeingPortsIn } from "./http-of-pod.ts";
 import type { HeldAuthorization, HeldMeshConfig, HeldPeerAuthentication } from "./policy-store.ts";
 import { contradictionWarnings, peerPortWarnings, standingWarnings } from "./policy-warnings.ts";
 
@@ -87,7 +86,7 @@ function authorizationState(state: ClusterState, held: HeldAuthorization): Polic
       ? notesOf(
           state,
           held.compiled,
-          places.flatMap(({ enrolments }) => enrolments.map(portsIn)),
+          places.flatMap(({ enrolments }) => enrolments.map(seeingPortsIn)),
         )
       : [],
     // A policy that no enrolment refers to yet rules nothing, so both must have arrived.
@@ -114,7 +113,7 @@ function podsAt(
 function notesOf(
   { policies }: ClusterState,
   { policy, notes }: CompiledAuthorization,
-  workloads: readonly (readonly HttpPort[])[],
+  workloads: readonly SeeingPorts[],
 ): readonly CompileNote[] {
   const providers = policies.settings.authorizationProviders ?? [];
   return [...providerNotes(policy, providers), ...notesWhere(notes, workloads)];

@@ -155,13 +155,14 @@ function portPairs(
     .flatMap(({ targets }) => targets);
 }
 
-/** Said of policies that ask for HTTP. */
+/** Said of policies that ask for HTTP, or for the server that TLS names. */
 export function contradictionWarnings(
   { services }: ClusterState,
-  { http }: Pick<CompiledAuthorization, "http">,
+  { http, asksServerName }: Pick<CompiledAuthorization, "http" | "asksServerName">,
   pods: readonly Pod[],
 ): readonly Reason[] {
-  const ports = http.asks ? new Set(pods.flatMap((pod) => contradictions(services, pod))) : [];
+  const asks = http.asks || asksServerName;
+  const ports = asks ? new Set(pods.flatMap((pod) => contradictions(services, pod))) : [];
   return Array.from(ports, (port) => ({
     field: "spec.rules",
     message: `Services declare different protocols for port ${port}, so it stays opaque`,

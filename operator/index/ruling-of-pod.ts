@@ -7,7 +7,7 @@ import type { Namespace } from "../resources/namespace.ts";
 import type { Pod } from "../resources/pod.ts";
 import type { Service } from "../resources/service.ts";
 import type { TrafficPolicy } from "../resources/traffic-policy.ts";
-import { httpPortsOf, servicesOf } from "./http-of-pod.ts";
+import { httpPortsOf, servicesOf, tlsPortsOf } from "./http-of-pod.ts";
 import type { NamespacedStore } from "./namespaced-store.ts";
 import type { PolicyStore } from "./policy-store.ts";
 
@@ -22,13 +22,14 @@ interface Rulers {
 
 type Ruling = Pick<
   EnrolmentFacts,
-  "policies" | "requestAuthentications" | "httpPorts" | "rateLimits"
+  "policies" | "requestAuthentications" | "httpPorts" | "tlsPorts" | "rateLimits"
 >;
 
 const NOTHING: Ruling = {
   policies: [],
   requestAuthentications: [],
   httpPorts: [],
+  tlsPorts: [],
   rateLimits: [],
 };
 /** Of a rate limit: it holds wherever a Service declares HTTP. */
@@ -48,6 +49,7 @@ export function rulingOf(rulers: Rulers, pod: Pod, namespace: Namespace | undefi
     policies: ruling.map(({ policy }) => policy.ref),
     requestAuthentications,
     httpPorts,
+    tlsPorts: ruling.some((policy) => policy.asksServerName) ? tlsPortsOf(services, pod) : [],
     rateLimits: compileRateLimits(limiting.policies, { ...limiting, httpPorts }),
   };
 }

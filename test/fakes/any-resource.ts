@@ -454,13 +454,15 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       fc.array(label, { maxLength: 2 }),
       fc.array(httpPort, { maxLength: 2 }),
       fc.array(rateLimit, { maxLength: 2 }),
+      ports,
     )
-    .map(([value, names, httpPorts, rateLimits]) => ({
+    .map(([value, names, httpPorts, rateLimits, tlsPorts]) => ({
       ...value,
       ...(names.length === 0
         ? {}
         : { requestAuthentications: names.map((name) => `shop/${name}`) }),
       ...(httpPorts.length === 0 ? {} : { httpPorts }),
+      ...(tlsPorts.length === 0 ? {} : { tlsPorts }),
       ...(rateLimits.length === 0 ? {} : { rateLimits }),
     }))
     .map((value) => ({ name: value.uid, body: { kind: "enrolment" as const, value } })),
