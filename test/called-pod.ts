@@ -13,7 +13,7 @@ import type { RequestHead } from "../nodeproxy/http/message.ts";
 import { RequestAuthenticator } from "../nodeproxy/jwt/authenticate.ts";
 import { parseKeySet } from "../nodeproxy/jwt/key-set.ts";
 import { compileAuthorization } from "../operator/compile/authorization.ts";
-import { compileHttpPorts } from "../operator/compile/http-ports.ts";
+import { compileHttpPorts, declaredTlsPorts } from "../operator/compile/http-ports.ts";
 import { compileModes } from "../operator/compile/peer-authentication.ts";
 import { compileRequestAuthentication } from "../operator/compile/request-authentication.ts";
 import { hasLabels, selectsWorkload } from "../operator/compile/selects-workload.ts";
@@ -51,6 +51,8 @@ export interface PodCall {
   readonly port: number;
   /** Needed exactly where the port is HTTP. */
   readonly request?: PodRequest;
+  /** That its TLS names, "" where none; heard where the node listens for it. `undefined`: it is no TLS. */
+  readonly serverName?: string;
   /** By the authorizers that MeshConfig names. */
   readonly answers?: ReadonlyMap<string, ProviderAnswer>;
   /** That MeshConfig names. */
@@ -96,7 +98,7 @@ export async function outcomeOfCall(
   const attempt = attemptOf(call, pod);
   const mode = decideMode(rules.modes, attempt);
   if (mode.kind === "deny") return { code: mode.reason, isHttp };
-  if (!isHttp) return decided(rules, attempt, { call, isHttp });
+  if (!isHttp) return decided(rules, heard(rules, attempt, call), { call, isHttp });
   if (!call.request) throw new Error(`port ${call.port} is HTTP, so each request is judged`);
   const read = readRequest(headOf(call.request), {
     sourceIp: attempt.sourceIp,
@@ -117,6 +119,11 @@ export async function outcomeOfCall(
 }
 
 type Rules = ReturnType<typeof rulesOf>;
+
+function heard({ tlsPorts }: Rules, attempt: Attempt, { port, serverName }: PodCall): Attempt {
+  const isHeard = serverName !== undefined && tlsPorts.includes(port);
+  return isHeard ? { ...attempt, sni: serverName } : attempt;
+}
 
 function decided(
   { policies }: Rules,
@@ -153,6 +160,8 @@ function rulesOf(objects: readonly Manifest[], pod: CalledPod) {
     const parsed = parsePeerAuthentication(object);
     return (parsed.kind === "accepted" ? parsed.value : parsed.present) ?? [];
   });
+  const declared = services.flatMap((service) => service.declared);
+  const portNames = new Map<string, number>();
   return {
     policies,
     authentications,
@@ -160,9 +169,12 @@ function rulesOf(objects: readonly Manifest[], pod: CalledPod) {
     httpPorts: compileHttpPorts({
       asks: policies.map(({ http }) => http),
       authenticates: authentications.length > 0,
-      declared: services.flatMap(({ declared }) => declared),
-      portNames: new Map(),
+      declared,
+      portNames,
     }),
+    tlsPorts: policies.some(({ asksServerName }) => asksServerName)
+      ? declaredTlsPorts({ declared, portNames })
+      : [],
   };
 }
 

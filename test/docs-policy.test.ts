@@ -109,6 +109,12 @@ function answersOf({ authorizer = "" }: Row): Pick<PodCall, "answers" | "provide
   }
 }
 
+/** As the column `server` names it. */
+function serverOf({ server = "no TLS" }: Row): Pick<PodCall, "serverName"> {
+  if (server === "no TLS") return {};
+  return { serverName: server === "none" ? "" : server };
+}
+
 /** The caller is `namespace/account`, or `plaintext`, and the address if it matters. */
 function callOf(row: Row): PodCall {
   const [who = "", ip = "10.0.0.7"] = (row["caller"] ?? "").split(" ");
@@ -120,6 +126,7 @@ function callOf(row: Row): PodCall {
     port: Number(row["port"]),
     ...(request ? { request } : {}),
     ...answersOf(row),
+    ...serverOf(row),
   };
 }
 

@@ -114,6 +114,13 @@ class Half implements StreamReader, SocketReader, LateReader {
     return false;
   }
 
+  /** Read before there was a splice; comes first, whatever there is room for. */
+  open({ bytes, hasEnded }: Opening): void {
+    this.bytes += bytes.length;
+    if (bytes.length > 0) this.#carry(bytes);
+    if (hasEnded) this.to.end();
+  }
+
   onEnd(): void {
     // A `net.Socket` tells its end even while it is paused.
     this.#hurryLate();
@@ -144,6 +151,14 @@ export interface SpliceEnds {
   readonly back: Side;
   /** Of the pod whose connection it is. */
   readonly lane?: ReadLane;
+  readonly opening?: Opening;
+}
+
+/** What was read of the front already: it goes on before the rest. */
+export interface Opening {
+  readonly bytes: Buffer;
+  /** The front has told its end as well. */
+  readonly hasEnded: boolean;
 }
 
 export class Splice {
@@ -155,10 +170,11 @@ export class Splice {
   #reason: string | undefined;
 
   /** Both ends are connected, paused and without readers; they belong to the splice from here on. */
-  constructor(_permit: Permit, { front, back, lane }: SpliceEnds, owner: SpliceOwner) {
+  constructor(_permit: Permit, { front, back, lane, opening }: SpliceEnds, owner: SpliceOwner) {
     this.#forth = new Half(this, { from: front, to: back }, lane);
     this.#back = new Half(this, { from: back, to: front }, lane);
     this.#owner = owner;
+    if (opening) this.#forth.open(opening);
     attach(this.#forth);
     attach(this.#back);
   }

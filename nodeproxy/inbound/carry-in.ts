@@ -10,11 +10,14 @@ import type { Decision, Permit } from "../authz/decide.ts";
 import type { Question } from "../ext-authz/check-message.ts";
 import type { ConnectionFacts, Lease, Party } from "../flow/connection-facts.ts";
 import { type Side, type TcpSide, unwatchGone, watchGone } from "../flow/side.ts";
+import type { Opening } from "../flow/splice.ts";
 import type { VerifiedPeer } from "../identity/verify-peer.ts";
 import { dial } from "../tcp/dial.ts";
 import { dialCode } from "../tcp/dial-code.ts";
 import { askFirst, openQuestion, withUnknown } from "./ask-first.ts";
 import { refusalOf, watchedFacts } from "./decision-facts.ts";
+import { type Heard, hearHello } from "./hear-hello.ts";
+import { HeardCall } from "./heard-call.ts";
 import { httpVersionAt } from "./http-version-at.ts";
 import type { InboundPod } from "./inbound-pod.ts";
 import { serveHttpCall } from "./serve-http-call.ts";
@@ -25,8 +28,9 @@ export type CarryFailure = "denied" | "unreachable";
 
 export interface InboundCall {
   readonly pod: InboundPod;
-  /** The caller's side: paused, with nothing read. */
+  /** The caller's side: paused, with nothing read but the opening. */
   readonly front: Side;
+  readonly opening?: Opening;
   readonly peer: VerifiedPeer | undefined;
   readonly sourceAddress: string;
   readonly sourcePort: number;
@@ -48,6 +52,10 @@ export function carryIn(call: InboundCall): void {
     serveHttpCall(call, { facts, version, question: questionOf(call, facts) });
     return;
   }
+  if (pod.enrolment()?.tlsPorts?.includes(call.port)) {
+    hearFirst(call, facts);
+    return;
+  }
   const decision = pod.judge.decide(pod.uid, facts.attempt);
   const isOpen = openQuestion(decision.verdict) !== undefined;
   if (decision.verdict.kind === "deny" && !isOpen) {
@@ -62,6 +70,43 @@ export function carryIn(call: InboundCall): void {
   }
   if (isOpen) void carryAsked(call, { ...facts, lease: slot });
   else carryDecided(call, decision, { ...facts, lease: slot });
+}
+
+/**
+ * Where policies want to know which server the caller's TLS names, it is answered before they are asked: it says
+ * nothing before. Stopping waits for it as for a dial.
+ */
+function hearFirst(call: InboundCall, facts: Attempted): void {
+  const { connections, judge, slots, uid } = call.pod;
+  const denial = judge.admit(uid, facts.attempt);
+  const lease = denial ? undefined : slots.take();
+  if (!lease) {
+    connections.report(facts, denial ? refusalOf(denial) : { code: "pod_connections_exhausted" });
+    call.refuse(denial ? "denied" : "unreachable");
+    return;
+  }
+  connections.dialBegun();
+  call.answer();
+  hearHello(call.front, (heard) => {
+    carryHeard(call, { ...facts, lease }, heard);
+    connections.dialEnded();
+  });
+}
+
+function carryHeard(call: InboundCall, facts: Leased & Attempted, heard: Heard | undefined): void {
+  const { connections, judge, uid } = call.pod;
+  if (!heard) {
+    facts.lease.end();
+    connections.report(facts, { code: "caller_gone" });
+    return;
+  }
+  const { sni, opening } = heard;
+  const attempt = { ...facts.attempt, ...(sni === undefined ? {} : { sni }) };
+  const told = { ...facts, attempt };
+  const heardCall = new HeardCall(call, opening);
+  const decision = judge.decide(uid, attempt);
+  if (openQuestion(decision.verdict) === undefined) carryDecided(heardCall, decision, told);
+  else void carryAsked(heardCall, told);
 }
 
 function carryDecided(call: InboundCall, decision: Decision, facts: Leased): void {
@@ -197,7 +242,8 @@ function dialPod(call: InboundCall, permit: Permit, facts: Leased): void {
       return;
     }
     call.answer();
-    pod.connections.carry(permit, { front, back }, facts);
+    const { opening } = call;
+    pod.connections.carry(permit, { front, back, ...(opening ? { opening } : {}) }, facts);
     pod.connections.dialEnded();
   }
 }

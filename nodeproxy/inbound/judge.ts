@@ -37,15 +37,15 @@ export class Judge {
   recheck({ pod, attempt, isHttp }: ConnectionFacts): Cut | undefined {
     if (!attempt) return undefined;
     const isHttpNow = httpVersionAt(this.#current.enrolment(pod), attempt.destinationPort);
-    if (isHttp && isHttpNow) return this.#admit(pod, attempt);
+    if (isHttp && isHttpNow) return this.admit(pod, attempt);
     const { verdict } = this.decide(pod, attempt);
     if (verdict.kind === "deny") return verdict;
     if (isHttp) return { ...PORT_CHANGED, isGentle: true };
     return isHttpNow ? PORT_CHANGED : undefined;
   }
 
-  /** Whether a connection may come at all whose requests are judged one by one. */
-  #admit(uid: string, attempt: Attempt): Denial | undefined {
+  /** Why a connection may not come at all of which policies cannot be asked yet. */
+  admit(uid: string, attempt: Attempt): Denial | undefined {
     const enrolment = this.#current.enrolment(uid);
     if (!enrolment) return { kind: "deny", reason: "policy_unknown" };
     const mode = decideMode(enrolment.modes, attempt);

@@ -10,9 +10,11 @@ import { formatCertificatesPem, parseCertificatesPem } from "../../core/x509/pem
 import { parseTcpTable } from "../../nodeproxy/capture/parse-tcp-table.ts";
 import { podUidOfCgroup } from "../../nodeproxy/capture/pod-uid.ts";
 import { gateAnswer, gateQuestion, isGateAnswer } from "../../nodeproxy/gate/gate-protocol.ts";
+import { HelloReader } from "../../nodeproxy/inbound/hello-reader.ts";
 import { isOwnPort, parseAttempt } from "../../nodeproxy/inbound/parse-attempt.ts";
 import { mergeMetrics } from "../../nodeproxy/telemetry/merge-metrics.ts";
-import { fuzzText, hold } from "../fakes/fuzz.ts";
+import { extension, helloMessage, recordsOf, serverNames } from "../fakes/client-hello.ts";
+import { fuzzBytes, fuzzText, hold } from "../fakes/fuzz.ts";
 import { sized } from "../soak.ts";
 
 jest.setTimeout(sized(600_000, 7_200_000));
@@ -92,6 +94,27 @@ fuzzText("parseAttempt()", { share: 0.08, seeds: AUTHORITIES }, (authority) => {
   const url = URL.parse(`weft://${authority}`);
   const host = url?.hostname.replace(/^\[|\]$/g, "") ?? "";
   hold(canonicalIp(host) === address && url?.port === `${port}`, "URL() sees another", authority);
+  return "taken";
+});
+
+const GREASE = extension(0x2a2a, Buffer.alloc(1));
+const HELLOS = [
+  recordsOf(helloMessage([GREASE, serverNames("api.shop"), extension(16, Buffer.alloc(12))])),
+  recordsOf(helloMessage([serverNames("a.b"), GREASE]), 40),
+  recordsOf(helloMessage([GREASE])),
+  recordsOf(helloMessage(undefined)),
+];
+
+fuzzBytes("HelloReader", { share: 0.08, seeds: HELLOS }, (bytes, random) => {
+  const hello = new HelloReader().take(bytes);
+  const reader = new HelloReader();
+  const at = random.below(bytes.length + 1);
+  const early = reader.take(bytes.subarray(0, at));
+  const late = reader.take(bytes.subarray(at));
+  hold(JSON.stringify(late) === JSON.stringify(hello), "another by another cut", bytes);
+  hold(!early || JSON.stringify(early) === JSON.stringify(late), "told too early", bytes);
+  if (hello?.kind !== "hello") return "refused";
+  hold(/^[A-Za-z0-9._-]{0,255}$/.test(hello.serverName), "no name of a host", bytes);
   return "taken";
 });
 
