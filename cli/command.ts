@@ -51,6 +51,7 @@ const OPTIONS = {
   to: { type: "string" },
   plaintext: { type: "boolean" },
   http: { type: "boolean" },
+  sni: { type: "string" },
   method: { type: "string" },
   path: { type: "string" },
   host: { type: "string" },

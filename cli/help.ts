@@ -115,6 +115,7 @@ log (the field denial): why it was denied, and what the policies of now would ma
 flags:
   --plaintext            as if the caller proved no identity
   --http                 as if the port were read as HTTP
+  --sni NAME             the server that its TLS names, where that is read
   --method, --path, --host, --header NAME=VALUE (repeatable)
                          the request that is made
   --jwt TOKEN|@FILE      its token, taken for verified. Only the claims leave this machine

@@ -10,7 +10,14 @@ function flags(args: readonly string[]) {
 }
 
 test("readWhyFlags(): a call, as what it is made, and where it is computed", () => {
-  const request = ["--method=GET", "--path=/a", "--host=h", "--header=A=b", "--header=C: d e"];
+  const request = [
+    "--method=GET",
+    "--path=/a",
+    "--host=h",
+    "--header=A=b",
+    "--header=C: d e",
+    "--sni=s",
+  ];
   expect(flags([...CALL, ...request, "--http", "--source=file:dir"])).toEqual({
     directory: "dir",
     from: "shop/web",
@@ -19,6 +26,7 @@ test("readWhyFlags(): a call, as what it is made, and where it is computed", () 
     pod: "",
     plaintext: false,
     http: true,
+    sni: "s",
     method: "GET",
     path: "/a",
     host: "h",

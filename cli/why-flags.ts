@@ -13,6 +13,8 @@ export interface WhyFlags {
   readonly pod: string;
   readonly plaintext: boolean;
   readonly http: boolean;
+  /** That the call's TLS names. */
+  readonly sni: string | undefined;
   readonly method: string | undefined;
   readonly path: string | undefined;
   readonly host: string | undefined;
@@ -28,6 +30,7 @@ export interface GivenWhyFlags {
   readonly to?: string;
   readonly plaintext?: boolean;
   readonly http?: boolean;
+  readonly sni?: string;
   readonly method?: string;
   readonly path?: string;
   readonly host?: string;
@@ -47,6 +50,7 @@ const CALL_FLAGS = [
   "to",
   "plaintext",
   "http",
+  "sni",
   "method",
   "path",
   "host",
@@ -68,6 +72,7 @@ export function readWhyFlags(call: WhyCall, reasons: string[]): WhyFlags {
     to,
     plaintext,
     http,
+    sni: given.sni,
     method: given.method,
     path: given.path,
     host: given.host,

@@ -60,7 +60,7 @@ function cannotTell({ reason }: Extract<GatheredWhy, { readonly kind: "unknown" 
 }
 
 function queryOf(why: WhyFlags): WhyQuery {
-  const { from, to, plaintext, http: asHttp, method, path, host, headers, claims } = why;
+  const { from, to, plaintext, http: asHttp, sni, method, path, host, headers, claims } = why;
   const request: RequestFacts = {
     ...(method === undefined ? {} : { method }),
     ...(path === undefined ? {} : { path }),
@@ -68,7 +68,7 @@ function queryOf(why: WhyFlags): WhyQuery {
     headers,
     ...(claims ? { claims } : {}),
   };
-  return { from, to, plaintext, asHttp, request };
+  return { from, to, plaintext, asHttp, ...(sni === undefined ? {} : { sni }), request };
 }
 
 function notesOn({ http, claims, headers, ...why }: WhyFlags): readonly string[] {

@@ -26,11 +26,17 @@ export function describeDenial({ node, attempt, now, decided }: Kept, paint: Pai
     `  id ${id}, at ${new Date(timeMs).toISOString()} on node ${node}`,
     `  from ${from}, ${who}`,
     `  to pod ${workload} port ${facts.destinationPort}`,
+    ...serverNameLines(facts.sni),
     ...requestLines(facts.request),
     ...(wasOpen ? ["  it was open, and a change of policy ended it"] : []),
     `  ${SINCE[decided]}`,
     ...(now ? ["", "by the policies of now:", ...judgementLines(now, paint)] : []),
   ].join("\n");
+}
+
+function serverNameLines(sni: string | undefined): readonly string[] {
+  if (sni === undefined) return [];
+  return [sni === "" ? "  its TLS names no server" : `  its TLS names ${sni}`];
 }
 
 function requestLines(request: Kept["attempt"]["facts"]["request"]): readonly string[] {

@@ -21,7 +21,7 @@ export function tokenLines({
   token,
 }: Judgement): readonly string[] {
   const lines = requestAuthentications.map((each) => authenticationText(each));
-  if (lines.length > 0 && readAs === "opaque") lines.push("none can be seen on this port");
+  if (lines.length > 0 && readAs !== "http") lines.push("none can be seen on this port");
   if (token === "not_looked_at") {
     lines.push("nobody looks for one here, so policies do not see its claims");
   }

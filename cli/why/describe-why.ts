@@ -23,6 +23,12 @@ const ENFORCED: Readonly<Record<Judgement["enforced"], string>> = {
   port_excluded: "the port is excluded from capture: plaintext passes by, below is what would be",
 };
 
+const READ_AS: Readonly<Record<Judgement["readAs"], string>> = {
+  opaque: "opaque bytes: no attribute of HTTP can be seen",
+  tls: "TLS: of what the application reads, the server's name alone can be seen",
+  http: "HTTP",
+};
+
 export function describeWhy(report: WhyReport, paint: Paint): string {
   const { verdict, caller, destination, targets, notes } = report;
   const [first] = targets;
@@ -46,7 +52,7 @@ export function judgementLines(judgement: Judgement, paint: Paint): readonly str
     ...(enforced === "yes" ? [] : [paint("bad", `  ${ENFORCED[enforced]}`)]),
     `  arrives: ${arrives === "mutual_tls" ? "by mutual TLS" : "as plaintext"}${ARRIVES[arrivesBecause]}`,
     `  mode of the port (PeerAuthentication): ${mode ?? ""}${modeText(judgement)}`,
-    `  read as: ${readAs === "http" ? "HTTP" : "opaque bytes: no attribute of HTTP can be seen"}`,
+    `  read as: ${READ_AS[readAs]}`,
     ...tokenLines(judgement),
     ...ignored.map(
       ({ policy, rule, field, effect }) =>

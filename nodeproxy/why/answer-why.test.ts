@@ -99,6 +99,7 @@ interface Wish {
   readonly captured?: boolean;
   readonly excluded?: readonly number[];
   readonly authentications?: readonly RequestAuthentication[];
+  readonly tlsPorts?: readonly number[];
 }
 
 /** web-1 calls; api-1 lives on this node, api-2 on another, old-1 is not in the mesh. */
@@ -108,6 +109,7 @@ function view({
   captured = true,
   excluded = [],
   authentications = [],
+  tlsPorts = [],
 }: Wish = {}): MeshView {
   const modes = { default: mode, ports: [] };
   const api = workload("api-1", "10.0.0.2", { modes, tunnel: captured });
@@ -126,7 +128,7 @@ function view({
       far,
       workload("old-1", "10.0.0.9", { tunnel: false }),
     ],
-    enrolments: new Map([[api.uid, { ...ruled, exclusions, requestAuthentications }]]),
+    enrolments: new Map([[api.uid, { ...ruled, exclusions, requestAuthentications, tlsPorts }]]),
     services: new Map([
       [
         "shop/api",
@@ -305,6 +307,29 @@ test.each([
     expect(seen).toMatchObject({ readAs: "http", ignored: [], outcome: permitted });
   },
 );
+
+test("answerWhy(): the server that TLS names is seen where the node listens for it, and elsewhere is not", () => {
+  const when: Rule["when"] = [
+    { key: "connection.sni", values: [{ kind: "exact", value: "api.shop" }], notValues: [] },
+  ];
+  const policies = [policy("names", "ALLOW", [{ index: 0, from: [], to: [], when }])];
+  const heard = view({ policies, tlsPorts: [8080] });
+  const permitted = { kind: "permit", by: { policy: "shop/names", rule: 0 } };
+  expect(judged(heard, { sni: "API.shop" })).toMatchObject({
+    readAs: "tls",
+    ignored: [],
+    outcome: permitted,
+  });
+  const refused = { kind: "deny", reason: "not_allowed" };
+  expect(judged(heard, { sni: "other.shop" }).outcome).toEqual(refused);
+  expect(judged(heard)).toMatchObject({ readAs: "tls", ignored: [], outcome: refused });
+  const unheard = view({ policies, tlsPorts: [8443] });
+  expect(judged(unheard, { sni: "api.shop" })).toMatchObject({
+    readAs: "opaque",
+    ignored: [{ policy: "shop/names", rule: 0, effect: "rule_dropped" }],
+    outcome: refused,
+  });
+});
 
 test("answerWhy(): nothing is enforced for a pod outside the mesh, one not captured, an excluded port", () => {
   expect(judged(view(), { to: "shop/old-1:80" })).toMatchObject({

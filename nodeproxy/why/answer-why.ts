@@ -49,7 +49,8 @@ function judgeTarget(view: MeshView, target: Target, call: Call): JudgedTarget {
   const arrival = arrivalOf(view, target, call);
   if (!enrolment) return { ...target, judgement: judgeOutside(arrival) };
   const isHttp = enrolment.httpPorts?.some(({ port }) => port === target.port) === true;
-  const attempt = attemptOf(target, arrival, { ...call, isHttp });
+  const isTls = enrolment.tlsPorts?.includes(target.port) === true;
+  const attempt = attemptOf(target, arrival, { ...call, isHttp, isTls });
   return { ...target, judgement: judgeAttempt(view, { enrolment, attempt, arrival }) };
 }
 
@@ -74,7 +75,7 @@ function plaintext(arrivesBecause: Arrival["arrivesBecause"]): Arrival {
 function attemptOf(
   target: Target,
   { arrives }: Arrival,
-  { caller, query, isHttp }: Call & { readonly isHttp: boolean },
+  { caller, query, isHttp, isTls }: Call & { readonly isHttp: boolean; readonly isTls: boolean },
 ): Attempt {
   const { identity } = caller;
   const destinationIp = ipBytes(target.address) ?? [];
@@ -86,6 +87,7 @@ function attemptOf(
     sourceIp,
     destinationIp,
     destinationPort,
+    ...(isTls ? { sni: query.sni ?? "" } : {}),
     ...(query.asHttp || isHttp ? { http: httpFacts(target, query), remoteIp: sourceIp } : {}),
   };
 }

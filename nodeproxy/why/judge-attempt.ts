@@ -39,13 +39,18 @@ export function judgeAttempt(view: MeshView, judged: JudgedAttempt): Judgement {
     enforced: enforcementOf(view, judged),
     ...arrival,
     mode: modeOfPort(enrolment.modes, attempt.destinationPort),
-    readAs: attempt.http ? "http" : "opaque",
+    readAs: readAs(attempt),
     ...toldOf(token),
     outcome,
     ignored: explanation.policies.flatMap(ignoredIn),
     explanation,
     ...(providers ? { ifProvidersPermit: providers } : {}),
   };
+}
+
+function readAs({ http, sni }: Attempt): Judgement["readAs"] {
+  if (http) return "http";
+  return sni === undefined ? "opaque" : "tls";
 }
 
 function toldOf({

@@ -5,6 +5,7 @@ const QUERY = { from: "a/b", to: "c/d", plaintext: false, asHttp: true };
 
 test.each([
   QUERY,
+  { ...QUERY, sni: "api.shop" },
   { ...QUERY, request: { headers: [] } },
   { ...QUERY, request: { method: "GET", path: "/", host: "h", headers: [["a", "b"]], claims: {} } },
 ])("parseWhyQuery(): takes %j", (query) => {
@@ -24,6 +25,7 @@ test.each([
   "{}",
   '{"from":"a"}',
   JSON.stringify({ ...QUERY, plaintext: 1 }),
+  JSON.stringify({ ...QUERY, sni: 1 }),
   JSON.stringify({ ...QUERY, request: [] }),
   JSON.stringify({ ...QUERY, request: { method: 1 } }),
   JSON.stringify({ ...QUERY, request: { headers: [["a"]] } }),

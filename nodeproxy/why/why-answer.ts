@@ -18,6 +18,8 @@ export interface WhyQuery {
   readonly plaintext: boolean;
   /** As if the port were read as HTTP, whatever it is. */
   readonly asHttp: boolean;
+  /** The server that the call's TLS would name, where that is read; absent: none. */
+  readonly sni?: string;
   /** What the call would say in HTTP. */
   readonly request?: RequestFacts;
 }
@@ -67,7 +69,8 @@ export interface Judgement {
   readonly arrivesBecause: "" | "caller_outside" | "mode_disable" | "asked_for" | "not_captured";
   /** PeerAuthentication of the port; absent for a pod that is not in the mesh. */
   readonly mode?: MtlsMode;
-  readonly readAs: "opaque" | "http";
+  /** `tls`: for the server that it names, and nothing else. */
+  readonly readAs: "opaque" | "tls" | "http";
   /** What tokens the pod's requests may carry, read as HTTP; absent: nobody looks for any. */
   readonly requestAuthentications?: readonly JudgedAuthentication[];
   /** Of a request with a token: policies see its claims, or nobody looks for it and they do not. */
