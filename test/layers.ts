@@ -93,7 +93,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/health": ["core/model", "nodeproxy/balance"],
   "nodeproxy/handover": ["core/process", "nodeproxy/channel", "nodeproxy/sys"],
   "nodeproxy/hbone": ["nodeproxy/sys", "nodeproxy/tcp"],
-  "nodeproxy/http": ["nodeproxy/flow", "nodeproxy/hbone", "nodeproxy/tcp"],
+  "nodeproxy/http": ["core/model", "nodeproxy/flow", "nodeproxy/hbone", "nodeproxy/tcp"],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/http/filter": ["core/model", "nodeproxy/http"],
   "nodeproxy/http/match": [

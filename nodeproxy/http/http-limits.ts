@@ -7,3 +7,6 @@ export interface HttpLimits {
   /** From a connection's beginning, or from the first octet of a later request, to the end of its head. */
   readonly headTimeoutMs: number;
 }
+
+/** The same at every door and towards every server: what one lets in, the next lets in. */
+export const HTTP_LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };

@@ -22,6 +22,18 @@ export interface RequestHead {
   readonly version: "1.0" | "1.1" | "2";
 }
 
+/** In the place of one that nobody could read. */
+export const NO_HEAD: RequestHead = {
+  method: "",
+  scheme: "",
+  authority: "",
+  path: "",
+  query: "",
+  fields: [],
+  upgrade: "",
+  version: "1.1",
+};
+
 export interface ResponseHead {
   readonly status: number;
   readonly fields: FieldLines;

@@ -4,12 +4,10 @@
  */
 import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { Question } from "../ext-authz/check-message.ts";
-import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
-import type { HttpLimits } from "../http/http-limits.ts";
-import type { Http1Options, HttpServing } from "../http/http1-options.ts";
-import { serveHttp1 } from "../http/serve-http1.ts";
-import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { NO_HEAD } from "../http/message.ts";
+import { type CarriedBytes, serveHttp } from "../http/serve-http.ts";
 import { dial } from "../tcp/dial.ts";
 import { dialCode } from "../tcp/dial-code.ts";
 import type { Attempted, InboundCall } from "./carry-in.ts";
@@ -22,8 +20,6 @@ export interface ServedCall {
   readonly version: HttpVersion;
   readonly question: Question;
 }
-
-const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
 
 /** Never throws. */
 export function serveRequests(call: InboundCall, { facts, version, question }: ServedCall): void {
@@ -42,7 +38,7 @@ export function serveRequests(call: InboundCall, { facts, version, question }: S
     return;
   }
   call.answer();
-  const bytes = { bytesSent: 0, bytesReceived: 0 };
+  const bytes: CarriedBytes = { bytesSent: 0, bytesReceived: 0 };
   const connection = {
     pod,
     facts,
@@ -55,46 +51,13 @@ export function serveRequests(call: InboundCall, { facts, version, question }: S
   const options = {
     gate: createGate(connection),
     dial: (onDone: (code?: string) => void) => dialPod(call, onDone),
-    limits: LIMITS,
+    limits: HTTP_LIMITS,
     refused: (reason: string, head = NO_HEAD) => reportsOf(connection, head).unjudged(400, reason),
   };
-  pod.connections.serve({ ...facts, isHttp: true, lease }, ({ lane, ended }): Serving => {
-    const served = serve(version, front, { ...options, lane, ended });
-    return {
-      get bytesSent() {
-        return bytes.bytesSent;
-      },
-      get bytesReceived() {
-        return bytes.bytesReceived;
-      },
-      drain: () => served.drain(),
-      end: () => served.end(),
-      hearResets: () => served.hearResets(),
-    };
-  });
+  pod.connections.serve({ ...facts, isHttp: true, lease }, ({ lane, ended }) =>
+    serveHttp({ version, side: front, bytes }, { ...options, lane, ended }),
+  );
 }
-
-function serve(
-  version: HttpVersion,
-  front: Side,
-  options: Http1Options & Http2Options,
-): Pick<HttpServing, "drain" | "end" | "hearResets"> {
-  if (version === "http1") return serveHttp1(front, options);
-  const served = serveHttp2(front, options);
-  // It always reads both connections.
-  return { drain: () => served.drain(), end: () => served.end(), hearResets: () => undefined };
-}
-
-const NO_HEAD = {
-  method: "",
-  scheme: "",
-  authority: "",
-  path: "",
-  query: "",
-  fields: [],
-  upgrade: "",
-  version: "1.1",
-} as const;
 
 /** Throws `SysError` where there is no socket to be had. */
 function dialPod(

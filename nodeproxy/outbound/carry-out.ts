@@ -20,6 +20,7 @@ import {
   endpointKey,
   type Route,
 } from "./choose-upstream.ts";
+import { connectionLimitsOf } from "./connection-limits.ts";
 import { Holding } from "./holding.ts";
 import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
@@ -85,7 +86,7 @@ async function carryOut(pod: OutboundPod, socket: TcpSide, { to, slot }: Begun):
       return;
     }
     const ref = `${service.namespace}/${service.name}`;
-    const { limits } = pod.view.trafficOf(service)?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
+    const limits = connectionLimitsOf(pod.view, service);
     if (!pod.slots.tryTake(ref, limits)) {
       const end = await pod.slots.wait(ref, limits);
       if (end !== "taken") {

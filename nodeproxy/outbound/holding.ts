@@ -3,6 +3,8 @@ import type { Member, MemberHealth } from "../balance/member.ts";
 import type { Lease } from "../flow/connection-facts.ts";
 import type { Slots } from "./service-slots.ts";
 
+const NOTHING_OF_POD: Lease = { end(): void {} };
+
 export class Holding implements Lease {
   readonly #slots: Slots;
   readonly #service: string;
@@ -11,8 +13,8 @@ export class Holding implements Lease {
 
   readonly #ofPod: Lease;
 
-  /** The service's slot is taken already, and the pod's is ended with it. */
-  constructor(slots: Slots, service: string, ofPod: Lease) {
+  /** The service's slot is taken already; the pod's, where there is one, is ended with it. */
+  constructor(slots: Slots, service: string, ofPod: Lease = NOTHING_OF_POD) {
     this.#ofPod = ofPod;
     this.#slots = slots;
     this.#service = service;

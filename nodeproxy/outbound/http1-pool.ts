@@ -8,22 +8,8 @@ import type { Lease } from "../flow/connection-facts.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { Side } from "../flow/side.ts";
 import { Back, type BackKeeper } from "../http/http1-back.ts";
-
-const IDLE_MS = 60_000;
-const SWEEP_MS = 5_000;
-
-/** Where connections go that may serve the same requests. */
-export interface EndpointRef {
-  /** `namespace/name`. */
-  readonly service: string;
-  /** Of the Service. */
-  readonly port: number;
-  /** `address:port`. */
-  readonly key: string;
-  /** UID of the pod there; "" for an address of no pod. */
-  readonly workload: string;
-  readonly tunnelled: boolean;
-}
+import { type EndpointRef, nameOf } from "./endpoint-ref.ts";
+import { IDLE_MS, SWEEP_MS } from "./pool-times.ts";
 
 interface Group {
   readonly name: string;
@@ -137,8 +123,4 @@ export class Http1Pool implements BackKeeper {
       }
     }
   }
-}
-
-function nameOf({ service, port, key, workload, tunnelled }: EndpointRef): string {
-  return `${service} ${port} ${key} ${workload} ${tunnelled}`;
 }

@@ -7,16 +7,14 @@
  */
 import type { Lease } from "../flow/connection-facts.ts";
 import { resetSide } from "../flow/side.ts";
-import type { HttpLimits } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import { Http2Carrier } from "../http/http2-carrier.ts";
-import type { EndpointRef } from "./http1-pool.ts";
+import { type EndpointRef, nameOf } from "./endpoint-ref.ts";
 import type { Chosen, OpenedSide } from "./open-for-request.ts";
+import { IDLE_MS, SWEEP_MS } from "./pool-times.ts";
 
-const IDLE_MS = 60_000;
-const SWEEP_MS = 5_000;
 /** From a connection's beginning to the server's SETTINGS. */
 const READY_MS = 10_000;
-const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
 
 /** A request on its way to a session. Told one of both, once. */
 export interface SessionWaiter {
@@ -150,7 +148,7 @@ export class Http2Pool {
       resolve("connect_timeout");
       resetSide(side);
     }, READY_MS);
-    const carrier = new Http2Carrier(side, LIMITS, {
+    const carrier = new Http2Carrier(side, HTTP_LIMITS, {
       onReady: () => {
         clearTimeout(timer);
         group.kept.add(kept);
@@ -222,8 +220,4 @@ function leastBusy(all: Iterable<Kept>): Kept | undefined {
     if (!best || running < best.carrier.running) best = kept;
   }
   return best;
-}
-
-function nameOf({ service, port, key, workload, tunnelled }: EndpointRef): string {
-  return `${service} ${port} ${key} ${workload} ${tunnelled}`;
 }

@@ -1,5 +1,6 @@
 /** What one pod keeps open to HTTP ports of Services: made with its first call to one, so that no HTTP is loaded before. */
-import type { EndpointRef, Http1Pool } from "./http1-pool.ts";
+import type { EndpointRef } from "./endpoint-ref.ts";
+import type { Http1Pool } from "./http1-pool.ts";
 import type { Http2Pool } from "./http2-pool.ts";
 
 interface Pools {

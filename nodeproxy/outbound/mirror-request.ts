@@ -6,7 +6,7 @@
  */
 import type { Lease } from "../flow/connection-facts.ts";
 import { PodSlots } from "../flow/pod-slots.ts";
-import type { HttpLimits } from "../http/http-limits.ts";
+import { HTTP_LIMITS, type HttpLimits } from "../http/http-limits.ts";
 import type { Back, BackUser, Reaching } from "../http/http1-back.ts";
 import { BodyFlow } from "../http/http1-body-flow.ts";
 import { CHUNKED, type Framing, NO_BODY } from "../http/http1-framing.ts";
@@ -14,6 +14,7 @@ import { requestText } from "../http/http1-head-text.ts";
 import type { Response } from "../http/http1-response.ts";
 import { ResponseReader } from "../http/http1-response-reader.ts";
 import type { FieldLines, RequestHead } from "../http/message.ts";
+import { serviceNameOf } from "./open-for-request.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller, type SentRequest } from "./outbound-request.ts";
 import { reportRequest } from "./request-facts.ts";
@@ -27,7 +28,7 @@ const TIMEOUT_MS = 15_000;
 const ANSWER_OCTETS = 1 << 20;
 /** Of the caller or of the mirror. */
 const VERSION = "mirror_version_unsupported";
-const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: TIMEOUT_MS };
+const LIMITS: HttpLimits = { ...HTTP_LIMITS, headTimeoutMs: TIMEOUT_MS };
 
 /** What is to be sent, told to hand its body on where it has mirrors. Changes of protocol have no copy. */
 export function withMirrors(caller: RequestCaller, routed: RoutedRequest): SentRequest {
@@ -75,9 +76,8 @@ function mirror(caller: RequestCaller, { body, ...sent }: Mirrored): void {
 }
 
 function notSent(caller: RequestCaller, { call, head, rule }: SentRequest, code: string): void {
-  const { namespace, name } = call.service;
   const place = {
-    service: `${namespace}/${name}`,
+    service: serviceNameOf(call),
     upstream: undefined,
     rule,
     isMirror: true as const,

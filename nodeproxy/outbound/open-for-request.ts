@@ -3,7 +3,7 @@ import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import type { Lease } from "../flow/connection-facts.ts";
 import type { Side } from "../flow/side.ts";
 import { endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts";
-import type { EndpointRef } from "./http1-pool.ts";
+import type { EndpointRef } from "./endpoint-ref.ts";
 import { isEndpointFault, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { createReacher } from "./reach-endpoint.ts";

@@ -98,3 +98,9 @@ export function isVerdict(code: string): boolean {
 export function isEndpointFault(code: string): boolean {
   return !isVerdict(code) && code !== "too_many_descriptors";
 }
+
+/** What a request is answered with that reached nobody. */
+export function statusOfUnreachable(code: string): 403 | 503 {
+  // Policy at the other end said it of the connection, as it would of the request.
+  return code === "denied_by_peer" ? 403 : 503;
+}

@@ -11,9 +11,10 @@ import type { CarrierUser } from "../http/http2-carrier.ts";
 import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message.ts";
 import type { RequestWay, TryFailure } from "../http/request-way.ts";
 import { chooseEndpoint, endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts";
+import { connectionLimitsOf } from "./connection-limits.ts";
 import { Holding } from "./holding.ts";
 import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
-import { isEndpointFault, isVerdict } from "./open-upstream.ts";
+import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import { RequestRetries } from "./request-retries.ts";
 import type { RoutedRequest } from "./route-request.ts";
@@ -41,7 +42,6 @@ interface Waiting extends Reaching {
 const KEPT_OCTETS = 64 << 10;
 /** Of the pod: another endpoint is no help. */
 const OWN_LIMIT = "pod_connections_exhausted";
-const NOTHING_OF_POD = { end(): void {} };
 
 export class OutboundRequest implements RequestWay {
   readonly keptOctets: number;
@@ -90,8 +90,7 @@ export class OutboundRequest implements RequestWay {
       },
     };
     const { slots, view } = this.#caller.pod;
-    const { service } = this.#call;
-    const { limits } = view.trafficOf(service)?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
+    const limits = connectionLimitsOf(view, this.#call.service);
     if (this.#holding || slots.tryTake(this.#service, limits)) this.#next(waiting, "");
     else void this.#wait(waiting);
     return waiting;
@@ -131,7 +130,7 @@ export class OutboundRequest implements RequestWay {
 
   async #wait(waiting: Waiting): Promise<void> {
     const { slots, view } = this.#caller.pod;
-    const { limits } = view.trafficOf(this.#call.service)?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
+    const limits = connectionLimitsOf(view, this.#call.service);
     const end = await slots.wait(this.#service, limits);
     if (end !== "taken") fail(waiting, end);
     else if (waiting.isDropped) slots.release(this.#service);
@@ -141,7 +140,7 @@ export class OutboundRequest implements RequestWay {
   /** With a slot of the Service. `code`: why the try before came to nothing. */
   #next(waiting: Waiting, code: string): void {
     const { pod } = this.#caller;
-    this.#holding ??= new Holding(pod.slots, this.#service, NOTHING_OF_POD);
+    this.#holding ??= new Holding(pod.slots, this.#service);
     for (;;) {
       const route = this.#choose();
       if (route.kind === "none") {
@@ -223,8 +222,7 @@ export class OutboundRequest implements RequestWay {
 }
 
 function fail({ isDropped, user }: Waiting, code: string): void {
-  // Policy at the other end said it of the connection, as it would of the request.
-  if (!isDropped) user.onUnreachable(code, code === "denied_by_peer" ? 403 : 503);
+  if (!isDropped) user.onUnreachable(code, statusOfUnreachable(code));
 }
 
 function unchanged(head: ResponseHead): ResponseHead {

@@ -1,7 +1,7 @@
 /** What the log and the metrics are told of the requests of one connection of a pod: each once, whatever becomes of it. */
 import type { RouteRule } from "../../core/model/http-route.ts";
 import { type ConnectionFacts, NO_PARTY } from "../flow/connection-facts.ts";
-import type { ExchangeOutcome, RequestHead } from "../http/message.ts";
+import { type ExchangeOutcome, NO_HEAD, type RequestHead } from "../http/message.ts";
 import { endpointKey, type Upstream } from "./choose-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 
@@ -73,14 +73,3 @@ export function reportRefused(
   const place = { service, upstream: undefined, rule, sinceMs: Date.now() };
   reportRequest(connection, head, { ...place, outcome });
 }
-
-const NO_HEAD: RequestHead = {
-  method: "",
-  scheme: "",
-  authority: "",
-  path: "",
-  query: "",
-  fields: [],
-  upgrade: "",
-  version: "1.1",
-};

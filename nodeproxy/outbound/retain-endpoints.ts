@@ -1,6 +1,6 @@
 /** Ends the connections that a pod keeps for requests to endpoints which its Services do not have any more. */
 import type { Balancer } from "../balance/balancer.ts";
-import type { EndpointRef } from "./http1-pool.ts";
+import type { EndpointRef } from "./endpoint-ref.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 
 /** To be called after changes of Services and of their endpoints. */

@@ -4,13 +4,10 @@
  */
 import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
-import type { Serving } from "../flow/served-flow.ts";
 import type { Side } from "../flow/side.ts";
-import type { HttpLimits } from "../http/http-limits.ts";
-import type { Http1Options, HttpServing } from "../http/http1-options.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import type { GateAnswer, RequestHead } from "../http/message.ts";
-import { serveHttp1 } from "../http/serve-http1.ts";
-import { type Http2Options, serveHttp2 } from "../http/serve-http2.ts";
+import { type CarriedBytes, serveHttp } from "../http/serve-http.ts";
 import type { Destination } from "./choose-upstream.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
@@ -19,8 +16,6 @@ import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
 import { type AnsweredRequest, type HttpCall, routeRequest } from "./route-request.ts";
-
-const LIMITS: HttpLimits = { headBytes: 65_536, fields: 100, headTimeoutMs: 60_000 };
 
 export interface CallerCall {
   /** With the pod's slot as their lease. */
@@ -36,28 +31,20 @@ export function serveCaller(
   { facts, to, version }: CallerCall,
 ): void {
   pod.pools.make(createPools);
-  const bytes = { bytesSent: 0, bytesReceived: 0 };
-  pod.connections.serve({ ...facts, isHttp: true }, ({ lane, ended }): Serving => {
+  const bytes: CarriedBytes = { bytesSent: 0, bytesReceived: 0 };
+  pod.connections.serve({ ...facts, isHttp: true }, ({ lane, ended }) => {
     const caller = { pod, facts, lane };
-    const served = serve(version, front, {
-      gate: (head) => answerTo(head, { caller, to, version, bytes }),
-      dial: neverDialled,
-      limits: LIMITS,
-      refused: (code, head) => reportRefused(caller, { status: 400, code }, head),
-      lane,
-      ended,
-    });
-    return {
-      get bytesSent() {
-        return bytes.bytesSent;
+    return serveHttp(
+      { version, side: front, bytes },
+      {
+        gate: (head) => answerTo(head, { caller, to, version, bytes }),
+        dial: neverDialled,
+        limits: HTTP_LIMITS,
+        refused: (code, head) => reportRefused(caller, { status: 400, code }, head),
+        lane,
+        ended,
       },
-      get bytesReceived() {
-        return bytes.bytesReceived;
-      },
-      drain: () => served.drain(),
-      end: () => served.end(),
-      hearResets: () => served.hearResets(),
-    };
+    );
   });
 }
 
@@ -65,22 +52,11 @@ function createPools() {
   return { http1: new Http1Pool(), http2: new Http2Pool() };
 }
 
-function serve(
-  version: HttpVersion,
-  front: Side,
-  options: Http1Options & Http2Options,
-): Pick<HttpServing, "drain" | "end" | "hearResets"> {
-  if (version === "http1") return serveHttp1(front, options);
-  const served = serveHttp2(front, options);
-  // It always reads the caller's connection.
-  return { drain: () => served.drain(), end: () => served.end(), hearResets: () => undefined };
-}
-
 interface Answering {
   readonly caller: RequestCaller;
   readonly to: Destination;
   readonly version: HttpVersion;
-  readonly bytes: { bytesSent: number; bytesReceived: number };
+  readonly bytes: CarriedBytes;
 }
 
 function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering): GateAnswer {

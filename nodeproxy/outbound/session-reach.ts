@@ -6,14 +6,15 @@
  * busy one is known.
  */
 
-import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import type { MemberHealth } from "../balance/member.ts";
 import type { Reaching } from "../http/http1-back.ts";
 import type { CarrierUser, Http2Carrier } from "../http/http2-carrier.ts";
 import type { Route, ServiceCall } from "./choose-upstream.ts";
+import { connectionLimitsOf } from "./connection-limits.ts";
 import { Holding } from "./holding.ts";
 import type { SessionWaiter } from "./http2-pool.ts";
 import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
+import { statusOfUnreachable } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 
 /** What a request knows of the endpoints that it was sent to. */
@@ -30,8 +31,6 @@ interface ReachWish {
   readonly choice: EndpointChoice;
   readonly user: CarrierUser;
 }
-
-const NOTHING_OF_POD = { end(): void {} };
 
 export class SessionReach implements Reaching, SessionWaiter {
   readonly #pod: OutboundPod;
@@ -104,8 +103,7 @@ export class SessionReach implements Reaching, SessionWaiter {
   }
 
   get #limits() {
-    const { service } = this.#wish.call;
-    return (this.#pod.view.trafficOf(service)?.settings ?? DEFAULT_TRAFFIC_SETTINGS).limits;
+    return connectionLimitsOf(this.#pod.view, this.#wish.call.service);
   }
 
   #begin(route: Chosen): "begun" | "waits" | "full" {
@@ -113,7 +111,7 @@ export class SessionReach implements Reaching, SessionWaiter {
     const service = this.#service;
     if (!this.#hasSlot && !slots.tryTake(service, this.#limits)) return "waits";
     this.#hasSlot = false;
-    const holding = new Holding(slots, service, NOTHING_OF_POD);
+    const holding = new Holding(slots, service);
     const { balanced } = route;
     const most = balanced?.balancer.maxPerEndpoint ?? 0;
     if (balanced && most > 0 && !holding.moveTo(balanced.member, most)) {
@@ -161,8 +159,6 @@ export class SessionReach implements Reaching, SessionWaiter {
 
   #fail(code: string): void {
     this.#releaseSlot();
-    // Policy at the other end said it of the connection, as it would of the request.
-    if (!this.#isDropped)
-      this.#wish.user.onUnreachable(code, code === "denied_by_peer" ? 403 : 503);
+    if (!this.#isDropped) this.#wish.user.onUnreachable(code, statusOfUnreachable(code));
   }
 }
