@@ -75,12 +75,10 @@ function notesOn({ http, claims, headers, ...why }: WhyFlags): readonly string[]
   const isRequest = [why.method, why.path, why.host, claims].some((fact) => fact !== undefined);
   if (http) {
     const token = claims ? "; the token is taken for verified" : "";
-    return [`as if the port were read as HTTP${token}: no node reads HTTP yet`];
+    return [`as if the port were read as HTTP${token}`];
   }
   if (!isRequest && headers.length === 0) return [];
-  return [
-    "no node reads HTTP yet, so the request's facts count for nothing; with --http as if one did",
-  ];
+  return ["the request's facts count where the port is read as HTTP; with --http as if it were"];
 }
 
 async function tellDenial(nodes: DenialNodes, { why, output }: Command): Promise<number> {
