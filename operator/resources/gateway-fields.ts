@@ -4,10 +4,10 @@
  * Each reader tells what is wrong to the field's reasons and then gives the default, so a value counts only where
  * no reason was told. Never throws.
  */
+import { MAX_TIMER_MS } from "./duration.ts";
 import { type Field, isFields, member, refuse, text } from "./fields.ts";
+import { integer } from "./members.ts";
 
-/** A timer of Node cannot be longer: some 24 days. Whoever waits longer waits as long. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 // RFC 9110 5.6.2: token.
 const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}$/;
@@ -61,27 +61,16 @@ export function missing(parent: Field, name: string): Field {
   return { ...parent, path: `${parent.path}.${name}` };
 }
 
-export function wholeIn(
-  parent: Field,
-  name: string,
-  { least, most, fallback }: Range & { readonly fallback: number },
-): number {
-  const field = member(parent, name);
-  if (!field) return fallback;
-  return wholeOf(field, { least, most }) ?? fallback;
-}
-
-export interface Range {
+interface Range {
   readonly least: number;
   readonly most: number;
+  readonly fallback: number;
 }
 
-export function wholeOf(field: Field, { least, most }: Range): number | undefined {
-  const { value } = field;
-  const isGood = typeof value === "number" && Number.isInteger(value);
-  return isGood && value >= least && value <= most
-    ? value
-    : refuse(field, `must be a whole number from ${least} to ${most}`);
+export function wholeIn(parent: Field, name: string, { least, most, fallback }: Range): number {
+  const field = member(parent, name);
+  if (!field) return fallback;
+  return integer(field, [least, most]) ?? fallback;
 }
 
 /** A value that is none of them is a newer version's. */
@@ -109,6 +98,7 @@ export function durationIn(parent: Field, name: string): number {
   const ms = [...parts].reduce((sum, [, count, unit = ""]) => {
     return sum + Number(count) * (UNIT_MS[unit] ?? 0);
   }, 0);
+  // Whoever waits longer waits as long.
   return Math.min(ms, MAX_TIMER_MS);
 }
 

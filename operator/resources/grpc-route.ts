@@ -1,7 +1,7 @@
 /** Reads a GRPCRoute of the Gateway API: its methods become paths, `/package.Service/Method`. */
 import type { PathMatch } from "../../core/model/http-route.ts";
 import { type Field, member, refuse } from "./fields.ts";
-import { choiceIn, entriesOf, hasOnly, missing, objectIn, textIn } from "./gateway-fields.ts";
+import { choiceIn, hasOnly, missing, objectIn, textIn } from "./gateway-fields.ts";
 import type { KubeObject } from "./kube-object.ts";
 import {
   type RankedMatch,
@@ -10,9 +10,8 @@ import {
   type RuleReading,
   readRoute,
 } from "./route.ts";
-import { readBackend } from "./route-backend.ts";
-import { incompatibility, readFilters } from "./route-filter.ts";
 import { expression, type IsExpression, readNamed } from "./route-match.ts";
+import { readActions, readingOf, readMatches } from "./route-rule.ts";
 import { readSession } from "./route-session.ts";
 
 // GRPCMethodMatch's own patterns.
@@ -28,39 +27,13 @@ export function parseGrpcRoute(object: KubeObject, isExpression: IsExpression): 
 }
 
 function readRule(field: Field, place: RulePlace, isExpression: IsExpression): RuleReading {
-  const { reasons } = field;
   const { rule, namespace } = place;
-  const of = { kind: "GRPCRoute", namespace } as const;
   hasOnly(field, ["name", "matches", "filters", "backendRefs", "sessionPersistence"]);
-  const matches = readMatches(field, isExpression);
-  const filters = readFilters(field, of);
-  const backends = entriesOf(field, "backendRefs").flatMap((backend) => {
-    return readBackend(backend, namespace, (own) => readFilters(own, of)) ?? [];
-  });
+  const matches = readMatches(field, (match) => readMatch(match, isExpression));
+  const actions = readActions(field, { kind: "GRPCRoute", namespace });
   const session = readSession(field, place);
-  if (reasons.length > 0) {
-    return { kind: "unread", rule, matches, reason: "UnsupportedValue", reasons };
-  }
-  const all = [filters, ...backends.map((backend) => backend.filters)];
-  const clash = all.map(incompatibility).find((why) => why !== undefined);
-  if (clash !== undefined) {
-    const why = [{ field: `${field.path}.filters`, message: clash }];
-    return { kind: "unread", rule, matches, reason: "IncompatibleFilters", reasons: why };
-  }
   const untimed = { requestTimeoutMs: 0, backendTimeoutMs: 0, retry: undefined };
-  return { kind: "read", value: { rule, matches, filters, backends, ...untimed, session } };
-}
-
-function readMatches(field: Field, isExpression: IsExpression): readonly RankedMatch[] {
-  const written = entriesOf(field, "matches");
-  // "If no matches are specified, the implementation MUST match every gRPC request."
-  const matches = written.length > 0 ? written : [{ ...field, value: {} }];
-  return matches.flatMap((match) => {
-    const reasons: Field["reasons"] = [];
-    const read = readMatch({ ...match, reasons }, isExpression);
-    field.reasons.push(...reasons);
-    return reasons.length > 0 ? [] : [read];
-  });
+  return readingOf(field, { rule, matches, ...actions, ...untimed, session });
 }
 
 function readMatch(field: Field, isExpression: IsExpression): RankedMatch {

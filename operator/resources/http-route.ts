@@ -10,9 +10,9 @@ import {
   objectIn,
   textIn,
   wholeIn,
-  wholeOf,
 } from "./gateway-fields.ts";
 import type { KubeObject } from "./kube-object.ts";
+import { integer } from "./members.ts";
 import {
   type FilterSpec,
   type RankedMatch,
@@ -21,9 +21,14 @@ import {
   type RuleReading,
   readRoute,
 } from "./route.ts";
-import { readBackend } from "./route-backend.ts";
-import { incompatibility, readFilters } from "./route-filter.ts";
 import { expression, type IsExpression, readNamed } from "./route-match.ts";
+import {
+  filterLists,
+  type RuleActions,
+  readActions,
+  readingOf,
+  readMatches,
+} from "./route-rule.ts";
 import { readSession } from "./route-session.ts";
 
 const KNOWN = [
@@ -63,34 +68,19 @@ export function parseHttpRoute(object: KubeObject, isExpression: IsExpression): 
 }
 
 function readRule(field: Field, place: RulePlace, isExpression: IsExpression): RuleReading {
-  const { reasons } = field;
   const { rule, namespace } = place;
   hasOnly(field, KNOWN);
-  const matches = readMatches(field, isExpression);
-  const filters = readFilters(field, { kind: "HTTPRoute", namespace });
-  const backends = entriesOf(field, "backendRefs").flatMap((backend) => {
-    const of = { kind: "HTTPRoute", namespace } as const;
-    return readBackend(backend, namespace, (own) => readFilters(own, of)) ?? [];
-  });
+  const matches = readMatches(field, (match) => readMatch(match, isExpression));
+  const actions = readActions(field, { kind: "HTTPRoute", namespace });
   const times = readTimeouts(field);
   const retry = readRetry(field);
   const session = readSession(field, place);
-  const all = [filters, ...backends.map((backend) => backend.filters)];
   const isPrefixed = matches.every(({ match }) => match.path.kind === "prefix");
-  if (!isPrefixed && all.flat().some(changesPrefix)) {
+  if (!isPrefixed && filterLists(actions).flat().some(changesPrefix)) {
     // "ReplacePrefixMatch is only compatible with a PathPrefix HTTPRouteMatch."
     refuse(field, "ReplacePrefixMatch needs matches of type PathPrefix");
   }
-  if (reasons.length > 0) {
-    return { kind: "unread", rule, matches, reason: "UnsupportedValue", reasons };
-  }
-  const clash =
-    all.map(incompatibility).find((why) => why !== undefined) ?? redirected(filters, backends);
-  if (clash !== undefined) {
-    const why = [{ field: `${field.path}.filters`, message: clash }];
-    return { kind: "unread", rule, matches, reason: "IncompatibleFilters", reasons: why };
-  }
-  return { kind: "read", value: { rule, matches, filters, backends, ...times, retry, session } };
+  return readingOf(field, { rule, matches, ...actions, ...times, retry, session }, redirected);
 }
 
 function changesPrefix(filter: FilterSpec): boolean {
@@ -98,25 +88,9 @@ function changesPrefix(filter: FilterSpec): boolean {
   return isChange && filter.path?.kind === "prefix";
 }
 
-function redirected(
-  filters: readonly FilterSpec[],
-  backends: readonly unknown[],
-): string | undefined {
+function redirected({ filters, backends }: RuleActions): string | undefined {
   const isBoth = backends.length > 0 && filters.some(({ kind }) => kind === "redirect");
   return isBoth ? "RequestRedirect and backendRefs exclude each other" : undefined;
-}
-
-/** Those that could be read: a reason was told against the others. */
-function readMatches(field: Field, isExpression: IsExpression): readonly RankedMatch[] {
-  const written = entriesOf(field, "matches");
-  // "If no matches are specified, the default is a prefix path match on "/""
-  const matches = written.length > 0 ? written : [{ ...field, value: {} }];
-  return matches.flatMap((match) => {
-    const reasons: Field["reasons"] = [];
-    const read = readMatch({ ...match, reasons }, isExpression);
-    field.reasons.push(...reasons);
-    return reasons.length > 0 ? [] : [read];
-  });
 }
 
 function readMatch(field: Field, isExpression: IsExpression): RankedMatch {
@@ -167,7 +141,7 @@ function readRetry(parent: Field): RouteRetry | undefined {
   const field = objectIn(parent, "retry", ["codes", "attempts", "backoff"]);
   if (!field) return undefined;
   const codes = entriesOf(field, "codes").flatMap((code) => {
-    return wholeOf(code, { least: 400, most: 599 }) ?? [];
+    return integer(code, [400, 599]) ?? [];
   });
   const attempts = wholeIn(field, "attempts", { least: 0, most: MAX_ATTEMPTS, fallback: 1 });
   const isGiven = member(field, "backoff") !== undefined;

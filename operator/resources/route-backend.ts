@@ -1,7 +1,8 @@
 /** Reads a reference to a backend: a Service's port. Whether there is one is not asked here. */
 import type { Field } from "./fields.ts";
 import { member } from "./fields.ts";
-import { hasOnly, requiredText, textIn, wholeIn, wholeOf } from "./gateway-fields.ts";
+import { hasOnly, requiredText, textIn, wholeIn } from "./gateway-fields.ts";
+import { integer } from "./members.ts";
 import type { BackendSpec, BackendTarget, FilterSpec } from "./route.ts";
 
 const TARGET_FIELDS = ["group", "kind", "name", "namespace", "port"];
@@ -41,6 +42,6 @@ function targetOf(field: Field, namespace: string): BackendTarget {
     field: field.path,
     namespace: textIn(field, "namespace", namespace),
     name,
-    port: wholeOf(port, { least: 1, most: 65_535 }) ?? 0,
+    port: integer(port, [1, 65_535]) ?? 0,
   };
 }
