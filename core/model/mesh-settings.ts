@@ -15,6 +15,31 @@ export interface MeshSettings {
   readonly trustedProxies?: number;
   /** Whom CUSTOM policies may ask, by name; absent: nobody. */
   readonly authorizationProviders?: readonly AuthorizationProvider[];
+  /** Where spans go; absent: none are made. */
+  readonly tracing?: TracingSettings;
+  /** Who counts for global rate limits; absent: nobody. */
+  readonly rateLimitService?: RateLimitServiceSettings;
+}
+
+/** An OTLP receiver. */
+export interface TracingSettings {
+  /** `namespace/name` of a Service; without a "/" a name or an address outside of the mesh. */
+  readonly service: string;
+  readonly port: number;
+  /** Share of the traces begun here that are sampled, 0 to 1,000,000; a caller's own decision is kept. */
+  readonly partsPerMillion: number;
+}
+
+/** A server of Envoy's `envoy.service.ratelimit.v3.RateLimitService`. */
+export interface RateLimitServiceSettings {
+  /** `namespace/name` of the Service. */
+  readonly service: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  /** Requests pass while it cannot be asked. */
+  readonly failOpen: boolean;
+  /** Which of its configurations counts. */
+  readonly domain: string;
 }
 
 /** What happens to calls to addresses that the mesh does not know: they pass through untouched, or are refused. */

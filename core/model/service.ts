@@ -4,7 +4,9 @@ import type { HttpVersion } from "./enrolment.ts";
 /**
  * `round_robin` in order; `least_recently_used` by the time of the last use, so that a new endpoint is next;
  * `random` uniform; `weighted_round_robin` by the workloads' weights; `least_connections` the emptier of two
- * drawn, counting what this node proxy itself has open; `ring_hash` and `maglev` by the caller's address.
+ * drawn, counting what this node proxy itself has open; `least_request` the same by requests under way; `peak_ewma` by
+ * how long its answers take, weighted by what is under way; `ring_hash` and `maglev` by the caller's address or, of
+ * requests, by what `hashOn` says.
  */
 export type BalanceAlgorithm =
   | "round_robin"
@@ -12,6 +14,8 @@ export type BalanceAlgorithm =
   | "random"
   | "weighted_round_robin"
   | "least_connections"
+  | "least_request"
+  | "peak_ewma"
   | "ring_hash"
   | "maglev";
 

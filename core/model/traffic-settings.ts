@@ -1,4 +1,5 @@
 /** A TrafficPolicy as the nodes of callers apply it. Every limit counts what one node proxy has open, not what the mesh has. */
+import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "./http-settings.ts";
 import type { BalanceAlgorithm } from "./service.ts";
 
 export interface Traffic {
@@ -27,6 +28,8 @@ export interface TrafficSettings {
   readonly maglevTableSize: number;
   readonly outliers: OutlierSettings | undefined;
   readonly tcpCheck: TcpCheckSettings | undefined;
+  /** Of requests, on ports that are HTTP for callers. */
+  readonly http: HttpSettings;
 }
 
 export interface ConnectionLimits {
@@ -77,4 +80,5 @@ export const DEFAULT_TRAFFIC_SETTINGS: TrafficSettings = {
   maglevTableSize: 65_537,
   outliers: undefined,
   tcpCheck: undefined,
+  http: DEFAULT_HTTP_SETTINGS,
 };

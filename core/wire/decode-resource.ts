@@ -17,20 +17,14 @@ import type { Revocation } from "../model/revocation.ts";
 import type { TrustBundle } from "../model/trust-bundle.ts";
 import { MAX_WEIGHT, type Workload } from "../model/workload.ts";
 import { decodeExclusions } from "./decode-exclusions.ts";
+import { decodeMeshSettings } from "./decode-mesh-settings.ts";
 import { decodePolicy } from "./decode-policy.ts";
-import { decodeProvider } from "./decode-provider.ts";
 import { decodeRateLimits } from "./decode-rate-limits.ts";
 import { decodeRequestAuthentication } from "./decode-request-authentication.ts";
 import { decodeRoutes } from "./decode-routes.ts";
 import { decodeService, decodeSlice } from "./decode-service.ts";
 import { decodeTraffic } from "./decode-traffic.ts";
-import {
-  enumKeyOf,
-  HTTP_VERSIONS,
-  MTLS_MODES,
-  OUTBOUND_POLICIES,
-  RESOURCE_KINDS,
-} from "./enum-table.ts";
+import { enumKeyOf, HTTP_VERSIONS, MTLS_MODES, RESOURCE_KINDS } from "./enum-table.ts";
 import { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -41,9 +35,6 @@ export type Decoded<T> =
 
 /** A root certificate is a kilobyte or two. */
 const MAX_ROOT_BYTES = 65_536;
-
-/** More proxies than ever stood in one another's way. */
-const MAX_HOPS = 64;
 
 export function decodeResource(resource: wire.Resource): Decoded<Resource> {
   const findings = new Findings();
@@ -122,7 +113,7 @@ function decodeBody(
     case "bundle":
       return { kind: "bundle", value: decodeBundle(body.value, findings) };
     case "settings":
-      return { kind: "settings", value: decodeSettings(body.value, findings) };
+      return { kind: "settings", value: decodeMeshSettings(body.value, findings) };
     case "revocation":
       return { kind: "revocation", value: decodeRevocation(body.value, findings) };
     case "traffic":
@@ -257,32 +248,5 @@ function decodeRevocation({ node, serials }: wire.Revocation, findings: Findings
   return {
     node: findings.name("node", node),
     serials: serials.map((serial) => findings.name("serials", serial)),
-  };
-}
-
-function decodeSettings(settings: wire.Settings, findings: Findings) {
-  const { leafLifetimeSeconds, accessLog, localJwks, authorizationProviders } = settings;
-  const trustedProxies = findings.integer("trustedProxies", settings.trustedProxies, [0, MAX_HOPS]);
-  return {
-    trustDomain: findings.trustDomain("trustDomain", settings.trustDomain),
-    trustDomainAliases: settings.trustDomainAliases.map((alias) =>
-      findings.trustDomain("trustDomainAliases", alias),
-    ),
-    leafLifetimeSeconds: findings.integer(
-      "leafLifetimeSeconds",
-      leafLifetimeSeconds,
-      [60, 2_592_000],
-    ),
-    accessLog,
-    outboundPolicy: findings.member("outboundPolicy", OUTBOUND_POLICIES, settings.outboundPolicy),
-    ...(localJwks ? { localJwks } : {}),
-    ...(trustedProxies > 0 ? { trustedProxies } : {}),
-    ...(authorizationProviders.length === 0
-      ? {}
-      : {
-          authorizationProviders: authorizationProviders.map((provider) =>
-            decodeProvider(provider, findings),
-          ),
-        }),
   };
 }

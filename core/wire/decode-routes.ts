@@ -15,6 +15,7 @@ import type {
   RouteFilter,
   RouteMatch,
   RouteRule,
+  RouteSession,
   RouteTable,
   ServiceRoutes,
   TextMatch,
@@ -226,7 +227,7 @@ function decodeRetry(
   };
 }
 
-function decodeSession(session: wire.RouteSession, findings: Findings): RouteRule["session"] {
+export function decodeSession(session: wire.RouteSession, findings: Findings): RouteSession {
   const { header, name, absoluteTimeoutMs, idleTimeoutMs, permanent } = session;
   return {
     kind: header ? "header" : "cookie",

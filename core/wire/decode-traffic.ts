@@ -1,5 +1,6 @@
 /** Compiled TrafficPolicies from protobuf. */
 import type { Traffic, TrafficSettings } from "../model/traffic-settings.ts";
+import { decodeHttpSettings } from "./decode-http-settings.ts";
 import { BALANCE_ALGORITHMS } from "./enum-table.ts";
 import type { Findings } from "./findings.ts";
 import type * as wire from "./gen/weft/v1/node_pb.ts";
@@ -10,7 +11,7 @@ const MAX_TIMER_MS = 0x7fff_ffff;
 const MAX_MAGLEV_TABLE = 5_000_011;
 
 export function decodeTraffic(ref: string, traffic: wire.Traffic, findings: Findings): Traffic {
-  const { algorithm } = traffic;
+  const algorithm = traffic.requestAlgorithm || traffic.algorithm;
   return {
     ref,
     services: traffic.services.map((service) => findings.name("services", service)),
@@ -44,6 +45,7 @@ function decodeSettings(traffic: wire.Traffic, findings: Findings): TrafficSetti
     ]),
     outliers: outliers ? decodeOutliers(outliers, findings) : undefined,
     tcpCheck: tcpCheck ? decodeTcpCheck(tcpCheck, findings) : undefined,
+    http: decodeHttpSettings(traffic.http, findings),
   };
 }
 

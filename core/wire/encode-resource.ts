@@ -63,14 +63,21 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
 }
 
 function encodeSettings(settings: MeshSettings): wire.Settings {
-  const { trustDomainAliases, outboundPolicy, localJwks, authorizationProviders, ...same } =
-    settings;
+  const { trustDomainAliases, outboundPolicy, localJwks, authorizationProviders } = settings;
+  const { tracing, rateLimitService } = settings;
   return create(wire.SettingsSchema, {
-    ...same,
+    trustDomain: settings.trustDomain,
+    leafLifetimeSeconds: settings.leafLifetimeSeconds,
+    accessLog: settings.accessLog,
+    trustedProxies: settings.trustedProxies ?? 0,
     trustDomainAliases: [...trustDomainAliases],
     outboundPolicy: OUTBOUND_POLICIES[outboundPolicy],
     localJwks: localJwks ?? false,
     authorizationProviders: authorizationProviders?.map(encodeProvider) ?? [],
+    ...(tracing && { tracing: create(wire.TracingSchema, tracing) }),
+    ...(rateLimitService && {
+      rateLimitService: create(wire.RateLimitServiceSchema, rateLimitService),
+    }),
   });
 }
 

@@ -127,7 +127,7 @@ function encodeBackend({ to, weight, filters }: RouteBackend): wire.RouteBackend
   });
 }
 
-function encodeSession(session: RouteSession): wire.RouteSession {
+export function encodeSession(session: RouteSession): wire.RouteSession {
   const { name, absoluteTimeoutMs, idleTimeoutMs, isPermanent } = session;
   return create(wire.RouteSessionSchema, {
     header: session.kind === "header",

@@ -1,7 +1,8 @@
 /** Services, their EndpointSlices and TrafficPolicies as protobuf. */
 import { create } from "@bufbuild/protobuf";
-import type { EndpointSlice, Service } from "../model/service.ts";
+import type { BalanceAlgorithm, EndpointSlice, Service } from "../model/service.ts";
 import type { Traffic } from "../model/traffic-settings.ts";
+import { encodeHttpSettings } from "./encode-http-settings.ts";
 import { BALANCE_ALGORITHMS, HTTP_VERSIONS, TRAFFIC_DISTRIBUTIONS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
@@ -39,13 +40,27 @@ export function encodeSlice(slice: EndpointSlice): wire.EndpointSlice {
 }
 
 export function encodeTraffic({ services, algorithm, settings }: Traffic): wire.Traffic {
-  const { limits, outliers, tcpCheck, ...rest } = settings;
+  const { limits, outliers, tcpCheck, http, ...rest } = settings;
   return create(wire.TrafficSchema, {
     ...rest,
     ...limits,
     services: [...services],
-    ...(algorithm ? { algorithm: BALANCE_ALGORITHMS[algorithm] } : {}),
+    ...(algorithm && encodeAlgorithm(algorithm)),
     ...(outliers ? { outliers: create(wire.OutliersSchema, outliers) } : {}),
     ...(tcpCheck ? { tcpCheck: create(wire.TcpCheckSchema, tcpCheck) } : {}),
+    http: encodeHttpSettings(http),
   });
+}
+
+/** Node proxies from before balancing by requests refuse its algorithms: they get the nearest that they know. */
+function encodeAlgorithm(
+  algorithm: BalanceAlgorithm,
+): Pick<wire.Traffic, "algorithm"> & Partial<Pick<wire.Traffic, "requestAlgorithm">> {
+  if (algorithm !== "least_request" && algorithm !== "peak_ewma") {
+    return { algorithm: BALANCE_ALGORITHMS[algorithm] };
+  }
+  return {
+    algorithm: BALANCE_ALGORITHMS.least_connections,
+    requestAlgorithm: BALANCE_ALGORITHMS[algorithm],
+  };
 }

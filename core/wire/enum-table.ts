@@ -7,6 +7,7 @@
 import type { PolicyAction } from "../model/authorization-policy.ts";
 import type { HttpVersion } from "../model/enrolment.ts";
 import type { PathMatch } from "../model/http-route.ts";
+import type { RetryCause } from "../model/http-settings.ts";
 import type { OutboundPolicy } from "../model/mesh-settings.ts";
 import type { MtlsMode } from "../model/mtls-modes.ts";
 import type { CaptureState } from "../model/node-report.ts";
@@ -62,6 +63,15 @@ export const BALANCE_ALGORITHMS: EnumTable<BalanceAlgorithm, wire.BalanceAlgorit
   weighted_round_robin: wire.BalanceAlgorithm.WEIGHTED_ROUND_ROBIN,
   ring_hash: wire.BalanceAlgorithm.RING_HASH,
   maglev: wire.BalanceAlgorithm.MAGLEV,
+  least_request: wire.BalanceAlgorithm.LEAST_REQUEST,
+  peak_ewma: wire.BalanceAlgorithm.PEAK_EWMA,
+};
+
+export const RETRY_CAUSES: EnumTable<RetryCause, wire.RetryCause> = {
+  "connect-failure": wire.RetryCause.CONNECT_FAILURE,
+  refused: wire.RetryCause.REFUSED,
+  reset: wire.RetryCause.RESET,
+  late: wire.RetryCause.LATE,
 };
 
 export const TRAFFIC_DISTRIBUTIONS: EnumTable<TrafficDistribution, wire.TrafficDistribution> = {

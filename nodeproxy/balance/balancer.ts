@@ -1,6 +1,5 @@
 /**
  * Chooses among the endpoints of one port of one Service, connection by connection.
- *
  * Tables are built when the Service, its slices or weights change, which is seen by identity; a choice then
  * allocates nothing. What is remembered of an endpoint outlives these changes.
  */
@@ -258,6 +257,8 @@ export class Balancer implements Ask {
       case "weighted_round_robin":
         return new WeightedRoundRobin(this.#members);
       case "least_connections":
+      case "least_request":
+      case "peak_ewma":
         return new LeastConnections(length);
       case "ring_hash":
         return new HashRing(this.#keys());

@@ -94,7 +94,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): TrafficPolicy {
   const scope = targets && parseTargetRefs(targets);
   const loadBalancer = objectMember(field, "loadBalancer", LOAD_BALANCER_FIELDS);
   const hash = loadBalancer && readHash(loadBalancer);
-  const { maglevTableSize } = DEFAULT_TRAFFIC_SETTINGS;
+  const { maglevTableSize, http } = DEFAULT_TRAFFIC_SETTINGS;
   return {
     metadata,
     services: scope?.kind === "services" ? [...new Set(scope.names)] : [],
@@ -104,6 +104,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): TrafficPolicy {
       ...readWarmup(loadBalancer),
       ...readHealth(field),
       maglevTableSize: hash?.tableSize ?? maglevTableSize,
+      http,
     },
     rateLimits: parseRateLimits(field),
   };

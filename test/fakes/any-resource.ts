@@ -23,6 +23,7 @@ import type { JwtRule } from "../../core/model/request-authentication.ts";
 import type { Resource } from "../../core/model/resource.ts";
 import type { ServicePort } from "../../core/model/service.ts";
 import type { TrafficSettings } from "../../core/model/traffic-settings.ts";
+import { anyHttpSettings } from "./any-http-settings.ts";
 import { anyRoutes } from "./any-routes.ts";
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
@@ -375,6 +376,7 @@ const trafficSettings: fc.Arbitrary<TrafficSettings> = fc.record({
     }),
     { nil: undefined },
   ),
+  http: anyHttpSettings,
 });
 
 const algorithm = fc.constantFrom(
@@ -383,6 +385,8 @@ const algorithm = fc.constantFrom(
   "random",
   "weighted_round_robin",
   "least_connections",
+  "least_request",
+  "peak_ewma",
   "ring_hash",
   "maglev",
 );
@@ -488,14 +492,37 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       localJwks: fc.boolean(),
       trustedProxies: fc.nat(3),
       authorizationProviders: fc.array(provider, { maxLength: 2 }),
+      tracing: fc.option(
+        fc.record({
+          service: fc.constantFrom("shop/collector", "collector.example"),
+          port,
+          partsPerMillion: fc.nat(1_000_000),
+        }),
+        { nil: undefined },
+      ),
+      rateLimitService: fc.option(
+        fc.record({
+          service: fc.constant("shop/ratelimit"),
+          port,
+          timeoutMs,
+          failOpen: fc.boolean(),
+          domain: label,
+        }),
+        { nil: undefined },
+      ),
     })
     // Nothing is not told.
-    .map(({ localJwks, trustedProxies, authorizationProviders, ...value }) => ({
-      ...value,
-      ...(localJwks ? { localJwks } : {}),
-      ...(trustedProxies > 0 ? { trustedProxies } : {}),
-      ...(authorizationProviders.length > 0 ? { authorizationProviders } : {}),
-    }))
+    .map(({ localJwks, trustedProxies, authorizationProviders, ...settings }) => {
+      const { tracing, rateLimitService, ...value } = settings;
+      return {
+        ...value,
+        ...(localJwks ? { localJwks } : {}),
+        ...(trustedProxies > 0 ? { trustedProxies } : {}),
+        ...(authorizationProviders.length > 0 ? { authorizationProviders } : {}),
+        ...(tracing && { tracing }),
+        ...(rateLimitService && { rateLimitService }),
+      };
+    })
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
   fc
     .record({
