@@ -215,7 +215,7 @@ export class Http1Connection implements LineOwner, ExchangeHost, HttpServing {
   }
 
   #refuseBad({ status, reason }: BadRequest): void {
-    this.#options.refused(reason);
+    this.#options.refused(reason, status);
     this.#answer({ status, reason }, false);
     this.#close();
   }

@@ -2,14 +2,13 @@
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import type { DialPod } from "./http1-back.ts";
-import type { Gate, RequestHead } from "./message.ts";
+import type { Gate, RefusedUnread } from "./message.ts";
 
 export interface Http1Options {
   readonly gate: Gate;
   readonly dial: DialPod;
   readonly limits: HttpLimits;
-  /** Told of each request that came to nothing before it was judged. */
-  refused(reason: string, head?: RequestHead): void;
+  refused: RefusedUnread;
   /** Of the pod, for what its sockets read. */
   readonly lane?: ReadLane;
   /** Both connections are gone, or on their way. Once. */

@@ -215,7 +215,7 @@ test.each(REFUSED)("serveHttp1(): %s is refused", async (...[, text, status, rea
   expect(said).toContain("\r\nconnection: close\r\n");
   // One answer, and the end.
   expect(said.match(/HTTP\/1.1 /g)).toHaveLength(1);
-  expect(proxy.refused).toEqual([reason]);
+  expect([proxy.refused, proxy.refusedWith]).toEqual([[reason], [status]]);
   expect([proxy.dials, pod.received]).toEqual([0, ""]);
 });
 

@@ -280,6 +280,7 @@ test.each([
   expect(await raw.answer(1)).toBe(said);
   await raw.closed();
   expect([seen, engine.refusals]).toEqual([[], ["http2_protocol_error"]]);
+  expect(engine.refusedWith).toEqual([0]);
   await stillServes();
 });
 

@@ -20,7 +20,7 @@ import { resetToCaller, resetToForbid } from "./http2-reset.ts";
 import { changedResponse, responseOf } from "./http2-response.ts";
 import { respondOptions } from "./http2-settings.ts";
 import { Http2Try, type TryHearer } from "./http2-try.ts";
-import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RequestHead } from "./message.ts";
+import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RefusedUnread } from "./message.ts";
 import { RequestTries, type Trying } from "./request-tries.ts";
 import type { RequestWay, TryFailure } from "./request-way.ts";
 
@@ -28,8 +28,7 @@ export interface ExchangeLine {
   readonly gate: Gate;
   readonly back: Http2Back;
   readonly maxFields: number;
-  /** Refused here, not by the gate. */
-  refused(reason: string, head?: RequestHead): void;
+  readonly refused: RefusedUnread;
 }
 
 type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
@@ -74,8 +73,8 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
     const parsed = parseHttp2Head(lines, this.#line.maxFields);
     this.#isGrpc = isGrpc(lines);
     if (parsed.kind === "refuse") {
-      this.#line.refused(parsed.fault, undefined);
       this.#refuse(refusal(parsed.status, parsed.fault));
+      this.#line.refused(parsed.fault, this.#status);
       return;
     }
     const answer = this.#line.gate(parsed.head);

@@ -61,6 +61,12 @@ export type GateAnswer =
 
 export type Gate = (head: RequestHead) => GateAnswer | Promise<GateAnswer>;
 
+/**
+ * Told of each request that came to nothing before the gate was asked: its head could not be read, or its connection
+ * broke the protocol. `status`: of the answer that its caller has got; 0 where there was none.
+ */
+export type RefusedUnread = (reason: string, status: number) => void;
+
 export interface ExchangeOutcome {
   readonly code: string;
   readonly status: number;

@@ -191,11 +191,15 @@ test("serveHttp2(): what cannot be read in one way only is refused with its code
   expect([differs.status, differs.fields["x-weft-reason"]]).toEqual([400, "http_host_differs"]);
   const connect = client.request({ ":method": "CONNECT", ":authority": "10.0.0.1:80" });
   expect((await answerOf(connect)).status).toBe(405);
+  const grpc = await ask(client, { ":path": "/a#b", "content-type": "application/grpc" });
+  expect([grpc.status, grpc.fields["x-weft-reason"]]).toEqual([200, "http_path_refused"]);
   expect(engine.refusals).toEqual([
     "http_path_refused",
     "http_host_differs",
     "http_connect_refused",
+    "http_path_refused",
   ]);
+  expect(engine.refusedWith).toEqual([400, 400, 405, 200]);
   expect([engine.heads, engine.dials]).toEqual([[], 0]);
 });
 

@@ -12,15 +12,14 @@ import { type Dial, Http2Back } from "./http2-back.ts";
 import { type ExchangeLine, Http2Exchange } from "./http2-exchange.ts";
 import { type FrameFault, Http2FrameWatch } from "./http2-frame-watch.ts";
 import { frontSettings, SESSION_WINDOW } from "./http2-settings.ts";
-import type { FieldLines, Gate, RequestHead } from "./message.ts";
+import type { FieldLines, Gate, RefusedUnread } from "./message.ts";
 import { duplexOf } from "./side-duplex.ts";
 
 export interface Http2Options {
   readonly gate: Gate;
   readonly dial: Dial;
   readonly limits: HttpLimits;
-  /** Refused here, not by the gate; without a head it was the whole connection, or no head that could be read. */
-  refused(reason: string, head?: RequestHead): void;
+  readonly refused: RefusedUnread;
   /** The caller's connection is gone. Once. */
   ended?(): void;
 }
@@ -87,7 +86,7 @@ class FrontSession implements ServedHttp2 {
       gate,
       back: this.#back,
       maxFields: limits.fields,
-      refused: (reason, head) => this.#options.refused(reason, head),
+      refused: (reason, status) => this.#options.refused(reason, status),
     };
     session.on("stream", (stream, ...rest: StreamRest) => {
       const [, flags, lines = []] = rest;
@@ -97,7 +96,7 @@ class FrontSession implements ServedHttp2 {
     session.once("connect", () => session.setLocalWindowSize(SESSION_WINDOW));
     session.on("error", (error: NodeJS.ErrnoException) => {
       const reason = reasonOf(error);
-      if (reason !== undefined) this.#options.refused(reason);
+      if (reason !== undefined) this.#options.refused(reason, 0);
     });
     session.once("close", () => {
       this.#watch.close();
@@ -107,7 +106,7 @@ class FrontSession implements ServedHttp2 {
   }
 
   #fault(fault: FrameFault): void {
-    this.#options.refused(fault);
+    this.#options.refused(fault, 0);
     const code =
       fault === "http2_flood"
         ? constants.NGHTTP2_ENHANCE_YOUR_CALM

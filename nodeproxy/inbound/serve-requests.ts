@@ -52,7 +52,8 @@ export function serveRequests(call: InboundCall, { facts, version, question }: S
     gate: createGate(connection),
     dial: (onDone: (code?: string) => void) => dialPod(call, onDone),
     limits: HTTP_LIMITS,
-    refused: (reason: string, head = NO_HEAD) => reportsOf(connection, head).unjudged(400, reason),
+    refused: (reason: string, status: number) =>
+      reportsOf(connection, NO_HEAD).unjudged(status, reason),
   };
   pod.connections.serve({ ...facts, isHttp: true, lease }, ({ lane, ended }) =>
     serveHttp({ version, side: front, bytes }, { ...options, lane, ended }),

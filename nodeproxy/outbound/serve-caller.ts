@@ -40,7 +40,7 @@ export function serveCaller(
         gate: (head) => answerTo(head, { caller, to, version, bytes }),
         dial: neverDialled,
         limits: HTTP_LIMITS,
-        refused: (code, head) => reportRefused(caller, { status: 400, code }, head),
+        refused: (code, status) => reportRefused(caller, { status, code }),
         lane,
         ended,
       },

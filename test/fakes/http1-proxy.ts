@@ -27,6 +27,8 @@ export interface ProxyOptions {
 export class Http1Proxy {
   readonly asked: RequestHead[] = [];
   readonly refused: string[] = [];
+  /** The statuses beside them. */
+  readonly refusedWith: number[] = [];
   readonly outcomes: ExchangeOutcome[] = [];
   readonly servings: HttpServing[] = [];
   /** Of the exchanges that are held: what a change of policy would call. */
@@ -48,8 +50,9 @@ export class Http1Proxy {
         gate: (head) => this.#judge(head),
         dial: (onDone) => this.#dial(onDone),
         limits: { ...LIMITS, ...options.limits },
-        refused: (reason) => {
+        refused: (reason, status) => {
           this.refused.push(reason);
+          this.refusedWith.push(status);
           this.#wake();
         },
         ended: () => {

@@ -40,6 +40,8 @@ export interface EngineOptions {
 export class Http2Engine {
   readonly heads: RequestHead[] = [];
   readonly refusals: string[] = [];
+  /** The statuses beside them. */
+  readonly refusedWith: number[] = [];
   readonly outcomes: ExchangeOutcome[] = [];
   readonly served: ServedHttp2[] = [];
   /** Each closes an exchange that was let pass and goes on. */
@@ -93,7 +95,10 @@ export class Http2Engine {
         },
         dial: (onDone) => this.#dial(onDone),
         limits: { ...LIMITS, ...limits },
-        refused: (reason) => this.refusals.push(reason),
+        refused: (reason, status) => {
+          this.refusals.push(reason);
+          this.refusedWith.push(status);
+        },
       }),
     );
   }
