@@ -15,6 +15,7 @@ import { type PairFacts, PairTable } from "./pair-table.ts";
 import { PolicyMetrics } from "./policy-metrics.ts";
 import type { Prometheus } from "./prometheus.ts";
 import {
+  createPairRequests,
   type PairRequests,
   REQUEST_BUDGET,
   type RequestBudget,
@@ -105,6 +106,7 @@ export class ConnectionMetrics {
 
   requested(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
     this.#requests.count(this.#of(facts).requests, {
+      route: facts.request?.route ?? "",
       status: facts.request?.status ?? 0,
       code: outcome.code,
       // Clocks are set, too.
@@ -180,7 +182,7 @@ export class ConnectionMetrics {
 }
 
 function createSeries(labels: PairLabels, other: PairRequests | undefined): Series {
-  const requests = { labels, other, byStatus: new Map(), statuses: 0, tallies: [] };
+  const requests = createPairRequests(labels, other);
   return { labels, opened: 0, closed: 0, sent: 0, received: 0, failed: new Map(), requests };
 }
 

@@ -144,3 +144,59 @@ test("ConnectionMetrics: knows pairs apart by direction, by namespaces and by th
     "weft_http_requests_total inbound shop x true 1",
   ]);
 });
+
+test("ConnectionMetrics.requested(): tells requests, durations and sizes apart by route and by reason", async () => {
+  const metrics = new ConnectionMetrics(ROOMY);
+  function routed(route: string, status: number, code: string): void {
+    const facts = request("web", status);
+    const line = { method: "GET", path: "/", host: "", status, fields: [], route };
+    metrics.requested({ ...facts, direction: "outbound", request: line }, { ...OUTCOME, code });
+  }
+  routed("shop/canary", 200, "");
+  routed("shop/canary", 200, "");
+  routed("shop/all", 200, "");
+  routed("shop/all", 503, "");
+  routed("shop/all", 503, "upstream_reset");
+  routed("shop/all", 504, "upstream_reset");
+  metrics.requested(request("web", 200), OUTCOME);
+  const requests = "weft_http_requests_total";
+  expect(
+    await samplesOf(metrics, `${requests}{`, ["direction", "route", "status", "reason"]),
+  ).toEqual([
+    `${requests} outbound shop/canary 200  2`,
+    `${requests} outbound shop/all 200  1`,
+    `${requests} outbound shop/all 503  1`,
+    `${requests} outbound shop/all 503 upstream_reset 1`,
+    `${requests} outbound shop/all 504 upstream_reset 1`,
+    `${requests} inbound  200  1`,
+  ]);
+  const labels = ["route", "status_class", "reason"];
+  for (const [name, unit] of [
+    ["weft_http_request_duration_seconds_count", 1],
+    ["weft_http_request_bytes_total", OUTCOME.bytesSent],
+    ["weft_http_response_bytes_total", OUTCOME.bytesReceived],
+  ] as const) {
+    expect(await samplesOf(metrics, `${name}{`, labels)).toEqual([
+      `${name} shop/canary 2xx  ${2 * unit}`,
+      `${name} shop/all 2xx  ${unit}`,
+      `${name} shop/all 5xx  ${unit}`,
+      `${name} shop/all 5xx upstream_reset ${2 * unit}`,
+      `${name}  2xx  ${unit}`,
+    ]);
+  }
+});
+
+test("ConnectionMetrics.requested(): beyond the budget of histograms no route and no reason is told, each status' class is", async () => {
+  const metrics = new ConnectionMetrics({ ...ROOMY, tallies: 1 });
+  for (const status of [200, 503, 504, 503]) {
+    metrics.requested(request("a", status), { ...OUTCOME, code: status === 200 ? "" : "late" });
+  }
+  const counts = "weft_http_request_duration_seconds_count";
+  const labels = ["source_workload", "route", "status_class", "reason"];
+  expect(await samplesOf(metrics, `${counts}{`, labels)).toEqual([
+    `${counts} a  2xx  1`,
+    `${counts} other other 5xx other 3`,
+  ]);
+  const beyond = await samplesOf(metrics, "weft_metrics_overflow_total{", ["budget"]);
+  expect(beyond).toContain("weft_metrics_overflow_total duration 3");
+});

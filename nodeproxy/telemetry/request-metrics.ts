@@ -1,5 +1,6 @@
 /**
- * HTTP metrics of requests, by who called whom: how many with what status, how long they took, how large they were.
+ * HTTP metrics of requests, by who called whom and by what route: how many with what status, how long they
+ * took, how large they were.
  *
  * Counted in plain numbers and handed to prom-client when somebody scrapes. Statuses are the application's to choose,
  * so the number of series is bounded for all pairs of workloads together; what goes beyond is counted, in fewer series.
@@ -7,14 +8,19 @@
 import type { MetricValueWithName, Registry } from "prom-client";
 import { PAIR_LABELS, type PairLabels } from "./pair-labels.ts";
 import type { Prometheus } from "./prometheus.ts";
-import { DURATION_BOUNDS_S, RequestTally } from "./request-tally.ts";
+import {
+  DURATION_BOUNDS_S,
+  RequestTally,
+  TALLY_LABELS,
+  type TallyLabels,
+} from "./request-tally.ts";
 
 export interface RequestBudget {
-  /** Pairs with a status and a reason. */
+  /** Pairs with a route, a status and a reason. */
   readonly statuses: number;
   /** The same of one pair: an application that answers with everything leaves the others theirs. */
   readonly statusesOfPair: number;
-  /** Pairs with a class of statuses: about twenty samples each. */
+  /** Pairs with a route, a class of statuses and a reason: about twenty samples each. */
   readonly tallies: number;
 }
 
@@ -26,6 +32,8 @@ export const REQUEST_BUDGET: RequestBudget = {
 
 /** One request that has ended. */
 export interface EndedRequest {
+  /** `namespace/name` of the one that ruled it, "" where none did. */
+  readonly route: string;
   /** 0: it had no answer. */
   readonly status: number;
   readonly code: string;
@@ -34,29 +42,53 @@ export interface EndedRequest {
   readonly responseBytes: number;
 }
 
-/** No status. */
-const OTHER = -1;
+/** In place of a value that has no series of its own. */
+const OTHER = "other";
 
-interface StatusCount {
+/** What is counted of requests that are alike. */
+interface Alike extends Counted {
+  readonly measured: Measured;
+}
+
+/** Where durations and sizes are counted. */
+interface Measured {
+  readonly tally: RequestTally;
+  /** It is that of all that have none of their own. */
+  readonly isBeyond: boolean;
+}
+
+interface Counted {
   readonly labels: Readonly<Record<string, string>>;
   count: number;
 }
+
+/** By route, status and code. */
+type AlikeByRoute = Map<string, Map<number, Map<string, Alike>>>;
 
 /** Of one pair of workloads. */
 export interface PairRequests {
   readonly labels: PairLabels;
   /** Of the pair that counts for those beyond a budget: same direction, same kind of way. */
   readonly other: PairRequests | undefined;
-  readonly byStatus: Map<number, Map<string, StatusCount>>;
-  /** How many are in `byStatus`. */
+  readonly alike: AlikeByRoute;
+  /** How many are in `alike`. */
   statuses: number;
-  /** By class: 1 to 5, 0 for no answer. */
-  readonly tallies: (RequestTally | undefined)[];
+  /** By route, class and code. */
+  readonly tallies: Map<string, RequestTally>;
+  /** What is beyond a budget. */
+  rest: Counted | undefined;
+}
+
+export function createPairRequests(
+  labels: PairLabels,
+  other: PairRequests | undefined,
+): PairRequests {
+  return { labels, other, alike: new Map(), statuses: 0, tallies: new Map(), rest: undefined };
 }
 
 export class RequestMetrics {
   readonly #budget: RequestBudget;
-  readonly #statuses: StatusCount[] = [];
+  readonly #counted: Counted[] = [];
   readonly #tallies: RequestTally[] = [];
   #statusesBeyond = 0;
   #talliesBeyond = 0;
@@ -66,11 +98,12 @@ export class RequestMetrics {
   }
 
   count(pair: PairRequests, request: EndedRequest): void {
-    const { status, code } = request;
-    const counted = pair.byStatus.get(status)?.get(code) ?? this.#newStatus(pair, status, code);
-    counted.count += 1;
-    const level = classOf(status);
-    (pair.tallies[level] ?? this.#newTally(pair, level)).add(request);
+    const { route, status, code } = request;
+    const alike = pair.alike.get(route)?.get(status)?.get(code);
+    if (alike) alike.count += 1;
+    const { tally, isBeyond } = alike?.measured ?? this.#countFirst(pair, request);
+    if (isBeyond) this.#talliesBeyond += 1;
+    tally.add(request);
   }
 
   /** How often something had no series of its own, by what it was. */
@@ -82,12 +115,12 @@ export class RequestMetrics {
     const registers = [registry];
     const requests = new prometheus.Counter({
       name: "weft_http_requests_total",
-      help: "Requests that were judged, by the status of their answer and by the reason of what went wrong",
-      labelNames: [...PAIR_LABELS, "status", "reason"],
+      help: "Requests by the route that ruled them, the status of their answer and the reason of what went wrong",
+      labelNames: [...PAIR_LABELS, "route", "status", "reason"],
       registers,
       collect: () => {
         requests.reset();
-        for (const { labels, count } of this.#statuses) requests.inc(labels, count);
+        for (const { labels, count } of this.#counted) requests.inc(labels, count);
       },
     });
     exposeDurations(this.#tallies, registry, prometheus);
@@ -95,7 +128,7 @@ export class RequestMetrics {
       const bytes = new prometheus.Counter({
         name,
         help,
-        labelNames: [...PAIR_LABELS, "status_class"],
+        labelNames: [...PAIR_LABELS, ...TALLY_LABELS],
         registers,
         collect: () => {
           bytes.reset();
@@ -105,40 +138,50 @@ export class RequestMetrics {
     }
   }
 
-  #newStatus(pair: PairRequests, status: number, code: string): StatusCount {
+  /** Of those that are alike. */
+  #countFirst(pair: PairRequests, request: EndedRequest): Measured {
+    const measured = this.#measuredOf(pair, request);
     const { statuses, statusesOfPair } = this.#budget;
-    const isFull = this.#statuses.length >= statuses;
-    if (!isFull && pair.statuses < statusesOfPair) return this.#addStatus(pair, status, code);
-    this.#statusesBeyond += 1;
-    const of = isFull ? (pair.other ?? pair) : pair;
-    return of.byStatus.get(OTHER)?.get("") ?? this.#addStatus(of, OTHER, "");
-  }
-
-  #addStatus(pair: PairRequests, status: number, code: string): StatusCount {
-    const named =
-      status === OTHER
-        ? { status: "other", reason: "other" }
-        : { status: String(status), reason: code };
-    const added = { labels: { ...pair.labels, ...named }, count: 0 };
-    const codes = pair.byStatus.get(status);
-    if (codes) codes.set(code, added);
-    else pair.byStatus.set(status, new Map([[code, added]]));
+    const isFull = this.#counted.length >= statuses;
+    if (isFull || pair.statuses >= statusesOfPair) {
+      this.#statusesBeyond += 1;
+      this.#restOf(isFull ? (pair.other ?? pair) : pair).count += 1;
+      return measured;
+    }
+    const { route, status, code } = request;
+    const labels = { ...pair.labels, route, status: String(status), reason: code };
+    const alike = { labels, measured, count: 1 };
+    const ofRoute = pair.alike.get(route) ?? new Map<number, Map<string, Alike>>();
+    const ofStatus = ofRoute.get(status) ?? new Map<string, Alike>();
+    pair.alike.set(route, ofRoute.set(status, ofStatus.set(code, alike)));
     pair.statuses += 1;
-    this.#statuses.push(added);
-    return added;
+    this.#counted.push(alike);
+    return measured;
   }
 
-  #newTally(pair: PairRequests, level: number): RequestTally {
+  #restOf(pair: PairRequests): Counted {
+    if (pair.rest) return pair.rest;
+    const others = { route: OTHER, status: OTHER, reason: OTHER };
+    pair.rest = { labels: { ...pair.labels, ...others }, count: 0 };
+    this.#counted.push(pair.rest);
+    return pair.rest;
+  }
+
+  #measuredOf(pair: PairRequests, { route, status, code }: EndedRequest): Measured {
+    const status_class = classOf(status);
+    const own = { route, status_class, reason: code };
+    const known = pair.tallies.get(keyOf(own));
+    if (known) return { tally: known, isBeyond: false };
     const isBeyond = this.#tallies.length >= this.#budget.tallies;
-    if (isBeyond) this.#talliesBeyond += 1;
     const of = isBeyond ? (pair.other ?? pair) : pair;
-    const known = of.tallies[level];
-    if (known) return known;
-    const status_class = level === 0 ? "none" : `${level}xx`;
-    const added = new RequestTally({ ...of.labels, status_class });
-    of.tallies[level] = added;
-    this.#tallies.push(added);
-    return added;
+    const labels = isBeyond ? { route: OTHER, status_class, reason: OTHER } : own;
+    const key = keyOf(labels);
+    const tally = of.tallies.get(key) ?? new RequestTally({ ...of.labels, ...labels });
+    if (!of.tallies.has(key)) {
+      of.tallies.set(key, tally);
+      this.#tallies.push(tally);
+    }
+    return { tally, isBeyond };
   }
 }
 
@@ -147,8 +190,12 @@ const SIZES: readonly (readonly [string, string, (tally: RequestTally) => number
   ["weft_http_response_bytes_total", "Bytes of the bodies of answers", (one) => one.responseBytes],
 ];
 
-function classOf(status: number): number {
-  return status >= 100 && status < 600 ? Math.trunc(status / 100) : 0;
+function classOf(status: number): string {
+  return status >= 100 && status < 600 ? `${Math.trunc(status / 100)}xx` : "none";
+}
+
+function keyOf({ route, status_class, reason }: TallyLabels): string {
+  return `${route} ${status_class} ${reason}`;
 }
 
 /** prom-client can only observe value by value; here they come counted. */
@@ -161,7 +208,7 @@ function exposeDurations(
   const settings = {
     name,
     help: "From the head of a request to the end of its answer",
-    labelNames: [...PAIR_LABELS, "status_class"],
+    labelNames: [...PAIR_LABELS, ...TALLY_LABELS],
     buckets: [...DURATION_BOUNDS_S],
   };
   const empty = new Histogram({ ...settings, registers: [] });

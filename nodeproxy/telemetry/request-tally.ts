@@ -8,13 +8,18 @@ export const DURATION_BOUNDS_S: readonly number[] = [
 
 const BOUNDS_MS = DURATION_BOUNDS_S.map((seconds) => seconds * 1000);
 
-export type TallyLabels = PairLabels & { readonly status_class: string };
+/** Beside those of the pair. */
+export const TALLY_LABELS = ["route", "status_class", "reason"] as const;
+
+export type TallyLabels = Readonly<Record<(typeof TALLY_LABELS)[number], string>>;
+
+type Labels = PairLabels & TallyLabels;
 
 /** As prom-client's registry reads them where a metric is written as text: what samples share is made text once. */
 export interface TallySample {
   readonly metricName: string;
   readonly labels: { readonly le?: string };
-  readonly sharedLabels: TallyLabels;
+  readonly sharedLabels: Labels;
   readonly value: number;
 }
 
@@ -25,14 +30,14 @@ interface Measured {
 }
 
 export class RequestTally {
-  readonly labels: TallyLabels;
+  readonly labels: Labels;
   /** Not cumulative; the last is for what took longer. */
   readonly #buckets = new Float64Array(BOUNDS_MS.length + 1);
   #sumMs = 0;
   #requestBytes = 0;
   #responseBytes = 0;
 
-  constructor(labels: TallyLabels) {
+  constructor(labels: Labels) {
     this.labels = labels;
   }
 
