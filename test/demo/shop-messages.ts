@@ -7,10 +7,20 @@ export interface Tally {
   /** Answers in which the store's greeting had come before anything was said to it. */
   greetings: number;
   readonly errors: Record<string, number>;
+  /** Answers by status, of errors too. */
+  readonly statuses: Record<number, number>;
+}
+
+/** What web asks for; absent: the price, of the service api. */
+export interface Ask {
+  readonly service?: "api" | "api-next";
+  readonly path?: string;
+  /** For whom: the header `x-customer`. */
+  readonly customer?: string;
 }
 
 export type ToShop =
-  | { readonly kind: "requests"; readonly count: number }
+  | { readonly kind: "requests"; readonly count: number; readonly ask?: Ask }
   | { readonly kind: "load"; readonly workers: number }
   | { readonly kind: "stop_load" }
   | { readonly kind: "hold" }

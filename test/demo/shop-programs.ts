@@ -3,8 +3,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Program, startProgram } from "../world/program.ts";
 import type { World, WorldPod } from "../world/world.ts";
-import { API, STORE } from "./manifests.ts";
-import type { FromShop, ToShop } from "./shop-messages.ts";
+import { API, API_NEXT, STORE } from "./manifests.ts";
+import type { Ask, FromShop, Tally, ToShop } from "./shop-messages.ts";
 
 /** By pod name; resolves once each says that it is ready. */
 export async function startShop(
@@ -25,13 +25,28 @@ function startApplication(pod: WorldPod, folder: string): Program {
     logFile: join(folder, `logs/${pod.name}.log`),
     netns: pod.netns,
     channel: true,
-    command: [process.execPath, program, role, pod.name, API.address, STORE.address],
+    command: [
+      process.execPath,
+      program,
+      role,
+      pod.name,
+      API.address,
+      STORE.address,
+      API_NEXT.address,
+    ],
   });
 }
 
 /** Tells one of the shop's processes to do something; its answer comes by `answerOf`. */
 export function tellShop(program: Program, message: ToShop): void {
   program.child.send(message);
+}
+
+/** One after the other, and what became of them. */
+export async function requests(web: Program, count: number, ask: Ask = {}): Promise<Tally> {
+  const answer = answerOf(web, "tally");
+  tellShop(web, { kind: "requests", count, ask });
+  return (await answer).tally;
 }
 
 /** The next message of that kind from the process; rejects when it ends instead. */

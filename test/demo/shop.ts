@@ -6,17 +6,19 @@
  */
 import { createServer as createHttpServer, get } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
-import type { FromShop, Tally, ToShop } from "./shop-messages.ts";
+import type { Ask, FromShop, Tally, ToShop } from "./shop-messages.ts";
 
 const GREETING = "STORE 1.0 ready\n";
 const API_PORT = 8080;
 const STORE_PORT = 6400;
+const BROKEN_STOCK = "api-1";
 
-const [role, name = "", apiAddress = "", storeAddress = ""] = process.argv.slice(2);
+const [role = "", name = "", apiAddress = "", storeAddress = "", nextAddress = ""] =
+  process.argv.slice(2);
 process.on("disconnect", () => process.exit(0));
 
 if (role === "store") serveStore();
-if (role === "api") serveApi();
+if (role.startsWith("api")) serveApi();
 if (role === "web") serveWeb();
 
 function tell(message: FromShop): void {
@@ -60,6 +62,11 @@ function serveApi(): void {
       response.write("holding\n");
       return;
     }
+    // One of the replicas cannot do this.
+    if (request.url === "/stock" && name === BROKEN_STOCK) {
+      response.writeHead(503).end("out of order\n");
+      return;
+    }
     askStore().then(
       (answer) => response.end(JSON.stringify({ replica: name, ...answer, secret: SECRET })),
       (cause: unknown) => response.writeHead(502).end(String(cause)),
@@ -76,7 +83,7 @@ function serveWeb(): void {
   process.on("message", (message: ToShop) => {
     switch (message.kind) {
       case "requests":
-        void requests(message.count).then((tally) => tell({ kind: "tally", tally }));
+        void requests(message.count, message.ask).then((tally) => tell({ kind: "tally", tally }));
         break;
       case "load":
         load = startLoad(message.workers);
@@ -96,9 +103,9 @@ function serveWeb(): void {
   tell({ kind: "ready" });
 }
 
-async function requests(count: number): Promise<Tally> {
+async function requests(count: number, ask?: Ask): Promise<Tally> {
   const tally = emptyTally();
-  for (let i = 0; i < count; i += 1) await one(tally);
+  for (let i = 0; i < count; i += 1) await one(tally, ask);
   return tally;
 }
 
@@ -113,13 +120,16 @@ function startLoad(workers: number): { stop: boolean; done: Promise<Tally> } {
 }
 
 function emptyTally(): Tally {
-  return { requests: 0, failed: 0, replicas: {}, greetings: 0, errors: {} };
+  return { requests: 0, failed: 0, replicas: {}, greetings: 0, errors: {}, statuses: {} };
 }
 
-async function one(tally: Tally): Promise<void> {
+async function one(tally: Tally, ask: Ask = {}): Promise<void> {
   tally.requests += 1;
   try {
-    const answer = await fetchOnce();
+    const { status, body } = await fetchOnce(ask);
+    tally.statuses[status] = (tally.statuses[status] ?? 0) + 1;
+    if (status !== 200) throw new Error(`status ${status}: ${body}`);
+    const answer = JSON.parse(body) as { readonly replica: string; readonly greeting: string };
     tally.replicas[answer.replica] = (tally.replicas[answer.replica] ?? 0) + 1;
     if (answer.greeting === GREETING) tally.greetings += 1;
   } catch (cause) {
@@ -129,12 +139,21 @@ async function one(tally: Tally): Promise<void> {
   }
 }
 
+interface Answered {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** One request on a connection of its own, so that each is balanced and decided anew. */
-function fetchOnce(): Promise<{ replica: string; greeting: string }> {
+function fetchOnce({ service = "api", path = "/price", customer }: Ask): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const request = get(
-      `http://${apiAddress}/price`,
-      { agent: false, timeout: 30_000 },
+      `http://${service === "api" ? apiAddress : nextAddress}${path}`,
+      {
+        agent: false,
+        timeout: 30_000,
+        headers: customer === undefined ? {} : { "x-customer": customer },
+      },
       (response) => {
         let body = "";
         response.setEncoding("utf8");
@@ -142,11 +161,7 @@ function fetchOnce(): Promise<{ replica: string; greeting: string }> {
           body += text;
         });
         response.on("error", reject);
-        response.on("end", () => {
-          if (response.statusCode !== 200)
-            reject(new Error(`status ${response.statusCode}: ${body}`));
-          else resolve(JSON.parse(body) as { replica: string; greeting: string });
-        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
       },
     );
     request.on("timeout", () => request.destroy(new Error("no answer in 30 s")));
@@ -168,8 +183,8 @@ async function probeUntil(outcome: "refused" | "answered"): Promise<number> {
   const endMs = now() + 60_000;
   while (now() < endMs) {
     const startedMs = now();
-    const answered = await fetchOnce().then(
-      () => true,
+    const answered = await fetchOnce({}).then(
+      ({ status }) => status === 200,
       () => false,
     );
     if (answered === (outcome === "answered")) return startedMs;

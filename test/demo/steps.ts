@@ -12,7 +12,7 @@ import { createWireTap, type WireReading } from "../world/wire-tap.ts";
 import type { World, WorldNode } from "../world/world.ts";
 import { DENY_WEB } from "./manifests.ts";
 import type { Tally } from "./shop-messages.ts";
-import { answerOf, tellShop } from "./shop-programs.ts";
+import { answerOf, requests, tellShop } from "./shop-programs.ts";
 import type { Summary } from "./summary.ts";
 
 const REQUESTS = 120;
@@ -39,12 +39,6 @@ export async function meetTheShop(stage: Stage): Promise<{ tally: Tally; wire: W
     tap.finish();
     throw cause;
   }
-}
-
-async function requests(web: Program, count: number): Promise<Tally> {
-  const answer = answerOf(web, "tally");
-  tellShop(web, { kind: "requests", count });
-  return (await answer).tally;
 }
 
 interface AccessLine {

@@ -6,7 +6,8 @@ import { writeManifest } from "../world/manifests.ts";
 import { type Mesh, startMesh, startOperator, untilConnected } from "../world/mesh.ts";
 import type { Program } from "../world/program.ts";
 import type { World } from "../world/world.ts";
-import { API, DENY_WEB, STORE } from "./manifests.ts";
+import { limitCustomers, retriesAndCanary } from "./http-steps.ts";
+import { API, API_NEXT, CANARY_PERCENT, DENY_WEB, STORE } from "./manifests.ts";
 import { startShop } from "./shop-programs.ts";
 import {
   denyAndAllow,
@@ -36,12 +37,12 @@ const DENY_FILE = "deny-web.yaml";
 export async function runDemo(options: DemoOptions): Promise<number> {
   const { world, folder } = options;
   const startedMs = performance.now();
-  say("two nodes, five pods, an operator and two node proxies");
+  say("two nodes, six pods, an operator and two node proxies");
   let mesh: Mesh | undefined;
   let shop: ReadonlyMap<string, Program> = new Map();
   try {
     shop = await startShop(world, folder);
-    mesh = await startMesh(world, { folder, services: [API, STORE] });
+    mesh = await startMesh(world, { folder, services: [API, API_NEXT, STORE] });
     const web = shop.get("web");
     if (!web) throw new Error("the shop has no web");
     const summary = await tell({ world, mesh, web }, startedMs);
@@ -86,6 +87,18 @@ async function tell(stage: Stage, startedMs: number): Promise<Summary> {
   say(
     `${rotation.rotations} certificates rotated under ${rotation.requests} requests: ${rotation.failed} failed`,
   );
+  const routed = await retriesAndCanary(stage);
+  const { retry, canary } = routed;
+  say(
+    `one replica fails at /stock: ${retry.failedWithout} of ${retry.requests} requests failed, ${retry.failed} of ${retry.requests} once a route retries them`,
+  );
+  say(
+    `canary at ${CANARY_PERCENT} %: ${canary.next} of ${canary.requests} requests went to api-next, ${canary.failed} failed`,
+  );
+  const rateLimit = await limitCustomers(stage);
+  say(
+    `rate limit: of a customer's ${rateLimit.requests} requests ${rateLimit.answered} were answered, ${rateLimit.limited} got 429`,
+  );
   const operatorDown = await withoutOperator(stage);
   say(`operator killed: ${operatorDown.requests} requests, ${operatorDown.failed} failed`);
   return {
@@ -96,6 +109,8 @@ async function tell(stage: Stage, startedMs: number): Promise<Summary> {
     openConnectionClosed: denied.openConnectionClosed,
     rotation,
     operatorDown,
+    ...routed,
+    rateLimit,
     serverFirst: tally.greetings > 0 && tally.greetings === tally.requests - tally.failed,
     seconds: Number(seconds(startedMs)),
   };

@@ -39,7 +39,12 @@ for (const [name, program, args] of ways) {
         rotation: { failed: 0 },
         operatorDown: { failed: 0 },
         serverFirst: true,
+        retry: { failed: 0 },
+        canary: { failed: 0 },
+        rateLimit: { requests: 15, answered: 10, limited: 5 },
       });
+      expect(summary.retry.failedWithout).toBeGreaterThan(0);
+      expect(summary.canary.next).toBeGreaterThan(0);
       expect(summary.replicaCounts).toHaveLength(3);
       expect(summary.rotation.requests).toBeGreaterThan(0);
       expect(summary.rotation.rotations).toBeGreaterThan(0);

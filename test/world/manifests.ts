@@ -10,6 +10,8 @@ export interface ServiceWish {
   readonly address: string;
   readonly port: number;
   readonly targetPort: number;
+  /** Absent: opaque. */
+  readonly appProtocol?: string;
 }
 
 /** Files by name; the objects are what `kubectl get -o yaml` would show, less what Weft never reads. */
@@ -55,10 +57,11 @@ function podObject(of: WorldPod): object {
 }
 
 function serviceObjects(world: World, wish: ServiceWish): readonly object[] {
-  const { name, address, port, targetPort } = wish;
+  const { name, address, port, targetPort, appProtocol } = wish;
   const pods = world.pods.filter(({ labels }) => labels["app"] === name);
   const namespace = pods[0]?.namespace ?? "default";
-  const ports = [{ port, targetPort, protocol: "TCP" }];
+  const declared = appProtocol === undefined ? {} : { appProtocol };
+  const ports = [{ port, targetPort, protocol: "TCP", ...declared }];
   return [
     {
       apiVersion: "v1",
