@@ -121,7 +121,7 @@ class TrafficApp implements Traffic {
       slots: this.#slots,
       checks: this.#checks,
       limits,
-      countOf: shares?.countOf,
+      shares,
       leaveNamespace: shares?.leaveNamespace ?? closeDescriptor,
     };
     this.#reporting = setInterval(() => this.#report(), REPORT_INTERVAL_MS).unref();

@@ -3,6 +3,7 @@ import type { Log } from "../core/process/log.ts";
 import type { Healths } from "./balance/member.ts";
 import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import type { CountOf, PodLimits } from "./flow/pod-slots.ts";
+import type { Meters } from "./limit/meters.ts";
 import type { Slots } from "./outbound/service-slots.ts";
 import type { AccessLog } from "./telemetry/access-log.ts";
 import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
@@ -25,6 +26,8 @@ export interface TrafficShares {
   readonly countOf: CountOf;
   readonly slots: Slots;
   readonly healths: Healths;
+  /** Where the requests to a pod are counted. */
+  readonly metersOf: (pod: string) => Meters;
   /** In place of closing it: the others use the descriptor too. */
   readonly leaveNamespace: (fd: number) => void;
 }

@@ -6,11 +6,12 @@ import type { Server } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
 import type { ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
+import { authorizersOf } from "./asked-services.ts";
 import type { Balancers } from "./balance/balancers.ts";
-import { Authorizers } from "./ext-authz/authorizers.ts";
+import type { Authorizers } from "./ext-authz/authorizers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
-import { type CountOf, type PodLimits, PodSlots } from "./flow/pod-slots.ts";
+import { type PodLimits, PodSlots } from "./flow/pod-slots.ts";
 import type { TcpSide } from "./flow/side.ts";
 import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
@@ -22,12 +23,12 @@ import { takePlaintext } from "./inbound/plaintext-listener.ts";
 import { TunnelListener } from "./inbound/tunnel-listener.ts";
 import type { Authentication } from "./jwt/authenticate.ts";
 import type { TokenCarrier } from "./jwt/find-tokens.ts";
+import { LocalMeters } from "./limit/meters.ts";
 import { RateLimits } from "./limit/rate-limits.ts";
 import { type Listening, listenOn } from "./listen-on.ts";
 import type { FamilyListeners } from "./listeners-of.ts";
 import { takeOutbound } from "./outbound/carry-out.ts";
 import { LatePools } from "./outbound/late-pools.ts";
-import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
 import { retainEndpoints } from "./outbound/retain-endpoints.ts";
 import type { Slots } from "./outbound/service-slots.ts";
@@ -37,6 +38,7 @@ import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import { createRawServer, createStreamServer, descriptorOf } from "./tcp/accept.ts";
+import type { TrafficShares } from "./traffic-options.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
 import type { IsRevoked } from "./tunnel/revoked-end.ts";
 import { TunnelError } from "./tunnel/tunnel-error.ts";
@@ -61,7 +63,7 @@ export interface TrafficParts {
   readonly checks: TcpChecks;
   readonly limits: PodLimits;
   /** Where others count the same pods' things. */
-  readonly countOf: CountOf | undefined;
+  readonly shares: Pick<TrafficShares, "countOf" | "metersOf"> | undefined;
   /** Closes the descriptor of a pod's namespace. */
   readonly leaveNamespace: (fd: number) => void;
 }
@@ -79,7 +81,7 @@ export class TrafficPod {
   readonly #servers: Server[] = [];
   readonly #tunnels: TunnelListener[] = [];
   readonly #authorizers: Authorizers;
-  readonly #limits = new RateLimits();
+  readonly #limits: RateLimits;
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
@@ -91,16 +93,17 @@ export class TrafficPod {
 
   constructor(source: PodSource, parts: TrafficParts) {
     const { uid } = source;
-    const { countOf } = parts;
+    const { countOf, metersOf } = parts.shares ?? {};
     const { connections, tunnels } = parts.limits;
     this.#calling = new PodSlots(connections, countOf?.(`${uid} calling`));
     this.#called = new PodSlots(connections, countOf?.(`${uid} called`));
     this.#calledByTunnels = new PodSlots(tunnels, countOf?.(`${uid} called tunnels`));
     this.callingTunnels = new PodSlots(tunnels, countOf?.(`${uid} calling tunnels`));
+    this.#limits = new RateLimits(metersOf?.(uid) ?? new LocalMeters());
     this.uid = uid;
     this.namespace = source.namespace;
     this.#parts = parts;
-    this.#authorizers = this.#createAuthorizers();
+    this.#authorizers = authorizersOf(() => this.#outbound(), parts.current);
     for (const listeners of source.listeners) this.#listen(listeners);
   }
 
@@ -220,8 +223,8 @@ export class TrafficPod {
       exchanges: judge.exchanges,
       authenticate: (carrier) => authenticate(this.uid, carrier),
       trustedProxies: () => current.settings()?.trustedProxies ?? 0,
-      exceeded: (request) =>
-        this.#limits.exceeded(this.#enrolment()?.rateLimits, request, performance.now()),
+      admit: (request) =>
+        this.#limits.admit(this.#enrolment()?.rateLimits, request, performance.now()),
       authorizers: this.#authorizers,
       slots: this.#called,
       tunnelSlots: this.#calledByTunnels,
@@ -234,19 +237,6 @@ export class TrafficPod {
       openSocket: (family, source) =>
         openTransparentSocket({ namespace: this.namespace, family }, source),
     };
-  }
-
-  #createAuthorizers(): Authorizers {
-    const { current } = this.#parts;
-    return new Authorizers({
-      providerOf: (name) =>
-        current.settings()?.authorizationProviders?.find((provider) => provider.name === name),
-      open: async ({ service: ref, port, timeoutMs }) => {
-        const service = current.service(ref);
-        if (!service) throw new Error(`there is no Service ${ref}`);
-        return openToService(this.#outbound(), { service, port, timeoutMs });
-      },
-    });
   }
 
   #outbound(): OutboundPod {

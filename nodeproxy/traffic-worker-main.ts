@@ -19,14 +19,14 @@ const BEAT_MS = 500;
 
 if (!parentPort) throw new Error("not a worker thread");
 const port = parentPort;
-const { index, memory, node, limits, logLevel, logFile } = workerData as WorkerStart;
+const { index, memory, meters, node, limits, logLevel, logFile } = workerData as WorkerStart;
 const log = createLog({
   name: "weft-nodeproxy-traffic",
   level: logLevel,
   ...(logFile === "" ? {} : { file: logFile }),
 }).child({ worker: index });
 const table = new SharedTable(memory, index);
-const shares = createWorkerShares({ table, post, log });
+const shares = createWorkerShares({ table, meters, post, log });
 const registry = new Registry();
 const metrics = new ConnectionMetrics();
 metrics.expose(registry, { Counter, Histogram });

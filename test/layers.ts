@@ -145,6 +145,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/balance",
     "nodeproxy/channel",
     "nodeproxy/flow",
+    "nodeproxy/limit",
     "nodeproxy/outbound",
     "nodeproxy/state",
     "nodeproxy/sys",

@@ -11,6 +11,10 @@ export interface RateLimit {
   readonly pathPrefix: string;
   /** In upper case; empty: every method. */
   readonly methods: readonly string[];
+  /** In lower case, without port; `*.` at the beginning stands for one label or more. Empty: every host. */
+  readonly hosts: readonly string[];
+  /** The request must have all of them, with exactly that value. Names in lower case, in their order. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
   readonly by: RateKey;
   readonly quota: RateQuota;
 }

@@ -23,13 +23,18 @@ export function decodeRateLimits(
 }
 
 function decodeRateLimit(limit: wire.RateLimit, findings: Findings): RateLimit {
-  const { ports, methods } = limit;
+  const { ports, methods, hosts, headers } = limit;
   return {
     policy: findings.name("rateLimits.policy", limit.policy),
     name: findings.name("rateLimits.name", limit.name),
     ports: ports.map((port) => findings.port("rateLimits.ports", port)),
     pathPrefix: findings.text("rateLimits.pathPrefix", limit.pathPrefix),
     methods: methods.map((method) => findings.name("rateLimits.methods", method)),
+    hosts: hosts.map((host) => findings.name("rateLimits.hosts", host)),
+    headers: headers.map(({ name, value }) => [
+      findings.name("rateLimits.headers", name),
+      findings.text("rateLimits.headers", value),
+    ]),
     by: decodeKey(limit.by, findings),
     quota: decodeQuota(limit, findings),
   };

@@ -4,11 +4,14 @@ import type { RateKey, RateLimit } from "../model/rate-limit.ts";
 import { RATE_QUOTA_KINDS } from "./enum-table.ts";
 import * as wire from "./gen/weft/v1/node_pb.ts";
 
-export function encodeRateLimit({ by, quota, ports, methods, ...rest }: RateLimit): wire.RateLimit {
+export function encodeRateLimit(limit: RateLimit): wire.RateLimit {
+  const { by, quota, ports, methods, hosts, headers, ...rest } = limit;
   return create(wire.RateLimitSchema, {
     ...rest,
     ports: [...ports],
     methods: [...methods],
+    hosts: [...hosts],
+    headers: headers.map(([name, value]) => create(wire.HttpHeaderSchema, { name, value })),
     by: encodeKey(by),
     kind: RATE_QUOTA_KINDS[quota.kind],
     requests: quota.requests,

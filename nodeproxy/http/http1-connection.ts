@@ -176,7 +176,7 @@ export class Http1Connection implements LineOwner, ExchangeHost, HttpServing {
     } else if (answer.kind === "refuse") this.#refuse(request, answer);
     else if (answer.head !== request.head && !isWritable(answer.head)) {
       answer.done(nothingDone("request_head_invalid", 500));
-      this.#refuse(request, { status: 500, reason: "request_head_invalid" });
+      this.#refuse(request, { status: 500, reason: "request_head_invalid", fields: answer.fields });
     } else {
       this.#phase = "exchange";
       this.#exchange = new Exchange(this, { request, pass: answer });

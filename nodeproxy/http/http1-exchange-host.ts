@@ -1,6 +1,7 @@
 /** What an exchange of HTTP/1 is given, and what it tells the client's connection. */
 import type { HttpLimits } from "./http-limits.ts";
 import type { Line } from "./http1-line.ts";
+import type { Refusal } from "./http1-own-response.ts";
 import type { Request } from "./http1-request.ts";
 import type { GateAnswer } from "./message.ts";
 
@@ -18,10 +19,7 @@ export interface ExchangeHost {
   /** No request is to follow. */
   readonly isLast: boolean;
   /** Says why there is no response, of which nothing has been sent. */
-  answerFailure(
-    failure: { readonly status: number; readonly reason: string },
-    isKept: boolean,
-  ): void;
+  answerFailure(failure: Refusal, isKept: boolean): void;
   /** `kept`: the next request may come. `closing`: none comes, behind what was sent. `gone`: the client is, too. */
   exchangeEnded(next: "kept" | "closing" | "gone"): void;
 }

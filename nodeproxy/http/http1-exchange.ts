@@ -12,7 +12,7 @@ import { bodilessText, requestText, upgradedText } from "./http1-head-text.ts";
 import type { Line } from "./http1-line.ts";
 import type { Request } from "./http1-request.ts";
 import type { Response } from "./http1-response.ts";
-import { plannedText, planResponse } from "./http1-response-plan.ts";
+import { answerHead, plannedText, planResponse } from "./http1-response-plan.ts";
 import { ResponseReader } from "./http1-response-reader.ts";
 import { RequestTries, type Trying } from "./request-tries.ts";
 import type { TryFailure } from "./request-way.ts";
@@ -188,7 +188,7 @@ export class Exchange implements BackUser, Trying {
     const { status } = response.head;
     if (status >= 400 && this.#again({ kind: "status", status })) return;
     const { front, limits, isLast } = this.#host;
-    const head = this.#pass.way?.changeResponse?.(response.head) ?? response.head;
+    const head = answerHead(response.head, this.#pass);
     const isSent = this.#isRequestSent();
     const plan = planResponse(this.#request, response, { isLast, isSent });
     this.#isFrontKept = plan.isKept;
@@ -205,7 +205,7 @@ export class Exchange implements BackUser, Trying {
     // What follows is no response, and ends when either end wants.
     this.#tries?.end();
     this.#status = 101;
-    front.put(upgradedText(head, upgrade));
+    front.put(upgradedText(answerHead(head, this.#pass), upgrade));
     const whole = { from: UNTIL_CLOSE, to: UNTIL_CLOSE };
     this.#forth = new BodyFlow({ ...whole, line }, limits);
     this.#backwards = new BodyFlow({ ...whole, line: front }, limits);
@@ -269,7 +269,7 @@ export class Exchange implements BackUser, Trying {
     this.#drop();
     this.#end(code);
     if (isBegun) front.reset();
-    else this.#host.answerFailure({ status, reason: code }, isKept);
+    else this.#host.answerFailure({ status, reason: code, fields: this.#pass.fields }, isKept);
     this.#host.exchangeEnded(isBegun ? "gone" : isKept ? "kept" : "closing");
   }
 

@@ -11,7 +11,7 @@ export interface Refusal {
   /** "": it refuses nothing, and has no body. */
   readonly reason: string;
   readonly body?: string;
-  readonly fields?: FieldLines;
+  readonly fields?: FieldLines | undefined;
 }
 
 export function ownResponse({ status, reason, body, fields = [] }: Refusal): OwnResponse {

@@ -1,4 +1,5 @@
 /** How a server's response goes on to a client: how its end is told, and whether the client's connection lives on. Pure. */
+import type { Pass } from "./http1-exchange-host.ts";
 import { type Framing, framingTo } from "./http1-framing.ts";
 import { bodilessText, type ConnectionWord, responseText } from "./http1-head-text.ts";
 import type { Request } from "./http1-request.ts";
@@ -24,6 +25,13 @@ export function planResponse(
   const isToStop = !isSent && response.head.status >= 400;
   const isGoingOn = isKept && !isLast && to.kind !== "close" && !isToStop;
   return { to, isKept: isGoingOn, word: isGoingOn ? (isOld ? "keep-alive" : "") : "close" };
+}
+
+/** As whoever let its request pass wants it. A change of protocol is no answer yet, and no route changes it. */
+export function answerHead(head: ResponseHead, { way, fields = [] }: Pass): ResponseHead {
+  const changed = head.status === 101 ? head : (way?.changeResponse?.(head) ?? head);
+  if (fields.length === 0) return changed;
+  return { status: changed.status, fields: [...changed.fields, ...fields] };
 }
 
 export function plannedText(head: ResponseHead, { to, word }: ResponsePlan): string {

@@ -152,7 +152,7 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
     const came = responseOf(lines);
     if (came.status >= 400 && this.#again({ kind: "status", status: came.status })) return;
     this.#body.forget();
-    const response = changedResponse(came, this.#passed?.way?.changeResponse);
+    const response = changedResponse(came, this.#passed);
     const { status, hasNoContent, fields } = response;
     const { stream: back, trailers } = tried;
     // To HEAD the writable half has ended from the start.
@@ -246,7 +246,8 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
     this.#code ||= refused.reason;
     if (this.#isFrontOver() || this.#front.headersSent) return;
     this.#isAnsweredHere = true;
-    this.#status = refuseStream(this.#front, refused, this.#isGrpc);
+    const fields = [...refused.fields, ...(this.#passed?.fields ?? [])];
+    this.#status = refuseStream(this.#front, { ...refused, fields }, this.#isGrpc);
   }
 
   #cancelBack(): void {

@@ -1,5 +1,7 @@
 /** A response's field lines as `node:http2` gives them: its status, and what of it goes on to the caller. */
-import type { FieldLines, ResponseHead } from "./message.ts";
+import type { FieldLines, GateAnswer, ResponseHead } from "./message.ts";
+
+type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
 
 /** In an answer or in trailers: connection-specific, RFC 9113 8.2.2, and `node:http2` would throw; nghttp2 has refused most of them. */
 export const NOT_SENT: ReadonlySet<string> = new Set([
@@ -43,16 +45,20 @@ export class Http2Response implements ResponseHead {
   }
 }
 
-/** With what `change` makes of it, where there is any. */
+/** As whoever let its request pass wants it. */
 export function changedResponse(
   response: Http2Response,
-  change: ((head: ResponseHead) => ResponseHead) | undefined,
+  { way, fields: added = [] }: Pick<Passed, "way" | "fields"> = {},
 ): Http2Response {
-  if (!change) return response;
+  const change = way?.changeResponse;
+  if (!change) {
+    if (added.length === 0) return response;
+    return new Http2Response(response.status, [...response.fields, ...added]);
+  }
   const { status, fields } = response;
   const plain = fields.filter((_, i) => fields[i - (i % 2)] !== ":status");
   const changed = change({ status, fields: plain });
-  return responseOf([":status", `${changed.status}`, ...changed.fields]);
+  return responseOf([":status", `${changed.status}`, ...changed.fields, ...added]);
 }
 
 export function responseOf(lines: FieldLines): Http2Response {

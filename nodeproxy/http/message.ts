@@ -49,6 +49,8 @@ export type GateAnswer =
       readonly done: (outcome: ExchangeOutcome) => void;
       /** Absent: to the server of the connection that it came by. */
       readonly way?: RequestWay;
+      /** To be said with whatever answers it, the server's answer or one from here. */
+      readonly fields?: FieldLines;
     }
   | {
       readonly kind: "refuse";

@@ -151,7 +151,7 @@ function podOf(): InboundPod {
     },
     authenticate: () => Promise.reject(new Error("of no request")),
     trustedProxies: () => 0,
-    exceeded: () => [],
+    admit: () => ({ isRefused: false, applied: [] }),
     enrolment: () => current.enrolment("uid"),
     party: () => NO_PARTY,
     partyAt: () => NO_PARTY,

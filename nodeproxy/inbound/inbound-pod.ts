@@ -6,7 +6,8 @@ import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Authentication } from "../jwt/authenticate.ts";
 import type { TokenCarrier } from "../jwt/find-tokens.ts";
-import type { Exceeded, LimitedRequest } from "../limit/rate-limits.ts";
+import type { LimitedRequest } from "../limit/limit-match.ts";
+import type { Admission } from "../limit/rate-limits.ts";
 import type { Judge } from "./judge.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 
@@ -22,8 +23,8 @@ export interface InboundPod {
   authenticate(carrier: TokenCarrier): Promise<Authentication>;
   /** As MeshConfig says. */
   trustedProxies(): number;
-  /** The rate limits that have no room for a request that policies permit; where there are none, it is counted. */
-  exceeded(request: LimitedRequest): readonly Exceeded[];
+  /** What the rate limits say to a request that policies permit; where none refuses it, it is counted. */
+  admit(request: LimitedRequest): Admission;
   /** Connections that it may be called by at once. */
   readonly slots: PodSlots;
   /** Tunnels to it, from the first byte of their handshakes on. */

@@ -14,7 +14,7 @@ import { FieldTable } from "../http/match/field-table.ts";
 import { type ReadRequest, readRequest } from "../http/match/read-request.ts";
 import type { FieldLines, Gate, GateAnswer, RequestHead } from "../http/message.ts";
 import { limitFields } from "../limit/limit-fields.ts";
-import type { Exceeded } from "../limit/rate-limits.ts";
+import type { Admission } from "../limit/rate-limits.ts";
 import { askFirst, openQuestion, type Settled, withUnknown } from "./ask-first.ts";
 import { refusalOf } from "./decision-facts.ts";
 import type { InboundPod } from "./inbound-pod.ts";
@@ -30,6 +30,7 @@ export interface GatedConnection {
 
 type Request = Extract<ReadRequest, { readonly kind: "request" }>;
 
+const UNLIMITED: Admission = { isRefused: false, applied: [] };
 const DENIED = "RBAC: access denied";
 
 export function createGate(connection: GatedConnection): Gate {
@@ -106,13 +107,14 @@ class GatedRequest {
       const told = { decision, attempt, ...(all ? { asked: all } : {}) };
       return this.#deny(verdict, told, denial);
     }
-    const exceeded = this.#exceeded(attempt);
-    if (exceeded.length > 0) return this.#refuseExcess(exceeded, settled);
+    const admission = this.#admit(attempt);
+    if (admission.isRefused) return this.#refuseExcess(admission, settled);
     const { exchanges, uid: pod } = this.#pod;
     const report = this.#reports.judged(settled);
     return {
       kind: "pass",
       head,
+      fields: limitFields(admission),
       hold: (end) =>
         exchanges.add({
           pod,
@@ -129,12 +131,12 @@ class GatedRequest {
     };
   }
 
-  #exceeded({ destinationPort: port, http }: Attempt): readonly Exceeded[] {
+  #admit({ destinationPort: port, http }: Attempt): Admission {
     const caller = this.#connection.facts.source.identity;
-    return http ? this.#pod.exceeded({ port, caller, http }) : [];
+    return http ? this.#pod.admit({ port, caller, http }) : UNLIMITED;
   }
 
-  #refuseExcess(exceeded: readonly Exceeded[], settled: Judged): GateAnswer {
+  #refuseExcess(admission: Admission, settled: Judged): GateAnswer {
     const [status, reason] = [429, "rate_limited"];
     this.#reports.judged(settled).refused(status, { code: reason });
     return {
@@ -142,7 +144,7 @@ class GatedRequest {
       status,
       reason,
       body: "too many requests\n",
-      fields: limitFields(exceeded),
+      fields: limitFields(admission),
     };
   }
 

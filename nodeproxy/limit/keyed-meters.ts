@@ -3,8 +3,6 @@ import type { RateQuota } from "../../core/model/rate-limit.ts";
 import { createMeter, type Meter } from "./meter.ts";
 
 export const MAX_KEYS = 10_000;
-/** In characters. Callers write headers: what is longer is counted by its beginning. */
-const MAX_KEY = 256;
 
 export class KeyedMeters {
   readonly #quota: RateQuota;
@@ -15,8 +13,7 @@ export class KeyedMeters {
     this.#quota = quota;
   }
 
-  of(text: string): Meter {
-    const key = text.slice(0, MAX_KEY);
+  of(key: string): Meter {
     const meter = this.#meters.get(key) ?? createMeter(this.#quota);
     this.#meters.delete(key);
     this.#meters.set(key, meter);

@@ -141,3 +141,42 @@ test("createMeter(): who asks no faster than the quota is never refused by a buc
     }),
   );
 });
+
+test("createMeter(): as many as it says are left pass at once, and one more when it says there is room", () => {
+  fc.assert(
+    fc.property(anyQuota, gaps, (quota, between) => {
+      const meter = createMeter(quota);
+      let nowMs = 0;
+      for (const gap of between) {
+        nowMs += Math.abs(gap);
+        const left = meter.left(nowMs);
+        expect(burst(meter, nowMs, left + 1)).toBe(left);
+        expect(meter.left(nowMs)).toBe(0);
+        const moreMs = meter.moreMs(nowMs);
+        expect(meter.left(nowMs + moreMs - 1)).toBe(0);
+        nowMs += moreMs;
+        expect(meter.left(nowMs)).toBeGreaterThan(0);
+        if (meter.left(nowMs) > 1) meter.take(nowMs);
+      }
+    }),
+  );
+});
+
+test("createMeter(): is as new when it says so, and not before something of it is there again", () => {
+  fc.assert(
+    fc.property(anyQuota, gaps, (quota, between) => {
+      const meter = createMeter(quota);
+      expect([meter.idleMs(0), meter.moreMs(0)]).toEqual([0, 0]);
+      let nowMs = 0;
+      for (const gap of between) {
+        nowMs += Math.abs(gap);
+        passes(meter, nowMs);
+      }
+      const idleMs = meter.idleMs(nowMs);
+      expect(idleMs).toBeGreaterThanOrEqual(meter.moreMs(nowMs));
+      const full = createMeter(quota).left(0);
+      const isLate = idleMs === 0 || meter.left(nowMs + idleMs - 1) < full;
+      expect([isLate, meter.left(nowMs + idleMs)]).toEqual([true, full]);
+    }),
+  );
+});

@@ -3,7 +3,8 @@ import type { RateLimit } from "../../core/model/rate-limit.ts";
 import type { Claims } from "../authz/attempt.ts";
 import { MAX_KEYS } from "./keyed-meters.ts";
 import { limitFields } from "./limit-fields.ts";
-import { RateLimits } from "./rate-limits.ts";
+import { LocalMeters } from "./meters.ts";
+import { type Admission, RateLimits } from "./rate-limits.ts";
 
 const WINDOW_MS = 60_000;
 
@@ -14,6 +15,8 @@ function limit(part: Partial<RateLimit> = {}): RateLimit {
     ports: [8080],
     pathPrefix: "",
     methods: [],
+    hosts: [],
+    headers: [],
     by: { kind: "everybody" },
     quota: { kind: "fixed_window", requests: 1, windowMs: WINDOW_MS },
     ...part,
@@ -25,6 +28,7 @@ interface Asked {
   readonly caller?: string;
   readonly method?: string;
   readonly path?: string;
+  readonly host?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly claims?: Claims;
 }
@@ -34,23 +38,25 @@ function request({
   caller = "",
   method = "GET",
   path = "/",
+  host = "api",
   headers = {},
   claims,
 }: Asked) {
   const lines = new Map(Object.entries(headers).map(([name, value]) => [name, [value]] as const));
-  const http = { method, path, host: "api", headers: lines, ...(claims ? { claims } : {}) };
+  const http = { method, path, host, headers: lines, ...(claims ? { claims } : {}) };
   return { port, caller, http };
 }
 
 /** The names of the limits that refuse each request, one after the other at one time; "" where it passes. */
 function refusals(limits: readonly RateLimit[], ...asked: readonly Asked[]): readonly string[] {
-  const counted = new RateLimits();
-  return asked.map((each) =>
-    counted
-      .exceeded(limits, request(each), 0)
-      .map((one) => one.limit.name)
-      .join(),
-  );
+  const counted = new RateLimits(new LocalMeters());
+  return asked.map((each) => refusers(counted.admit(limits, request(each), 0)));
+}
+
+function refusers({ isRefused, applied }: Admission): string {
+  const full = applied.filter(({ waitMs }) => waitMs > 0).map((one) => one.limit.name);
+  expect(isRefused).toBe(full.length > 0);
+  return full.join();
 }
 
 test("RateLimits: everybody together, on the ports that it names", () => {
@@ -102,12 +108,9 @@ test("RateLimits: what one limit refuses is not counted by the others", () => {
 });
 
 test("RateLimits: a limit that stays goes on counting where others change, and one that changes begins anew", () => {
-  const counted = new RateLimits();
+  const counted = new RateLimits(new LocalMeters());
   function names(limits: readonly RateLimit[]): string {
-    return counted
-      .exceeded(limits, request({}), 0)
-      .map((one) => one.limit.name)
-      .join();
+    return refusers(counted.admit(limits, request({}), 0));
   }
   const other = limit({ name: "other", ports: [9090] });
   expect(names([limit()])).toBe("");
@@ -119,9 +122,9 @@ test("RateLimits: a limit that stays goes on counting where others change, and o
 
 test("RateLimits: beyond so many keys the one that was away longest is forgotten", () => {
   const limits = [limit({ by: { kind: "identity" } })];
-  const counted = new RateLimits();
+  const counted = new RateLimits(new LocalMeters());
   function isRefused(caller: string): boolean {
-    return counted.exceeded(limits, request({ caller }), 0).length > 0;
+    return counted.admit(limits, request({ caller }), 0).isRefused;
   }
   expect(isRefused("first")).toBe(false);
   for (let i = 0; i < MAX_KEYS - 1; i += 1) isRefused(`c${i}`);
@@ -138,18 +141,54 @@ test("RateLimits: values that are longer than a key count by their beginning", (
   expect(refusals(limits, ...asked)).toEqual(["", "all", ""]);
 });
 
-test("limitFields(): which limits, how much they take, and when to come again", () => {
-  const bucket = { kind: "token_bucket", requests: 10, windowMs: 60_000, burst: 20 } as const;
-  const exceeded = [
-    { limit: limit(), waitMs: 1 },
-    { limit: limit({ name: "per-caller", quota: bucket }), waitMs: 2001 },
+test("RateLimits: only requests to the hosts that it names, however they are written", () => {
+  const limits = [limit({ hosts: ["api.shop", "*.example.com"] })];
+  const hosts = ["api.shop", "API.shop:8080", "api.shop.", "shop", "api.shop.svc", "example.com"];
+  const asked = hosts.map((host) => ({ host }));
+  expect(refusals(limits, ...asked)).toEqual(["", "all", "all", "", "", ""]);
+  const wide = ["a.example.com", "b.a.example.com:80", "[fd00::1]:80"].map((host) => ({ host }));
+  expect(refusals(limits, ...wide)).toEqual(["", "all", ""]);
+});
+
+test("RateLimits: only requests with every header that it names, as one value", () => {
+  const limits = [
+    limit({
+      headers: [
+        ["x-route", "v2"],
+        ["x-tenant", "blue"],
+      ],
+    }),
   ];
-  expect(limitFields(exceeded)).toEqual([
+  const asked = [
+    { "x-route": "v2", "x-tenant": "blue" },
+    { "x-route": "v2", "x-tenant": "red" },
+    { "x-route": "v2" },
+    {},
+    { "x-route": "v2", "x-tenant": "blue", more: "1" },
+  ].map((headers) => ({ headers }));
+  expect(refusals(limits, ...asked)).toEqual(["", "", "", "", "all"]);
+});
+
+test("limitFields(): which limits, how much they take and have left, and when to come again", () => {
+  const bucket = { kind: "token_bucket", requests: 10, windowMs: 60_000, burst: 20 } as const;
+  const [all, caller] = [limit(), limit({ name: "per-caller", quota: bucket })];
+  const policies = '"all";q=1;w=60, "per-caller";q=10;w=60';
+  const full = { limit: all, waitMs: 1, left: 0, moreMs: 1 };
+  const other = { limit: caller, waitMs: 2001, left: 0, moreMs: 2001 };
+  expect(limitFields({ isRefused: true, applied: [full, other] })).toEqual([
     "retry-after",
     "3",
     "ratelimit-policy",
-    '"all";q=1;w=60, "per-caller";q=10;w=60',
+    policies,
     "ratelimit",
     '"all";r=0;t=1, "per-caller";r=0;t=3',
   ]);
+  const roomy = { limit: caller, waitMs: 0, left: 20, moreMs: 0 };
+  expect(limitFields({ isRefused: false, applied: [{ ...full, waitMs: 0 }, roomy] })).toEqual([
+    "ratelimit-policy",
+    policies,
+    "ratelimit",
+    '"all";r=0;t=1, "per-caller";r=20',
+  ]);
+  expect(limitFields({ isRefused: false, applied: [] })).toEqual([]);
 });

@@ -5,77 +5,84 @@
  * A limit that stays as it is goes on counting when others change. Never asks who may do what.
  */
 import type { RateKey, RateLimit } from "../../core/model/rate-limit.ts";
-import type { HttpFacts } from "../authz/attempt.ts";
 import { claimTexts } from "../authz/token-facts.ts";
-import { KeyedMeters } from "./keyed-meters.ts";
+import { isLimited, type LimitedRequest } from "./limit-match.ts";
+import type { Meter } from "./meter.ts";
+import type { MeterKey, Meters } from "./meters.ts";
 
-export interface LimitedRequest {
-  /** The workload's. */
-  readonly port: number;
-  /** `spiffe://…` as proven, "" for plaintext. */
-  readonly caller: string;
-  readonly http: HttpFacts;
+/** What a limit that is about the request says of it. */
+export interface AppliedLimit {
+  readonly limit: RateLimit;
+  /** Until it has room for the request, if nobody else comes; 0: it has. */
+  readonly waitMs: number;
+  /** For how many more it has room, without this one if that passes. */
+  readonly left: number;
+  /** Until there is room for more; 0 where all of it is there. */
+  readonly moreMs: number;
 }
 
-/** A limit that has no room for the request. */
-export interface Exceeded {
-  readonly limit: RateLimit;
-  /** Until it has, if nobody else comes; more than 0. */
-  readonly waitMs: number;
+export interface Admission {
+  /** One of them has no room, and none has counted it. */
+  readonly isRefused: boolean;
+  readonly applied: readonly AppliedLimit[];
 }
 
 interface Counted {
   readonly limit: RateLimit;
   /** What its counts are worth for. */
   readonly meaning: string;
-  readonly meters: KeyedMeters;
 }
 
-const NONE: readonly Exceeded[] = [];
+/** In characters. Callers write headers: what is longer is counted by its beginning. */
+const MAX_KEY = 256;
+const NO_LIMITS: Admission = { isRefused: false, applied: [] };
 
 export class RateLimits {
+  readonly #meters: Meters;
   #limits: readonly RateLimit[] | undefined;
   #counted: readonly Counted[] = [];
 
-  /** Those that have no room; where there are none, the request is counted by all that apply. `limits`: as they are now. */
-  exceeded(
+  constructor(meters: Meters) {
+    this.#meters = meters;
+  }
+
+  /** Where no limit refuses it, the request is counted by all that apply. `limits`: as they are now. */
+  admit(
     limits: readonly RateLimit[] | undefined,
     request: LimitedRequest,
     atMs: number,
-  ): readonly Exceeded[] {
+  ): Admission {
     if (limits !== this.#limits) this.#follow(limits);
-    if (this.#counted.length === 0) return NONE;
-    const nowMs = Math.floor(atMs);
-    const applying = this.#counted
-      .filter(({ limit }) => applies(limit, request))
-      .map(({ limit, meters }) => ({ limit, meter: meters.of(keyOf(limit.by, request)) }));
-    const exceeded = applying
-      .map(({ limit, meter }) => ({ limit, waitMs: meter.waitMs(nowMs) }))
-      .filter(({ waitMs }) => waitMs > 0);
-    if (exceeded.length === 0) for (const { meter } of applying) meter.take(nowMs);
-    return exceeded;
+    const applying = this.#counted.filter(({ limit }) => isLimited(limit, request));
+    if (applying.length === 0) return NO_LIMITS;
+    const keys = applying.map((each) => keyOf(each, request));
+    return this.#meters.use(keys, atMs, (meters, nowMs) => {
+      const isRefused = meters.some((meter) => meter.waitMs(nowMs) > 0);
+      if (!isRefused) for (const meter of meters) meter.take(nowMs);
+      const applied = applying.flatMap(({ limit }, i) => {
+        const meter = meters[i];
+        return meter ? [{ limit, ...saidOf(meter, nowMs, isRefused) }] : [];
+      });
+      return { isRefused, applied };
+    });
   }
 
   #follow(limits: readonly RateLimit[] | undefined): void {
-    const before = new Map(this.#counted.map((each) => [each.meaning, each.meters]));
     this.#counted = (limits ?? []).map((limit) => {
       const { policy, name, by, quota } = limit;
-      const meaning = JSON.stringify([policy, name, by, quota]);
-      return { limit, meaning, meters: before.get(meaning) ?? new KeyedMeters(quota) };
+      return { limit, meaning: JSON.stringify([policy, name, by, quota]) };
     });
+    this.#meters.retain(new Set(this.#counted.map(({ meaning }) => meaning)));
     this.#limits = limits;
   }
 }
 
-function applies({ ports, pathPrefix, methods }: RateLimit, { port, http }: LimitedRequest) {
-  const { method, path } = http;
-  if (!ports.includes(port)) return false;
-  if (methods.length > 0 && !methods.includes(method)) return false;
-  if (pathPrefix === "") return true;
-  return path === pathPrefix || path.startsWith(`${pathPrefix}/`);
+function keyOf({ limit: { by, quota }, meaning }: Counted, request: LimitedRequest): MeterKey {
+  const text = textOf(by, request).slice(0, MAX_KEY);
+  return { meaning, text, quota, isClaimed: by.kind === "header" };
 }
 
-function keyOf(by: RateKey, { caller, http }: LimitedRequest): string {
+function textOf(by: RateKey, { caller, http }: LimitedRequest): string {
   switch (by.kind) {
     case "everybody":
       return "";
@@ -86,4 +93,9 @@ function keyOf(by: RateKey, { caller, http }: LimitedRequest): string {
     case "claim":
       return claimTexts(http.claims, by.path).join(" ");
   }
+}
+
+function saidOf(meter: Meter, nowMs: number, isRefused: boolean): Omit<AppliedLimit, "limit"> {
+  const waitMs = isRefused ? meter.waitMs(nowMs) : 0;
+  return { waitMs, left: meter.left(nowMs), moreMs: meter.moreMs(nowMs) };
 }

@@ -8,12 +8,14 @@ import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import type { LogLevel } from "../../core/process/log-level.ts";
 import type { FromTraffic, ToTraffic } from "../channel/messages.ts";
 import type { PodLimits } from "../flow/pod-slots.ts";
+import type { MeterMemory } from "./shared-meters.ts";
 import type { TableMemory } from "./shared-table.ts";
 
 /** What a worker begins with. */
 export interface WorkerStart {
   readonly index: number;
   readonly memory: TableMemory;
+  readonly meters: MeterMemory;
   readonly node: string;
   readonly limits: PodLimits;
   readonly logLevel: LogLevel;

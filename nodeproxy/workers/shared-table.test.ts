@@ -4,6 +4,7 @@ import { createLog } from "../../core/process/log.ts";
 import { Outliers } from "../balance/outliers.ts";
 import { PodSlots } from "../flow/pod-slots.ts";
 import { SharedHealths } from "./shared-health.ts";
+import { createMeterMemory } from "./shared-meters.ts";
 import { COLUMN, createTableMemory, SharedTable } from "./shared-table.ts";
 import { createWorkerShares } from "./worker-shares.ts";
 
@@ -151,7 +152,12 @@ test("PodSlots: what a pod may have is counted over all workers", () => {
   const memory = createTableMemory(2, "secret");
   const [a, b] = [0, 1].map((index) => {
     const table = new SharedTable(memory, index);
-    const { countOf } = createWorkerShares({ table, post: () => undefined, log: SILENT });
+    const { countOf } = createWorkerShares({
+      table,
+      meters: createMeterMemory("secret"),
+      post: () => undefined,
+      log: SILENT,
+    });
     return new PodSlots(3, countOf("uid calling"));
   });
   const taken = [a?.take(), b?.take(), a?.take(), b?.take(), a?.take()];

@@ -7,6 +7,7 @@
  * who holds them: `forget` opens those of a thread that died inside.
  */
 import { createHmac } from "node:crypto";
+import { openLock, openLockOf, shutLock, steadyMs } from "./shared-lock.ts";
 
 /** Words of a cell that belong to nobody in particular. */
 export const WORD = { max: 3, turn: 4, failures: 5, ejections: 6, until: 7, endpoint: 3 } as const;
@@ -29,9 +30,6 @@ const CAPACITY = 65_536;
 /** Times are kept as a number of these since the process started: 31 bits last for years. */
 const UNIT_MS = 100;
 const GONE = 1;
-const SPINS = 200;
-/** Between looks at a lock that stays shut: its holder lost its processor, or died. */
-const LOOK_MS = 1;
 
 /** To hand to a worker. */
 export interface TableMemory {
@@ -81,17 +79,11 @@ export class SharedTable {
 
   /** Runs `work` while no other worker runs any under the same lock. */
   lock<Result>(at: number, work: () => Result): Result {
-    const { words } = this;
-    const me = this.worker + 1;
-    for (let tries = 0; ; tries += 1) {
-      const holder = Atomics.compareExchange(words, at, 0, me);
-      if (holder === 0) break;
-      if (tries >= SPINS) Atomics.wait(words, at, holder, LOOK_MS);
-    }
+    shutLock(this.words, at, this.worker);
     try {
       return work();
     } finally {
-      Atomics.store(words, at, 0);
+      openLock(this.words, at);
     }
   }
 
@@ -128,10 +120,10 @@ export class SharedTable {
 
   /** Gives back all that a worker counted, once its thread has ended. */
   forget(worker: number): void {
-    for (const at of [TABLE_LOCK, HEALTH_LOCK]) this.#open(at, worker);
+    for (const at of [TABLE_LOCK, HEALTH_LOCK]) openLockOf(worker, this.words, at);
     for (let at = HEAD_WORDS; at < this.words.length; at += this.#cellWords) {
       if (!this.#isTaken(at)) continue;
-      this.#open(at + LOCK, worker);
+      openLockOf(worker, this.words, at + LOCK);
       const column = at + CELL_WORDS + worker * COLUMN_WORDS;
       for (let i = 0; i < COLUMN_WORDS; i += 1) Atomics.store(this.words, column + i, 0);
     }
@@ -146,10 +138,6 @@ export class SharedTable {
 
   lockOf(at: number): number {
     return at + LOCK;
-  }
-
-  #open(at: number, worker: number): void {
-    Atomics.compareExchange(this.words, at, worker + 1, 0);
   }
 
   #digest(key: string): readonly [number, number] {
@@ -206,10 +194,6 @@ export class SharedTable {
     this.words[at + KEY_LOW] = GONE;
     this.words[at + KEY_HIGH] = 0;
   }
-}
-
-function steadyMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 /** The words of one key. */

@@ -13,6 +13,7 @@ import { AppliedByAll } from "./applied-by-all.ts";
 import { DenialAnswers } from "./denial-answers.ts";
 import { HeldState } from "./held-state.ts";
 import type { ForWorker, FromWorker, ToWorker, WorkerPod, WorkerStart } from "./messages.ts";
+import { createMeterMemory, forgetMeterLocks, type MeterMemory } from "./shared-meters.ts";
 import { createTableMemory, SharedTable, type TableMemory } from "./shared-table.ts";
 import { type MainMetrics, SummedMetrics } from "./summed-metrics.ts";
 import { SummedReports } from "./summed-reports.ts";
@@ -26,7 +27,7 @@ export interface TrafficWorkersOptions {
   readonly count: number;
   readonly log: Log;
   /** A thread of `traffic-worker-main.ts`. */
-  readonly startThread: (start: Pick<WorkerStart, "index" | "memory">) => Worker;
+  readonly startThread: (start: Pick<WorkerStart, "index" | "memory" | "meters">) => Worker;
   readonly metrics: MainMetrics;
   /** On all metrics. */
   readonly labels: Readonly<Record<string, string>>;
@@ -40,6 +41,7 @@ export interface TrafficWorkersOptions {
 export class TrafficWorkers {
   readonly #options: TrafficWorkersOptions;
   readonly #memory: TableMemory;
+  readonly #meters: MeterMemory;
   readonly #table: SharedTable;
   readonly #workers: readonly SupervisedWorker[];
   readonly #pods = new WorkerPods();
@@ -57,7 +59,9 @@ export class TrafficWorkers {
 
   constructor(options: TrafficWorkersOptions) {
     this.#options = options;
-    this.#memory = createTableMemory(options.count, randomBytes(32).toString("hex"));
+    const secret = randomBytes(32).toString("hex");
+    this.#memory = createTableMemory(options.count, secret);
+    this.#meters = createMeterMemory(secret);
     this.#table = new SharedTable(this.#memory);
     this.#applied = new AppliedByAll((sequence) => options.send({ kind: "applied", sequence }));
     this.#metrics = new SummedMetrics(options.metrics, (worker, id) =>
@@ -132,7 +136,7 @@ export class TrafficWorkers {
 
   #supervise(index: number): SupervisedWorker {
     return new SupervisedWorker({
-      start: () => this.#options.startThread({ index, memory: this.#memory }),
+      start: () => this.#options.startThread({ index, memory: this.#memory, meters: this.#meters }),
       beats: () => this.#table.beatsOf(index),
       onStarted: () => this.#begin(index),
       onMessage: (message) => this.#heard(index, message),
@@ -158,6 +162,7 @@ export class TrafficWorkers {
       void this.#metrics.died(index, reason);
     }
     this.#table.forget(index);
+    forgetMeterLocks(this.#meters, index);
     this.#pods.died(index);
     this.#reports.died(index);
     this.#isListDue = true;

@@ -2,8 +2,10 @@
 import type { Log } from "../../core/process/log.ts";
 import type { Healths } from "../balance/member.ts";
 import type { CountOf } from "../flow/pod-slots.ts";
+import type { Meters } from "../limit/meters.ts";
 import type { FromWorker } from "./messages.ts";
 import { SharedHealths } from "./shared-health.ts";
+import { type MeterMemory, SharedMeters } from "./shared-meters.ts";
 import { SharedSlots } from "./shared-slots.ts";
 import type { SharedTable } from "./shared-table.ts";
 
@@ -11,16 +13,23 @@ export interface WorkerShares {
   readonly slots: SharedSlots;
   readonly healths: Healths;
   readonly countOf: CountOf;
+  readonly metersOf: (pod: string) => Meters;
   readonly leaveNamespace: (fd: number) => void;
 }
 
 export interface WorkerSharesOptions {
   readonly table: SharedTable;
+  readonly meters: MeterMemory;
   readonly post: (message: FromWorker) => void;
   readonly log: Log;
 }
 
-export function createWorkerShares({ table, post, log }: WorkerSharesOptions): WorkerShares {
+export function createWorkerShares({
+  table,
+  meters,
+  post,
+  log,
+}: WorkerSharesOptions): WorkerShares {
   let isFullTold = false;
   function onFull(): void {
     if (isFullTold) return;
@@ -39,6 +48,7 @@ export function createWorkerShares({ table, post, log }: WorkerSharesOptions): W
     }),
     healths,
     countOf: (key) => healths.of(`pod ${key}`),
+    metersOf: (pod) => new SharedMeters(meters, table.worker, pod),
     leaveNamespace: (namespaceFd) => post({ kind: "left", namespaceFd }),
   };
 }

@@ -78,6 +78,8 @@ test("ClusterIndex: a rate limit comes with the pods behind its Service, on the 
       ports: [8080, 9090],
       pathPrefix: "",
       methods: [],
+      hosts: [],
+      headers: [],
       by: { kind: "everybody" },
       quota: QUOTA,
     },

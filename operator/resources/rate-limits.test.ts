@@ -25,6 +25,8 @@ test("parseRateLimits(): a limit that says no more than its quota is for everyth
       servicePorts: [],
       pathPrefix: "",
       methods: [],
+      hosts: [],
+      headers: [],
       by: { kind: "everybody" },
       quota: { kind: "fixed_window", requests: 5, windowMs: 60_000 },
     },
@@ -34,7 +36,12 @@ test("parseRateLimits(): a limit that says no more than its quota is for everyth
 test("parseRateLimits(): every field", () => {
   const limit = {
     ports: [80, 8443],
-    match: { pathPrefix: "/api/", methods: ["GET", "POST"] },
+    match: {
+      pathPrefix: "/api/",
+      methods: ["GET", "POST"],
+      hosts: ["API.shop", "*.example.com"],
+      headers: [{ name: "X-Route", value: "api v2" }],
+    },
     by: { header: "X-Tenant" },
     slidingWindow: { requests: 1_000_000, window: "24h" },
   };
@@ -44,6 +51,8 @@ test("parseRateLimits(): every field", () => {
       servicePorts: [80, 8443],
       pathPrefix: "/api",
       methods: ["GET", "POST"],
+      hosts: ["api.shop", "*.example.com"],
+      headers: [["x-route", "api v2"]],
       by: { kind: "header", name: "x-tenant" },
       quota: { kind: "sliding_window", requests: 1_000_000, windowMs: 86_400_000 },
     },
@@ -97,6 +106,18 @@ test.each<[object, string, string]>([
     { ...QUOTA, match: { methods: ["get"] } },
     "spec.rateLimits[0].match.methods[0]",
     "must be a method",
+  ],
+  [{ ...QUOTA, match: [] }, "spec.rateLimits[0].match", "must be an object"],
+  [{ ...QUOTA, match: { hosts: ["api:80"] } }, "spec.rateLimits[0].match.hosts[0]", "without port"],
+  [
+    { ...QUOTA, match: { headers: [{ name: "a" }] } },
+    "spec.rateLimits[0].match.headers[0]",
+    "name and value must be given",
+  ],
+  [
+    { ...QUOTA, match: { headers: [{ name: "a", value: " b" }] } },
+    "spec.rateLimits[0].match.headers[0].value",
+    "without white space around it",
   ],
   [
     { fixedWindow: { requests: 0, window: "1m" } },

@@ -9,9 +9,13 @@ import {
 } from "../../core/model/rate-limit.ts";
 import { type Field, isObjectOf, listOf, member, refuse, text } from "./fields.ts";
 import { durationMember, integer, integerMember, objectMember, onlyMember } from "./members.ts";
+import { matching, parseHeaderName, parseRateMatch } from "./rate-match.ts";
 
 export interface RateLimitRule
-  extends Pick<RateLimit, "name" | "pathPrefix" | "methods" | "by" | "quota"> {
+  extends Pick<
+    RateLimit,
+    "name" | "pathPrefix" | "methods" | "hosts" | "headers" | "by" | "quota"
+  > {
   /** Of the Services; empty: all of them. */
   readonly servicePorts: readonly number[];
 }
@@ -19,9 +23,6 @@ export interface RateLimitRule
 const QUOTAS = ["fixedWindow", "slidingWindow", "tokenBucket"] as const;
 const KEYS = ["identity", "header", "claim"] as const;
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-/** RFC 9110 5.6.2. */
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/;
-const METHOD = /^[A-Z0-9!#$%&'*+.^_`|~-]{1,64}$/;
 const MAX_LIMITS = 16;
 const MAX_CLAIM = 8;
 
@@ -38,16 +39,12 @@ export function parseRateLimits(spec: Field): readonly RateLimitRule[] {
 function parseLimit(item: Field): RateLimitRule | undefined {
   if (!isObjectOf(item, ["name", "ports", "match", "by", ...QUOTAS])) return undefined;
   const name = required(item, "name", NAME, "must be lower case letters, digits and -");
-  const match = objectMember(item, "match", ["pathPrefix", "methods"]);
+  const match = parseRateMatch(item);
   const quota = parseQuota(item);
   const by = parseKey(item);
   const servicePorts = listOf(item, "ports", (port) => integer(port, [1, 65_535]));
-  const pathPrefix = match ? parsePrefix(match) : "";
-  const methods = match
-    ? listOf(match, "methods", (method) => matching(method, METHOD, "must be a method such as GET"))
-    : [];
-  if (name === undefined || !quota || !by || pathPrefix === undefined) return undefined;
-  return { name, servicePorts, pathPrefix, methods, by, quota };
+  if (name === undefined || !quota || !by || !match) return undefined;
+  return { name, servicePorts, ...match, by, quota };
 }
 
 function parseQuota(item: Field): RateQuota | undefined {
@@ -92,8 +89,9 @@ function parseKey(item: Field): RateKey | undefined {
             "must be true: leave the field out instead",
           );
     case "header": {
-      const name = required(by, "header", TOKEN, "must be the name of a header");
-      return name === undefined ? undefined : { kind: "header", name: name.toLowerCase() };
+      const field = member(by, "header");
+      const name = field && parseHeaderName(field);
+      return name === undefined ? undefined : { kind: "header", name };
     }
     case "claim":
       return parseClaim(by);
@@ -108,17 +106,6 @@ function parseClaim(by: Field): RateKey | undefined {
   return path.length === 0 ? undefined : { kind: "claim", path };
 }
 
-/** Without the "/" at its end, as whole segments are matched. */
-function parsePrefix(match: Field): string | undefined {
-  const field = member(match, "pathPrefix");
-  if (!field) return "";
-  const prefix = matching(field, /^\/[!-~]{0,1023}$/, "must be a path that begins with /");
-  if (prefix === undefined) return undefined;
-  return /[?#]/.test(prefix)
-    ? refuse(field, "must be a path without query")
-    : prefix.replace(/\/$/, "");
-}
-
 function required(
   parent: Field,
   name: string,
@@ -126,9 +113,4 @@ function required(
 ): string | undefined {
   const field = member(parent, name);
   return field ? matching(field, pattern, message) : refuse(parent, `${name} must be given`);
-}
-
-function matching(field: Field, pattern: RegExp, message: string): string | undefined {
-  const value = text(field);
-  return value === undefined || pattern.test(value) ? value : refuse(field, message);
 }

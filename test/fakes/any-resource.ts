@@ -229,6 +229,8 @@ const rateLimit: fc.Arbitrary<RateLimit> = fc.record({
   ports,
   pathPrefix: fc.constantFrom("", "/api"),
   methods: fc.subarray(["GET", "POST"]),
+  hosts: fc.subarray(["api.shop", "*.example.com"]),
+  headers: fc.array(fc.tuple(label, label), { maxLength: 2 }),
   by: fc.oneof(
     fc.record({ kind: fc.constantFrom("everybody" as const, "identity" as const) }),
     fc.record({ kind: fc.constant("header" as const), name: label }),

@@ -39,7 +39,8 @@ beforeAll(async () => {
   await issuer.addKey("k1");
   application = createServer((request, response) => {
     seen.push(request.url ?? "");
-    response.end("hello");
+    if (request.url === "/break") request.socket.destroy();
+    else response.end("hello");
   });
   world = await createPolicyMesh("wl-limit", {
     protocols: { 80: "grpc", 8080: "http" },
@@ -99,13 +100,32 @@ test("rate limits: of 20 requests the documented limit passes 5 of each caller, 
   const [, wait = ""] = /^retry-after: (\d+)$/im.exec(head) ?? [];
   expect(Number(wait)).toBeGreaterThan(0);
   expect(Number(wait)).toBeLessThanOrEqual(3600);
-  expect(head).toMatch(/^ratelimit-policy: "per-caller";q=5;w=3600$/im);
-  expect(head).toMatch(/^ratelimit: "per-caller";r=0;t=\d+$/im);
+  expect(head).toMatch(/^ratelimit-policy: "per-caller";q=5;w=3600, "everything";q=100;w=1$/im);
+  expect(head).toMatch(/^ratelimit: "per-caller";r=0;t=\d+, "everything";r=\d+(;t=1)?$/im);
   world.become(B);
   expect(await statuses(6, { target: "/orders" })).toEqual([...times(200, 5), 429]);
   world.become(PLAIN);
   expect(await statuses(6, { target: "/orders" })).toEqual([...times(200, 5), 429]);
   expect(await statuses(1, { target: "/other" })).toEqual([200]);
+});
+
+test("rate limits: every answer says what is left, the application's and ours alike", async () => {
+  world.become(A);
+  const fixedWindow = { requests: 9, window: "1h" };
+  const match = { hosts: ["api.shop"], headers: [{ name: "X-Route", value: "v2" }] };
+  world.rule([limits("told", { name: "told", match, fixedWindow })]);
+  const lines = ["x-route: v2"];
+  const first = await send({ lines });
+  expect(first.head).toMatch(/^ratelimit-policy: "told";q=9;w=3600$/im);
+  expect(first.head).toMatch(/^ratelimit: "told";r=8;t=3600$/im);
+  const broken = await send({ target: "/break", lines });
+  expect([broken.status, broken.reason]).toEqual([503, "upstream_reset"]);
+  expect(broken.head).toMatch(/^ratelimit: "told";r=7;t=\d+$/im);
+  for (const other of [{}, { lines, host: "api" }]) {
+    const { status, head } = await send(other);
+    expect(status).toBe(200);
+    expect(head).not.toMatch(/^ratelimit/im);
+  }
 });
 
 test("rate limits: what is refused is in the log with its code and caller, and never as carried", async () => {
@@ -185,6 +205,8 @@ test("rate limits: a gRPC call beyond the limit is told UNAVAILABLE, with when t
   const all: IncomingHttpHeaders[] = [];
   for (let i = 0; i < 3; i += 1) all.push(await call("/shop.Orders/List"));
   expect(all.map((headers) => headers["grpc-status"])).toEqual(["0", "0", "14"]);
+  const told = all.map(({ ratelimit }) => String(ratelimit).replace(/t=\d+/, "t"));
+  expect(told).toEqual(['"list";r=1;t', '"list";r=0;t', '"list";r=0;t']);
   expect(all[2]).toMatchObject({ ":status": 200, "x-weft-reason": "rate_limited" });
   expect(all[2]?.["retry-after"]).toMatch(/^\d+$/);
   expect(await call("/shop.Orders/Get")).toMatchObject({ "grpc-status": "0" });

@@ -1,14 +1,17 @@
 /** Two nodes in real namespaces, each with two worker threads: shared sockets, shared limits, and threads that die. */
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { Server, Socket } from "node:net";
 import type { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import type { RateLimit } from "../../core/model/rate-limit.ts";
 import { type ResourceBody, resourceName } from "../../core/model/resource.ts";
 import {
   type ConnectionLimits,
   DEFAULT_TRAFFIC_SETTINGS,
 } from "../../core/model/traffic-settings.ts";
 import { until } from "../world/until.ts";
+import { ask, requestText } from "./http-requests.ts";
 import { listenInPod, nextText, startFromPod } from "./pod-network.ts";
 import { denyAll, enrolment, joinTrafficMesh, type TrafficMesh, workload } from "./traffic-mesh.ts";
 import { createWorkerNode, type WorkerNode } from "./worker-node.ts";
@@ -18,6 +21,16 @@ const PORT = 8080;
 const STRICT = { default: "STRICT", ports: [] } as const;
 const PERMISSIVE = { default: "PERMISSIVE", ports: [] } as const;
 const SERVICE = "10.96.0.20";
+const LIMIT: Omit<RateLimit, "ports"> = {
+  policy: "shop/b",
+  name: "all",
+  pathPrefix: "",
+  methods: [],
+  hosts: [],
+  headers: [],
+  by: { kind: "everybody" },
+  quota: { kind: "sliding_window", requests: 10, windowMs: 86_400_000 },
+};
 let mesh: TrafficMesh<WorkerNode>;
 let server: Server;
 const accepted = new Set<Socket>();
@@ -295,6 +308,41 @@ test("workers: an endpoint's limit is one for all workers", async () => {
   }
   await until("all to be answered", () => (open.size + failed.size === 40 ? true : undefined));
   expect([open.size, failed.size]).toEqual([7, 33]);
+});
+
+test("workers: a rate limit is one for all workers, and what a dead one has counted stays", async () => {
+  const application = createServer((_, response) => response.end("hello"));
+  const port = 8090;
+  const listening = await listenInPod(mesh.network.b, { port, family: 4 }, (socket) => {
+    application.emit("connection", socket);
+  });
+  await putEverywhere(
+    workload(mesh.network.b, "b", { tunnel: false, modes: PERMISSIVE }),
+    enrolment(mesh.network.b, "b", {
+      modes: PERMISSIVE,
+      httpPorts: [{ port, version: "http1" }],
+      rateLimits: [{ ...LIMIT, ports: [port] }],
+    }),
+  );
+  async function statuses(count: number): Promise<readonly number[]> {
+    const all = Array.from({ length: count }, async () => {
+      const { status } = await ask(
+        startFromPod(mesh.network.a, mesh.network.b.v4, port),
+        requestText({}),
+      );
+      return status;
+    });
+    return (await Promise.all(all)).toSorted((a, b) => a - b);
+  }
+  expect(await statuses(40)).toEqual(Array.from({ length: 40 }, (_, i) => (i < 10 ? 200 : 429)));
+  for (const index of [0, 1]) {
+    await mesh.b.threads[index]?.terminate();
+    // Taken by the other, or by the next one.
+    expect(await statuses(5)).toEqual([429, 429, 429, 429, 429]);
+  }
+  application.closeAllConnections();
+  await once(listening.close(), "close");
+  await setTunnelled(true);
 });
 
 let services = 0;
