@@ -19,6 +19,8 @@ const ALGORITHMS: readonly BalanceAlgorithm[] = [
   "random",
   "weighted_round_robin",
   "least_connections",
+  "least_request",
+  "peak_ewma",
   "ring_hash",
   "maglev",
 ];

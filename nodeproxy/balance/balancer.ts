@@ -1,29 +1,24 @@
 /**
- * Chooses among the endpoints of one port of one Service, connection by connection.
+ * Chooses among the endpoints of one port of one Service, connection by connection and request by request.
+ *
  * Tables are built when the Service, its slices or weights change, which is seen by identity; a choice then
- * allocates nothing. What is remembered of an endpoint outlives these changes.
+ * allocates next to nothing. What is remembered of an endpoint outlives these changes.
  */
 import type { BalanceAlgorithm, EndpointSlice, Service } from "../../core/model/service.ts";
 import {
   DEFAULT_TRAFFIC_SETTINGS,
-  type TcpCheckSettings,
   type Traffic,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
 import type { Choice, NoChoice } from "./choice.ts";
 import type { Affinity } from "./client-affinity.ts";
 import { hash32 } from "./hash.ts";
-import { HashRing } from "./hash-ring.ts";
-import { LeastConnections } from "./least-connections.ts";
-import { LeastRecentlyUsed } from "./least-recently-used.ts";
-import { Maglev } from "./maglev.ts";
+import { Latency } from "./latency.ts";
 import { type Healths, LocalHealths, type Member } from "./member.ts";
-import { Outliers } from "./outliers.ts";
-import type { Ask, Picker } from "./picker.ts";
-import { RandomChoice } from "./random-choice.ts";
-import { RoundRobin } from "./round-robin.ts";
+import { type Ejection, Outliers } from "./outliers.ts";
+import { type Asker, Tier } from "./tier.ts";
+import { Tiers } from "./tiers.ts";
 import { type Place, type UsableEndpoint, usableEndpoints } from "./usable-endpoints.ts";
-import { WeightedRoundRobin } from "./weighted-round-robin.ts";
 
 /** All that a balancer is built from. Values are replaced whole, so another identity is another content. */
 export interface Membership extends Place {
@@ -42,28 +37,39 @@ export interface Caller {
   readonly tried: readonly string[];
   /** Of a clock that never goes back. */
   readonly nowMs: number;
+  /** Absent: it is a connection. */
+  readonly request?: CallingRequest | undefined;
+}
+
+/** One request among those of a connection. */
+export interface CallingRequest {
+  /** What it is bound by where the algorithm hashes; "": the caller's address. */
+  readonly hashed: string;
+  /** Key of the endpoint that its session began with; "": none. */
+  readonly bound: string;
 }
 
 /** What outlives changes of membership. */
-type MemberMemory = Pick<Member, "lastPick" | "deadline" | "sinceMs" | "health">;
+type MemberMemory = Pick<Member, "lastPick" | "deadline" | "sinceMs" | "health" | "latency">;
 
 const HASHING: ReadonlySet<BalanceAlgorithm> = new Set(["ring_hash", "maglev"]);
 const NOBODY: Caller = { address: "", tried: [], nowMs: 0 };
 
-export class Balancer implements Ask {
+export class Balancer {
   readonly #portName: string;
   readonly #random: () => number;
   readonly #healths: Healths;
+  readonly #asker: Asker;
   #affinity: Affinity | undefined;
   #membership: Membership | undefined;
   #settings: TrafficSettings = DEFAULT_TRAFFIC_SETTINGS;
   #algorithm: BalanceAlgorithm = "round_robin";
   #members: readonly Member[] = [];
-  #byKey: ReadonlyMap<string, number> = new Map();
+  #byKey: ReadonlyMap<string, Member> = new Map();
   /** Where callers are bound to endpoints. */
-  #byHash: ReadonlyMap<number, number> = new Map();
+  #byHash: ReadonlyMap<number, Member> = new Map();
+  #tiers = new Tiers([]);
   #outliers: Outliers;
-  #picker: Picker = new RandomChoice(0);
   // Of the choice that is being made.
   #caller: Caller = NOBODY;
   #isFullMet = false;
@@ -74,11 +80,22 @@ export class Balancer implements Ask {
     this.#portName = portName;
     this.#random = random;
     this.#healths = healths;
-    this.#outliers = new Outliers([], undefined, healths);
+    this.#asker = {
+      accepts: (member) => this.#isOpenTo(member) && (!this.#asksWarmth || this.#isWarm(member)),
+      random,
+      loadOf: (member) => this.#loadOf(member),
+      callerHash: () => this.#callerHash,
+    };
+    this.#outliers = new Outliers([], { outliers: undefined, answers: undefined }, { healths });
   }
 
   get members(): readonly Member[] {
     return this.#members;
+  }
+
+  /** By `address:port`. */
+  member(key: string): Member | undefined {
+    return this.#byKey.get(key);
   }
 
   /** `namespace/name`. */
@@ -87,34 +104,45 @@ export class Balancer implements Ask {
     return `${namespace}/${name}`;
   }
 
-  /** `undefined`: its endpoints are not checked. */
-  get tcpCheck(): TcpCheckSettings | undefined {
-    return this.#settings.tcpCheck;
+  get settings(): TrafficSettings {
+    return this.#settings;
   }
 
-  get callerHash(): number {
-    return this.#callerHash;
+  /** Requests are bound to endpoints by what they say. */
+  get isHashing(): boolean {
+    return HASHING.has(this.#algorithm);
   }
 
   /** Builds its tables again where anything has changed. */
   refresh(membership: Membership, nowMs: number): void {
     if (this.#membership && isSame(this.#membership, membership)) return;
-    const { service, slices, traffic } = membership;
-    const usable = usableEndpoints(slices, this.#portName, {
-      node: membership.node,
-      zone: membership.zone,
-      localOnly: service.localOnly,
-      distribution: service.distribution,
-    });
-    const before = this.#members;
+    const { service, slices, traffic, node, zone } = membership;
+    const isFirst = this.#membership === undefined;
     this.#membership = membership;
     this.#settings = traffic?.settings ?? DEFAULT_TRAFFIC_SETTINGS;
     this.#algorithm = traffic?.algorithm ?? service.algorithm;
-    this.#members = this.#remembered(usable, nowMs);
-    this.#byKey = new Map(this.#members.map(({ key }, index) => [key, index]));
+    const { localOnly, distribution } = service;
+    const { failover, outliers: answers } = this.#settings.http;
+    const usable = usableEndpoints(slices, this.#portName, {
+      node,
+      zone,
+      localOnly,
+      distribution,
+      failover,
+    });
+    const sinceMs = isFirst ? Number.NEGATIVE_INFINITY : nowMs;
+    const before = this.#tiers.tiers;
+    const tiers = usable.map((tier, at) => this.#tier(tier, sinceMs, before[at]));
+    this.#tiers = new Tiers(tiers);
+    this.#members = tiers.flatMap(({ members }) => members);
+    this.#byKey = new Map(this.#members.map((member) => [member.key, member]));
     this.#byHash = new Map(service.affinitySeconds > 0 ? this.#hashes() : []);
-    this.#outliers = new Outliers(this.#members, this.#settings.outliers, this.#healths);
-    this.#picker = this.#createPicker(before);
+    const { outliers } = this.#settings;
+    this.#outliers = new Outliers(
+      this.#members,
+      { outliers, answers },
+      { healths: this.#healths, tiers: this.#tiers, last: this.#outliers },
+    );
   }
 
   choose(caller: Caller): Choice {
@@ -133,23 +161,6 @@ export class Balancer implements Ask {
     return tried.length >= this.#members.length ? "no_ready_endpoint" : "no_healthy_endpoint";
   }
 
-  /** For pickers. */
-  accepts(index: number): boolean {
-    const member = this.#members[index];
-    if (!member || !this.#isOpenTo(member)) return false;
-    return !this.#asksWarmth || this.#isWarm(member);
-  }
-
-  /** For pickers. */
-  random(): number {
-    return this.#random();
-  }
-
-  /** For pickers. */
-  openAt(index: number): number {
-    return this.#members[index]?.health.open ?? 0;
-  }
-
   succeeded(member: Member): void {
     this.#outliers.succeeded(member);
   }
@@ -157,6 +168,11 @@ export class Balancer implements Ask {
   /** True where this ejects the endpoint. */
   failed(member: Member, nowMs: number): boolean {
     return this.#outliers.failed(member, nowMs);
+  }
+
+  /** An answer of that status, of HTTP, came from it. Whom this ejects. */
+  answered(member: Member, status: number, nowMs: number): readonly Ejection[] {
+    return this.#outliers.answered(member, status, nowMs);
   }
 
   /** At most so many connections to one endpoint; 0: no limit. */
@@ -172,40 +188,58 @@ export class Balancer implements Ask {
   }
 
   #picked(): Member | undefined {
-    const isHashing = HASHING.has(this.#algorithm);
-    this.#callerHash = isHashing ? hash32(this.#caller.address) : 0;
+    const { isHashing } = this;
+    const { address, request, nowMs } = this.#caller;
+    this.#callerHash = isHashing ? hash32(request?.hashed || address) : 0;
     // Slow start would only move callers of a hash to and fro.
-    this.#asksWarmth = this.#settings.warmupMs > 0 && !isHashing;
-    let index = this.#picker.pick(this);
-    if (index < 0 && this.#asksWarmth) {
-      this.#asksWarmth = false;
-      index = this.#picker.pick(this);
-    }
-    const member = this.#members[index];
+    const isWarming = this.#settings.warmupMs > 0 && !isHashing;
+    const member = this.#tiers.pick({
+      random: this.#random,
+      hash: isHashing ? this.#callerHash : undefined,
+      pickIn: (tier) => {
+        this.#asksWarmth = isWarming;
+        const warm = tier.pick();
+        if (warm || !isWarming) return warm;
+        this.#asksWarmth = false;
+        return tier.pick();
+      },
+    });
     const seconds = this.#membership?.service.affinitySeconds ?? 0;
     if (member && seconds > 0) {
-      const untilMs = this.#caller.nowMs + seconds * 1000;
-      this.#affinity?.bind(this.#caller.address, { endpoint: hash32(member.key), untilMs });
+      const untilMs = nowMs + seconds * 1000;
+      this.#affinity?.bind(address, { endpoint: hash32(member.key), untilMs });
     }
     return member;
   }
 
-  /** Where the caller's last connection went, if it can go there again. */
+  /** Where the request's session or the caller's last connection went, if it can go there again. */
   #bound(): Member | undefined {
+    const { request } = this.#caller;
+    const ofSession = request && request.bound !== "" ? this.#byKey.get(request.bound) : undefined;
+    if (ofSession && this.#isOpenTo(ofSession)) return ofSession;
     const seconds = this.#membership?.service.affinitySeconds ?? 0;
-    if (seconds === 0) return undefined;
+    return seconds === 0 ? undefined : this.#boundByAddress(seconds * 1000);
+  }
+
+  #boundByAddress(forMs: number): Member | undefined {
     const { address, nowMs } = this.#caller;
     const hash = this.#affinity?.find(address, nowMs);
-    const member = hash === undefined ? undefined : this.#members[this.#byHash.get(hash) ?? -1];
+    const member = hash === undefined ? undefined : this.#byHash.get(hash);
     if (!member || !this.#isOpenTo(member)) return undefined;
-    const untilMs = nowMs + seconds * 1000;
-    this.#affinity?.bind(address, { endpoint: hash32(member.key), untilMs });
+    this.#affinity?.bind(address, { endpoint: hash32(member.key), untilMs: nowMs + forMs });
     return member;
   }
 
-  #hashes(): (readonly [number, number])[] {
+  #hashes(): (readonly [number, Member])[] {
     this.#affinity ??= this.#healths.affinity(`${this.service} ${this.#portName}`);
-    return this.#members.map(({ key }, index) => [hash32(key), index]);
+    return this.#members.map((member) => [hash32(member.key), member]);
+  }
+
+  #loadOf({ health, latency }: Member): number {
+    const { request, nowMs } = this.#caller;
+    if (!request || this.#algorithm === "least_connections") return health.open;
+    const { active } = health;
+    return this.#algorithm === "peak_ewma" ? latency.cost(active, nowMs) : active;
   }
 
   #isOpenTo(member: Member): boolean {
@@ -226,62 +260,24 @@ export class Balancer implements Ask {
     return this.#random() < Math.max(warmupMinimumPercent / 100, ageMs / warmupMs);
   }
 
-  #remembered(usable: readonly UsableEndpoint[], nowMs: number): readonly Member[] {
-    const before = new Map(this.#members.map((member) => [member.key, member]));
+  #tier(usable: readonly UsableEndpoint[], sinceMs: number, before: Tier | undefined): Tier {
     const weightOf = this.#membership?.weightOf ?? weightless;
-    return usable.map(({ endpoint, port }) => {
+    const members = usable.map(({ endpoint, port }): Member => {
       const { address, workload } = endpoint;
       const key = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-      const known = before.get(key);
+      const known = this.#byKey.get(key);
       // Another pod may have got the address: it has done nothing yet.
       const memory =
-        known?.endpoint.workload === workload ? known : this.#fresh(key, workload, nowMs);
+        known?.endpoint.workload === workload ? known : this.#fresh(key, workload, sinceMs);
       return { ...memory, key, address, port, endpoint, weight: weightOf(workload) };
     });
+    const { maglevTableSize } = this.#settings;
+    return new Tier(members, this.#asker, { algorithm: this.#algorithm, maglevTableSize, before });
   }
 
   #fresh(key: string, workload: string, sinceMs: number): MemberMemory {
     const health = this.#healths.of(`${this.service} ${this.#portName} ${key} ${workload}`);
-    return { lastPick: 0, deadline: 0, sinceMs, health };
-  }
-
-  #createPicker(before: readonly Member[]): Picker {
-    const { length } = this.#members;
-    switch (this.#algorithm) {
-      case "round_robin":
-        return new RoundRobin(length, this.#turn(before));
-      case "least_recently_used":
-        return new LeastRecentlyUsed(this.#members);
-      case "random":
-        return new RandomChoice(length);
-      case "weighted_round_robin":
-        return new WeightedRoundRobin(this.#members);
-      case "least_connections":
-      case "least_request":
-      case "peak_ewma":
-        return new LeastConnections(length);
-      case "ring_hash":
-        return new HashRing(this.#keys());
-      case "maglev":
-        return new Maglev(this.#keys(), this.#settings.maglevTableSize);
-    }
-  }
-
-  /** Round robin goes on with whoever was next, or the one after it that is still there; else anywhere. */
-  #turn(before: readonly Member[]): number {
-    if (this.#picker instanceof RoundRobin) {
-      for (let step = 0; step < before.length; step += 1) {
-        const next = before[(this.#picker.turn + step) % before.length];
-        const index = this.#byKey.get(next?.key ?? "");
-        if (index !== undefined) return index;
-      }
-    }
-    // Not always the first: every node starts here, and they would all begin with the same endpoint.
-    return Math.floor(this.#random() * this.#members.length);
-  }
-
-  #keys(): readonly string[] {
-    return this.#members.map(({ key }) => key);
+    return { lastPick: 0, deadline: 0, sinceMs, health, latency: new Latency() };
   }
 }
 

@@ -1,6 +1,7 @@
 /** One endpoint of a Service's port as its balancer remembers it, across changes of membership. */
 import type { Endpoint } from "../../core/model/service.ts";
 import { type Affinity, ClientAffinity } from "./client-affinity.ts";
+import type { Latency } from "./latency.ts";
 import type { PickState } from "./picker.ts";
 
 export interface Member extends PickState {
@@ -8,9 +9,11 @@ export interface Member extends PickState {
   readonly port: number;
   /** As its slice last told it. */
   readonly endpoint: Endpoint;
-  /** When this node first heard of it. */
+  /** When this node first heard of it; of those that were there when it heard of the Service: before all. */
   readonly sinceMs: number;
   readonly health: MemberHealth;
+  /** As the requests of this thread have found it. */
+  readonly latency: Latency;
 }
 
 /** Shared by all versions of a member; and, where worker threads carry the traffic, by all of them. */
@@ -20,8 +23,21 @@ export interface MemberHealth {
   /** Counts one more, or says false where there are `most` already; 0: no limit. */
   enter(most: number): boolean;
   leave(): void;
+  /** Requests of this node proxy under way to it, for this Service. */
+  readonly active: number;
+  /** Counts one more, or says false where there are `most` already; 0: no limit. */
+  begin(most: number): boolean;
+  finish(): void;
   /** Failures to connect since the last success. */
   failures: number;
+  /** Answers that say 5xx since the last other one. */
+  serverErrors: number;
+  /** Answers that say 502, 503 or 504 since the last other one. */
+  gatewayErrors: number;
+  /** All answers and those of them that say 5xx, since whenever: only differences mean anything. */
+  readonly answers: number;
+  readonly failedAnswers: number;
+  countAnswer(isFailed: boolean): void;
   /** Ejections one soon after the other. */
   ejections: number;
   /** 0: not ejected. */
@@ -69,6 +85,11 @@ class LocalHealth implements MemberHealth {
   ejections = 0;
   ejectedUntilMs = 0;
   isFailing = false;
+  active = 0;
+  serverErrors = 0;
+  gatewayErrors = 0;
+  answers = 0;
+  failedAnswers = 0;
 
   enter(most: number): boolean {
     if (most > 0 && this.open >= most) return false;
@@ -78,5 +99,20 @@ class LocalHealth implements MemberHealth {
 
   leave(): void {
     this.open -= 1;
+  }
+
+  begin(most: number): boolean {
+    if (most > 0 && this.active >= most) return false;
+    this.active += 1;
+    return true;
+  }
+
+  finish(): void {
+    this.active -= 1;
+  }
+
+  countAnswer(isFailed: boolean): void {
+    this.answers += 1;
+    if (isFailed) this.failedAnswers += 1;
   }
 }

@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { hash32 } from "./hash.ts";
 import { HashRing } from "./hash-ring.ts";
-import { LeastConnections } from "./least-connections.ts";
+import { LeastLoaded } from "./least-loaded.ts";
 import { LeastRecentlyUsed } from "./least-recently-used.ts";
 import { Maglev } from "./maglev.ts";
 import type { Ask, Picker, PickState } from "./picker.ts";
@@ -33,7 +33,7 @@ function ask({ random = seeded(1), refused, open, caller = "" }: Asked = {}): As
   return {
     accepts: (index) => !refused?.has(index),
     random,
-    openAt: (index) => open?.[index] ?? 0,
+    loadAt: (index) => open?.[index] ?? 0,
     callerHash: hash32(caller),
   };
 }
@@ -79,7 +79,7 @@ const PICKERS: readonly (readonly [string, (count: number) => Picker])[] = [
     "WeightedRoundRobin",
     (count) => new WeightedRoundRobin(statesOf(keysOf(count).map((_, i) => 1 + (i % 9)))),
   ],
-  ["LeastConnections", (count) => new LeastConnections(count)],
+  ["LeastLoaded", (count) => new LeastLoaded(count)],
   ["HashRing", (count) => new HashRing(keysOf(count))],
   ["Maglev", (count) => new Maglev(keysOf(count), 251)],
 ];
@@ -114,8 +114,8 @@ test("RoundRobin: gives every member its turn, and the part of one passed over t
   expect(counts).toEqual([100, 0, 100, 100]);
 });
 
-test("RandomChoice and LeastConnections: members of equal load are chosen evenly, within 3 sigma", () => {
-  for (const create of [RandomChoice, LeastConnections]) {
+test("RandomChoice and LeastLoaded: members of equal load are chosen evenly, within 3 sigma", () => {
+  for (const create of [RandomChoice, LeastLoaded]) {
     const [count, picks] = [20, 40_000];
     const counts = tally(new create(count), ask({ random: seeded(7) }), { count, picks });
     const outside = counts.filter(
@@ -125,10 +125,10 @@ test("RandomChoice and LeastConnections: members of equal load are chosen evenly
   }
 });
 
-test("LeastConnections: keeps members within a few connections of each other, and spares a loaded one", () => {
+test("LeastLoaded: keeps members within a few connections of each other, and spares a loaded one", () => {
   const open = Array.from({ length: 50 }, () => 0);
   const of = ask({ random: seeded(3), open });
-  const picker = new LeastConnections(open.length);
+  const picker = new LeastLoaded(open.length);
   for (let i = 0; i < 50 * 200; i += 1) {
     const index = picker.pick(of);
     open[index] = (open[index] ?? 0) + 1;
@@ -140,7 +140,7 @@ test("LeastConnections: keeps members within a few connections of each other, an
 });
 
 function picker3(): Picker {
-  return new LeastConnections(3);
+  return new LeastLoaded(3);
 }
 
 test("LeastRecentlyUsed: who waited longest is next; a new member is next of all, also after a rebuild", () => {

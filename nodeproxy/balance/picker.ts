@@ -1,7 +1,7 @@
 /**
  * What every balancing algorithm is: something built for one list of members that names the next one.
  *
- * Built when the membership changes, asked for each connection; asking allocates nothing. Time and chance
+ * Built when the membership changes, asked for each connection or request; asking allocates nothing. Time and chance
  * are handed in.
  */
 
@@ -10,15 +10,15 @@ export interface Picker {
   pick(ask: Ask): number;
 }
 
-/** What a picker may ask about the connection at hand. */
+/** What a picker may ask about the connection or request at hand. */
 export interface Ask {
   /** Whether the member can be taken now: not tried, not ejected, not full. */
   accepts(index: number): boolean;
   /** In [0, 1). */
   random(): number;
-  /** Connections that this node proxy has open to the member. */
-  openAt(index: number): number;
-  /** Of the caller's address, 32 bits. */
+  /** How much this node proxy burdens the member: in connections, requests or milliseconds, as the algorithm wants. */
+  loadAt(index: number): number;
+  /** Of the caller's address, or of what its request is bound by; 32 bits. */
   readonly callerHash: number;
 }
 

@@ -27,10 +27,11 @@ function usable(part: Partial<UsableQuestion>, ...endpoints: readonly Endpoint[]
     zone: "z1",
     localOnly: false,
     distribution: "anywhere",
+    failover: [],
     ...part,
   };
-  const found = usableEndpoints([slice(...endpoints)], "http", question);
-  return found.map((one) => one.endpoint.address).join(" ");
+  const tiers = usableEndpoints([slice(...endpoints)], "http", question);
+  return tiers.map((tier) => tier.map((one) => one.endpoint.address).join(" ")).join(" | ");
 }
 
 test("usableEndpoints(): ready ones; those that end and serve only where none is ready", () => {
@@ -55,13 +56,13 @@ test("usableEndpoints(): internalTrafficPolicy Local never leaves the node, also
 
 test("usableEndpoints(): hints count where every ready endpoint has one and some are for here", () => {
   const [here, there] = [endpoint("a", { forZones: ["z1"] }), endpoint("b", { forZones: ["z2"] })];
-  expect(usable({}, here, there)).toBe("a");
+  expect(usable({}, here, there)).toBe("a | b");
   expect(usable({ zone: "z3" }, here, there)).toBe("a b");
   expect(usable({ zone: "" }, here, there)).toBe("a b");
   expect(usable({}, here, there, endpoint("c"))).toBe("a b c");
   const own = endpoint("d", { forZones: ["z1"], forNodes: ["n1"] });
   const other = endpoint("e", { forZones: ["z1"], forNodes: ["n2"] });
-  expect(usable({}, own, other)).toBe("d");
+  expect(usable({}, own, other)).toBe("d | e");
   expect(usable({ node: "n3" }, own, other)).toBe("d e");
 });
 
@@ -69,20 +70,36 @@ test("usableEndpoints(): trafficDistribution prefers zone or node without hints,
   const near = endpoint("a", { node: "n2", zone: "z1" });
   const own = endpoint("b", { zone: "z1" });
   const far = endpoint("c", { node: "n3", zone: "z2" });
-  expect(usable({ distribution: "same_zone" }, near, own, far)).toBe("a b");
-  expect(usable({ distribution: "same_node" }, near, own, far)).toBe("b");
-  expect(usable({ distribution: "same_node" }, near, far)).toBe("a");
+  expect(usable({ distribution: "same_zone" }, near, own, far)).toBe("a b | c");
+  expect(usable({ distribution: "same_node" }, near, own, far)).toBe("b | a | c");
+  expect(usable({ distribution: "same_node" }, near, far)).toBe("a | c");
   expect(usable({ distribution: "same_node" }, far)).toBe("c");
   expect(usable({ distribution: "same_zone", zone: "" }, near, far)).toBe("a c");
 });
 
 test("usableEndpoints(): an address in two slices counts once, as ready where one says so", () => {
-  const question = { node: "n1", zone: "", localOnly: false, distribution: "anywhere" } as const;
+  const place = { node: "n1", zone: "", localOnly: false, failover: [] };
+  const question = { ...place, distribution: "anywhere" } as const;
   const slices = [
     slice(endpoint("a", { ready: false })),
     slice(endpoint("a")),
     slice(endpoint("a")),
   ];
-  expect(usableEndpoints(slices, "http", question)).toHaveLength(1);
+  expect(usableEndpoints(slices, "http", question).flat()).toHaveLength(1);
   expect(usableEndpoints(slices, "other", question)).toHaveLength(0);
+});
+
+test("usableEndpoints(): a failover step names the zones behind the caller's own; who is in none of them is last", () => {
+  const ones = ["z4", "z3", "z2", "z1"].map((zone, i) =>
+    endpoint("abcd"[i] ?? "", { zone, node: zone }),
+  );
+  const failover = [
+    { from: "z9", to: ["z4"] },
+    { from: "z1", to: ["z3", "z2"] },
+  ];
+  expect(usable({ failover }, ...ones)).toBe("d | b | c | a");
+  expect(usable({ failover, zone: "z2" }, ...ones)).toBe("a b c d");
+  expect(usable({ failover, zone: "z9" }, ...ones)).toBe("a | b c d");
+  const own = endpoint("e", { zone: "z1" });
+  expect(usable({ failover, distribution: "same_node" }, ...ones, own)).toBe("e | d | b | c | a");
 });

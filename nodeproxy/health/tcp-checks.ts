@@ -54,7 +54,7 @@ export class TcpChecks {
 
   /** A pod calls: its Service is checked from now on, if its policy says so. */
   called(balancer: Balancer, reacher: Reacher): void {
-    const settings = balancer.tcpCheck;
+    const settings = balancer.settings.tcpCheck;
     const known = this.#watched.get(balancer);
     if (known && known.settings === settings) {
       known.reacher = reacher;
@@ -90,7 +90,7 @@ export class TcpChecks {
     const watched = this.#watched.get(balancer);
     if (!watched) return;
     const isUnused = performance.now() - watched.calledMs > UNUSED_MS;
-    if (isUnused || watched.reacher.isGone() || balancer.tcpCheck !== watched.settings) {
+    if (isUnused || watched.reacher.isGone() || balancer.settings.tcpCheck !== watched.settings) {
       this.#stop(balancer);
       return;
     }

@@ -68,6 +68,57 @@ class SharedHealth implements MemberHealth {
     this.#cell.add(this.#table.worker, COLUMN.open, -1);
   }
 
+  get active(): number {
+    return this.#cell.sum(COLUMN.active);
+  }
+
+  begin(most: number): boolean {
+    const { worker } = this.#table;
+    if (most === 0) {
+      this.#cell.add(worker, COLUMN.active, 1);
+      return true;
+    }
+    return this.#cell.exclusively(() => {
+      if (this.active >= most) return false;
+      this.#cell.add(worker, COLUMN.active, 1);
+      return true;
+    });
+  }
+
+  finish(): void {
+    this.#cell.add(this.#table.worker, COLUMN.active, -1);
+  }
+
+  get serverErrors(): number {
+    return this.#cell.get(WORD.serverErrors);
+  }
+
+  set serverErrors(count: number) {
+    this.#cell.set(WORD.serverErrors, count);
+  }
+
+  get gatewayErrors(): number {
+    return this.#cell.get(WORD.gatewayErrors);
+  }
+
+  set gatewayErrors(count: number) {
+    this.#cell.set(WORD.gatewayErrors, count);
+  }
+
+  get answers(): number {
+    return this.#cell.sum(COLUMN.answers);
+  }
+
+  get failedAnswers(): number {
+    return this.#cell.sum(COLUMN.failedAnswers);
+  }
+
+  countAnswer(isFailed: boolean): void {
+    const { worker } = this.#table;
+    this.#cell.add(worker, COLUMN.answers, 1);
+    if (isFailed) this.#cell.add(worker, COLUMN.failedAnswers, 1);
+  }
+
   get failures(): number {
     return this.#cell.get(WORD.failures);
   }

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
 import { createLog } from "../../core/process/log.ts";
+import { anyMember } from "../../test/fakes/any-member.ts";
 import { Outliers } from "../balance/outliers.ts";
 import { PodSlots } from "../flow/pod-slots.ts";
 import { SharedHealths } from "./shared-health.ts";
@@ -16,6 +17,7 @@ const OUTLIERS = {
   maxEjectionPercent: 100,
   minHealthPercent: 0,
 };
+const RULES = { outliers: OUTLIERS, answers: undefined };
 
 test("SharedTable: a key's cell is one for all workers, and another key's is another", () => {
   const memory = createTableMemory(2, "secret");
@@ -86,8 +88,8 @@ test("SharedHealths: what one worker ejects the others leave out, until its time
   const memory = createTableMemory(2, "secret");
   const [a, b] = [0, 1].map((index) => {
     const healths = new SharedHealths(new SharedTable(memory, index), () => undefined);
-    const members = ["x", "y"].map((key) => ({ ...PLACE, key, health: healths.of(key) }));
-    return { members, outliers: new Outliers(members, OUTLIERS, healths) };
+    const members = ["x", "y"].map((key) => anyMember(key, healths.of(key)));
+    return { members, outliers: new Outliers(members, RULES, { healths }) };
   });
   const [mine, theirs, last] = [a?.members[0], b?.members[0], a?.members[1]];
   if (!a || !b || !mine || !theirs || !last) throw new Error("two workers");
@@ -103,25 +105,6 @@ test("SharedHealths: what one worker ejects the others leave out, until its time
   expect([a.outliers.accepts(mine), b.outliers.accepts(theirs)]).toEqual([true, true]);
 });
 
-const PLACE = {
-  address: "10.0.0.1",
-  port: 80,
-  sinceMs: 0,
-  weight: 1,
-  lastPick: 0,
-  deadline: 0,
-  endpoint: {
-    address: "10.0.0.1",
-    workload: "w",
-    ready: true,
-    draining: false,
-    node: "",
-    zone: "",
-    forZones: [],
-    forNodes: [],
-  },
-};
-
 test("SharedHealths: an endpoint fails while any worker's checks say so, and a dead one says nothing", () => {
   const memory = createTableMemory(2, "secret");
   const tables = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
@@ -133,6 +116,24 @@ test("SharedHealths: an endpoint fails while any worker's checks say so, and a d
   expect(b.isFailing).toBe(true);
   new SharedTable(memory).forget(0);
   expect(b.isFailing).toBe(false);
+});
+
+test("SharedHealths: requests and answers of all workers count together, and errors in a row are one row", () => {
+  const memory = createTableMemory(2, "secret");
+  const tables = [new SharedTable(memory, 0), new SharedTable(memory, 1)];
+  const [a, b] = tables.map((table) => new SharedHealths(table, () => undefined).of("x"));
+  if (!a || !b) throw new Error("two workers");
+  expect([a.begin(2), b.begin(2), a.begin(2), b.begin(0)]).toEqual([true, true, false, true]);
+  expect([a.active, b.active]).toEqual([3, 3]);
+  b.finish();
+  a.countAnswer(true);
+  b.countAnswer(false);
+  a.serverErrors += 1;
+  b.serverErrors += 1;
+  b.gatewayErrors += 1;
+  expect([a.answers, b.failedAnswers, a.serverErrors, a.gatewayErrors]).toEqual([2, 1, 2, 1]);
+  new SharedTable(memory).forget(1);
+  expect([a.active, a.answers, a.failedAnswers, a.serverErrors]).toEqual([1, 1, 1, 2]);
 });
 
 test("SharedAffinity: where one worker sent a caller the other sends it too, as long as the bond holds", () => {

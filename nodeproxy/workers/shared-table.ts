@@ -9,16 +9,34 @@
 import { createHmac } from "node:crypto";
 import { openLock, openLockOf, shutLock, steadyMs } from "./shared-lock.ts";
 
-/** Words of a cell that belong to nobody in particular. */
-export const WORD = { max: 3, turn: 4, failures: 5, ejections: 6, until: 7, endpoint: 3 } as const;
-/** Words of each column. */
-export const COLUMN = { uses: 0, open: 1, waiting: 2, granted: 3, failing: 4 } as const;
+/** Words of a cell that belong to nobody in particular; of a Service, of an endpoint or of a caller. */
+export const WORD = {
+  max: 3,
+  turn: 4,
+  serverErrors: 3,
+  gatewayErrors: 4,
+  failures: 5,
+  ejections: 6,
+  endpoint: 3,
+  until: 7,
+} as const;
+/** Words of each column: of a Service who waits, of an endpoint its answers. */
+export const COLUMN = {
+  uses: 0,
+  open: 1,
+  waiting: 2,
+  granted: 3,
+  answers: 2,
+  failedAnswers: 3,
+  failing: 4,
+  active: 5,
+} as const;
 
 const KEY_HIGH = 0;
 const KEY_LOW = 1;
 const LOCK = 2;
 const CELL_WORDS = 8;
-const COLUMN_WORDS = 5;
+const COLUMN_WORDS = 6;
 const HEAD_WORDS = 64;
 const TABLE_LOCK = 0;
 const HEALTH_LOCK = 1;

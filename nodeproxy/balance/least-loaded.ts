@@ -1,11 +1,12 @@
 /**
- * The emptier of two members drawn at random: nearly as even as asking all, without every caller running
+ * The less loaded of two members drawn at random: nearly as even as asking all, without every caller running
  * to the one that was empty a moment ago (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing").
+ * What load is, connections, requests or time, is the asker's to say.
  */
 import type { Ask, Picker } from "./picker.ts";
 import { drawn } from "./random-choice.ts";
 
-export class LeastConnections implements Picker {
+export class LeastLoaded implements Picker {
   readonly #count: number;
 
   constructor(count: number) {
@@ -18,6 +19,6 @@ export class LeastConnections implements Picker {
     // Of the others, so that two members are always compared.
     const step = 1 + Math.floor(ask.random() * (this.#count - 1));
     const second = (first + step) % this.#count;
-    return ask.openAt(second) < ask.openAt(first) && ask.accepts(second) ? second : first;
+    return ask.loadAt(second) < ask.loadAt(first) && ask.accepts(second) ? second : first;
   }
 }
