@@ -252,8 +252,8 @@ export class TrafficPod {
       checks,
       pools: this.#pools,
       isClosed: () => this.#isClosed,
-      onEjected: (service, endpoint) => {
-        this.#parts.log.info({ service, endpoint }, "endpoint ejected");
+      onEjected: (service, endpoint, reason) => {
+        this.#parts.log.info({ service, endpoint, reason }, "endpoint ejected");
       },
       zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],

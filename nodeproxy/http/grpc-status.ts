@@ -29,6 +29,15 @@ export function grpcStatusOf(status: number): number {
   return STATUSES[status] ?? UNKNOWN;
 }
 
+/** What an answer of gRPC would have as HTTP's status: as Envoy reads it for the health of endpoints. By number of gRPC. */
+const HTTP_STATUSES: readonly number[] = [
+  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+];
+
+export function httpStatusOfGrpc(status: number): number {
+  return HTTP_STATUSES[status] ?? 500;
+}
+
 /** "Percent-Encoded": UTF-8, where only printable ASCII without "%" stands for itself. */
 export function encodeGrpcMessage(text: string): string {
   return text.replace(/[^ -$&-~]+/gu, (odd) =>

@@ -192,7 +192,8 @@ async function attempt(
 }
 
 function blame(pod: OutboundPod, { balancer, member }: Balanced, facts: ConnectionFacts): void {
-  if (balancer.failed(member, performance.now())) pod.onEjected(facts.service, member.key);
+  if (balancer.failed(member, performance.now()))
+    pod.onEjected(facts.service, member.key, "unreachable");
 }
 
 function refuse(

@@ -8,7 +8,7 @@ import { modeOfPort } from "../../core/model/mtls-modes.ts";
 import type { Service } from "../../core/model/service.ts";
 import type { Traffic, TrafficSettings } from "../../core/model/traffic-settings.ts";
 import type { Workload } from "../../core/model/workload.ts";
-import type { Balancer, Caller } from "../balance/balancer.ts";
+import type { Balancer, Caller, CallingRequest } from "../balance/balancer.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { NoChoice } from "../balance/choice.ts";
 import type { Member } from "../balance/member.ts";
@@ -71,6 +71,8 @@ export interface RouteInput extends Caller {
   /** Of this node; "" where it is not known. */
   readonly zone: string;
   readonly nodeAddresses: readonly string[];
+  /** Of a request: what binds it to one of these endpoints. */
+  readonly requestAt?: (balancer: Balancer) => CallingRequest;
 }
 
 const UNBALANCED = { settings: undefined, balanced: undefined };
@@ -101,7 +103,8 @@ export function chooseEndpoint(view: MeshView, call: ServiceCall, input: RouteIn
   const { node, zone } = input;
   const balanced = { service, portName: port.name, node, zone };
   const balancer = input.balancers.at(balanced, input.nowMs);
-  const choice = balancer.choose(input);
+  const { requestAt } = input;
+  const choice = balancer.choose(requestAt ? { ...input, request: requestAt(balancer) } : input);
   if (choice.kind === "none") return { kind: "none", reason: choice.reason, service };
   const { member } = choice;
   return {

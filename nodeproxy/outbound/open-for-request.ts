@@ -50,7 +50,8 @@ export async function openForRequest(
   lease.end();
   if (balanced && isEndpointFault(side)) {
     const { balancer, member } = balanced;
-    if (balancer.failed(member, performance.now())) pod.onEjected(service, member.key);
+    if (balancer.failed(member, performance.now()))
+      pod.onEjected(service, member.key, "unreachable");
   }
   return side;
 }

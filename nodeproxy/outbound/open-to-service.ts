@@ -41,7 +41,7 @@ export async function openToService(
     } catch (error) {
       const code = openFailureCode(error);
       if (isEndpointFault(code) && balancer.failed(member, performance.now())) {
-        pod.onEjected(`${namespace}/${name}`, member.key);
+        pod.onEjected(`${namespace}/${name}`, member.key, "unreachable");
       }
       tried.push(member.key);
       if (isVerdict(code) || tried.length > DEFAULT_TRAFFIC_SETTINGS.retries) throw error;

@@ -1,5 +1,6 @@
 /** What the outbound listener of one captured pod needs to know and to do, narrowly: `traffic-app.ts` hands it in. */
 import type { Workload } from "../../core/model/workload.ts";
+import type { EjectReason } from "../balance/answer-outliers.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
@@ -29,8 +30,8 @@ export interface OutboundPod {
   readonly checks: TcpChecks;
   /** Its connections to HTTP ports of Services. */
   readonly pools: LatePools;
-  /** An endpoint is left out for a while, because connections could not reach it. */
-  onEjected(service: string, endpoint: string): void;
+  /** An endpoint is left out for a while. */
+  onEjected(service: string, endpoint: string, reason: EjectReason): void;
   /** It is not captured any more. */
   isClosed(): boolean;
   /** Zone of the node; "" where it is not known. */

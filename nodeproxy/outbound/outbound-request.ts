@@ -5,6 +5,7 @@
  * Sent again is only what no server has begun, or what may be done twice (RFC 9110 9.2.2), and that once.
  */
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
+import type { Balancer, CallingRequest } from "../balance/balancer.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
 import type { CarrierUser } from "../http/http2-carrier.ts";
@@ -12,9 +13,11 @@ import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message
 import type { RequestWay, TryFailure } from "../http/request-way.ts";
 import { chooseEndpoint, endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts";
 import { connectionLimitsOf } from "./connection-limits.ts";
+import { EndpointAccount } from "./endpoint-account.ts";
 import { Holding } from "./holding.ts";
 import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
 import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
+import { bindingOf, type RequestBinding } from "./request-binding.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import { RequestRetries } from "./request-retries.ts";
 import type { RoutedRequest } from "./route-request.ts";
@@ -42,6 +45,7 @@ interface Waiting extends Reaching {
 const KEPT_OCTETS = 64 << 10;
 /** Of the pod: another endpoint is no help. */
 const OWN_LIMIT = "pod_connections_exhausted";
+const UNBOUND: CallingRequest = { hashed: "", bound: "" };
 
 export class OutboundRequest implements RequestWay {
   readonly keptOctets: number;
@@ -62,6 +66,8 @@ export class OutboundRequest implements RequestWay {
   #holding: Holding | undefined;
   #chosen: Chosen | undefined;
   #session: SessionReach | undefined;
+  readonly #binding: RequestBinding | undefined;
+  readonly #account: EndpointAccount;
 
   /** `head`: as the caller sent it. */
   constructor(caller: RequestCaller, head: RequestHead, routed: SentRequest) {
@@ -78,7 +84,13 @@ export class OutboundRequest implements RequestWay {
     this.keptOctets = isKept ? KEPT_OCTETS : 0;
     this.requestTimeoutMs = rule?.requestTimeoutMs ?? 0;
     this.tryTimeoutMs = rule?.backendTimeoutMs ?? 0;
-    this.changeResponse = routed.changeResponse ?? unchanged;
+    const { changeResponse = unchanged } = routed;
+    this.changeResponse = (answer) => this.#answered(changeResponse(answer), answer);
+    const { pod } = caller;
+    this.#binding = bindingOf(pod.view, head, routed);
+    this.#account = new EndpointAccount(({ member, reason }) => {
+      pod.onEjected(this.#service, member.key, reason);
+    });
   }
 
   reach(user: BackUser): Reaching {
@@ -102,6 +114,7 @@ export class OutboundRequest implements RequestWay {
       choose: () => this.#choose(),
       took: (route: Chosen) => {
         this.#chosen = route;
+        this.#account.enter(route.balanced);
       },
       missed: (route: Chosen, code: string) => this.#waitAfter(route, code),
     };
@@ -111,6 +124,7 @@ export class OutboundRequest implements RequestWay {
   }
 
   again(failure: TryFailure): number | undefined {
+    this.#account.again(failure);
     const waitMs = this.#retries.again(failure);
     if (waitMs !== undefined) this.#lostAt = this.#chosen?.balanced?.member.key ?? "";
     return waitMs;
@@ -119,9 +133,18 @@ export class OutboundRequest implements RequestWay {
   done(outcome: ExchangeOutcome): void {
     this.#holding?.end();
     this.#session?.drop();
+    this.#account.done(outcome);
     const { rule, isMirror } = this.#routed;
     const place = { service: this.#service, upstream: this.#chosen?.upstream, rule, isMirror };
     reportRequest(this.#caller, this.#head, { ...place, sinceMs: this.#sinceMs, outcome });
+  }
+
+  /** With what brings the client's next request to the same endpoint, and that told how it answered. */
+  #answered(answer: ResponseHead, { status, fields }: ResponseHead): ResponseHead {
+    this.#account.answered({ status, fields });
+    const balanced = this.#chosen?.balanced;
+    const told = balanced && this.#binding?.fieldsFrom(balanced.balancer, balanced.member);
+    return told && told.length > 0 ? { ...answer, fields: [...answer.fields, ...told] } : answer;
   }
 
   get #service(): string {
@@ -162,9 +185,16 @@ export class OutboundRequest implements RequestWay {
     }
   }
 
-  /** Not where the request was lost, if there is anywhere else. */
   #choose(): Route {
+    const route = this.#chooseElsewhere();
+    this.#account.enter(route.kind === "upstream" ? route.balanced : undefined);
+    return route;
+  }
+
+  /** Not where the request was lost, if there is anywhere else. */
+  #chooseElsewhere(): Route {
     const { pod } = this.#caller;
+    const binding = this.#binding;
     const input = {
       balancers: pod.balancers,
       node: pod.node,
@@ -172,6 +202,7 @@ export class OutboundRequest implements RequestWay {
       nodeAddresses: [],
       address: pod.addresses()[0] ?? "",
       nowMs: performance.now(),
+      requestAt: (balancer: Balancer) => binding?.callingAt(balancer) ?? UNBOUND,
     };
     const tried = this.#tried;
     if (this.#lostAt === undefined)
@@ -211,6 +242,8 @@ export class OutboundRequest implements RequestWay {
   #waitAfter({ settings, upstream }: Chosen, code: string): number | undefined {
     const { retries } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
     this.#tried.push(endpointKey(upstream.to));
+    if (isEndpointFault(code)) this.#account.missed(503);
+    this.#account.leave();
     if (code === OWN_LIMIT || isVerdict(code)) return undefined;
     if (this.#tried.length <= retries) return 0;
     if (!isEndpointFault(code)) return undefined;

@@ -7,6 +7,7 @@ import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { BackendRef, RouteRule, RouteTable } from "../../core/model/http-route.ts";
 import { compileExpression } from "../../core/regex/compile-expression.ts";
 import { type CompiledTable, compileTable } from "../http/match/compile-table.ts";
+import type { BoundBackend } from "../http/match/compiled-rule.ts";
 import type { FieldLines, RequestHead, ResponseHead } from "../http/message.ts";
 import type { MeshView, ServiceCall } from "./choose-upstream.ts";
 
@@ -43,10 +44,12 @@ export interface RoutingCaller {
   readonly view: MeshView;
   /** Of the calling pod. */
   readonly namespace: string;
+  /** Where requests of one session are to go on. */
+  readonly boundBackend?: BoundBackend;
 }
 
 export function routeRequest(
-  { view, namespace }: RoutingCaller,
+  { view, namespace, boundBackend }: RoutingCaller,
   call: HttpCall,
   head: RequestHead,
 ): RoutedRequest | AnsweredRequest {
@@ -56,7 +59,7 @@ export function routeRequest(
     const unchanged = { rule: undefined, head, mirrors: [], changeResponse: undefined };
     return { kind: "forward", call, version, ...unchanged };
   }
-  const plan = compiled(table).plan(head, Math.random);
+  const plan = compiled(table).plan(head, Math.random, boundBackend);
   if (plan.kind === "answer") return plan;
   const { rule, changeResponse } = plan;
   const to = backendOf(view, plan.to, { rule, spoken: call.version });

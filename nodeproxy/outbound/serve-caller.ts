@@ -16,6 +16,7 @@ import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
 import { type AnsweredRequest, type HttpCall, routeRequest } from "./route-request.ts";
+import { sessionBackendIn } from "./session-backend.ts";
 
 export interface CallerCall {
   /** With the pod's slot as their lease. */
@@ -66,7 +67,8 @@ function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering):
   const { view } = caller.pod;
   const call: HttpCall = { service, port: to.port, version };
   const { namespace } = caller.facts.source;
-  const routed = routeRequest({ view, namespace }, call, head);
+  const boundBackend = sessionBackendIn(caller.pod);
+  const routed = routeRequest({ view, namespace, boundBackend }, call, head);
   if (routed.kind === "answer") return refuse(caller, head, routed);
   if (routed.version !== version) {
     const { rule } = routed;

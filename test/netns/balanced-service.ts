@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import type { Socket } from "node:net";
 import type { HttpVersion } from "../../core/model/enrolment.ts";
-import type { ServicePort } from "../../core/model/service.ts";
+import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../core/model/http-settings.ts";
+import type { BalanceAlgorithm, ServicePort } from "../../core/model/service.ts";
 import {
   DEFAULT_TRAFFIC_SETTINGS,
   type TrafficSettings,
@@ -21,11 +22,13 @@ export interface ServiceWish {
   readonly version?: HttpVersion | "opaque";
   readonly address?: string;
   readonly traffic?: Partial<TrafficSettings>;
+  readonly algorithm?: BalanceAlgorithm;
+  readonly http?: Partial<HttpSettings>;
 }
 
 /** In place of what had the address before. */
 export function putService(mesh: TrafficMesh, wish: ServiceWish): void {
-  const { name, ports, version = "http1", traffic = {}, address = ADDRESS } = wish;
+  const { name, ports, version = "http1", traffic = {}, address = ADDRESS, algorithm } = wish;
   const named = { namespace: "shop", name };
   const spoken = version === "opaque" ? {} : { http: version };
   const port: ServicePort = { port: 80, name: "http", appProtocol: "", ...spoken };
@@ -40,8 +43,12 @@ export function putService(mesh: TrafficMesh, wish: ServiceWish): void {
       value: {
         ref: `shop/${name}`,
         services: [`shop/${name}`],
-        algorithm: undefined,
-        settings: { ...DEFAULT_TRAFFIC_SETTINGS, ...traffic },
+        algorithm,
+        settings: {
+          ...DEFAULT_TRAFFIC_SETTINGS,
+          http: { ...DEFAULT_HTTP_SETTINGS, ...wish.http },
+          ...traffic,
+        },
       },
     },
     ...ports.map((each) => ({

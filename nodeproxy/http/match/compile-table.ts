@@ -8,13 +8,13 @@ import type { RouteTable } from "../../../core/model/http-route.ts";
 import { preflightMethod } from "../filter/cors.ts";
 import type { RequestHead } from "../message.ts";
 import { AskedValues } from "./asked-values.ts";
-import { CompiledRule } from "./compiled-rule.ts";
+import { type BoundBackend, CompiledRule } from "./compiled-rule.ts";
 import { PathIndex, type RuleJudge, type TextTest } from "./path-index.ts";
 import type { RoutePlan } from "./route-plan.ts";
 
 export interface CompiledTable {
   /** `draw`: in [0, 1), for weights and mirrors. */
-  plan(head: RequestHead, draw: () => number): RoutePlan;
+  plan(head: RequestHead, draw: () => number, bound?: BoundBackend): RoutePlan;
 }
 
 /**
@@ -60,10 +60,10 @@ class Table implements CompiledTable, RuleJudge {
     this.#answersPreflights = this.#rules.some(isOfOneMethod);
   }
 
-  plan(head: RequestHead, draw: () => number): RoutePlan {
+  plan(head: RequestHead, draw: () => number, bound?: BoundBackend): RoutePlan {
     this.#asked.read(head);
     const rule = this.#preflighted(head) ?? this.#find(head.path, methodOf(head));
-    return rule ? rule.plan(head, draw) : NOT_FOUND;
+    return rule ? rule.plan(head, draw, bound) : NOT_FOUND;
   }
 
   /** For the index. */

@@ -21,6 +21,9 @@ interface Backend {
   readonly filters: Filters;
 }
 
+/** Which of the rule's backends the request's session has begun with; `undefined`: none of them, or it has no session. */
+export type BoundBackend = (head: RequestHead, rule: RouteRule) => BackendRef | undefined;
+
 export interface RuleContext {
   /** Of the Service. */
   readonly port: number;
@@ -67,9 +70,9 @@ export class CompiledRule {
     return true;
   }
 
-  plan(head: RequestHead, draw: () => number): RoutePlan {
+  plan(head: RequestHead, draw: () => number, bound?: BoundBackend): RoutePlan {
     const { rule } = this;
-    const backend = this.#draw(draw);
+    const backend = this.#bound(head, bound) ?? this.#draw(draw);
     const filters = backend?.filters ?? this.filters;
     const preflight = filters.cors?.preflight(head);
     if (preflight) return { kind: "answer", rule, status: 204, reason: "", fields: preflight };
@@ -92,6 +95,13 @@ export class CompiledRule {
     const answer = { status, fields: ["location", redirect.location(head)] };
     const { fields } = responseChange(head, filters)?.(answer) ?? answer;
     return { kind: "answer", rule: this.rule, status, reason: "", fields };
+  }
+
+  /** Whatever the weights. */
+  #bound(head: RequestHead, bound: BoundBackend | undefined): Backend | undefined {
+    if (!bound || !this.rule.session || this.#backends.length <= 1) return undefined;
+    const to = bound(head, this.rule);
+    return to && this.#backends.find((backend) => backend.to === to);
   }
 
   #draw(draw: () => number): Backend | undefined {

@@ -1,0 +1,96 @@
+/**
+ * What one request tells the balancer of the endpoints that it is sent to: that it is under way there, how long its
+ * answer took, and whether that was a good one. Each try once, whatever becomes of it.
+ */
+import type { Ejection } from "../balance/outliers.ts";
+import { httpStatusOfGrpc } from "../http/grpc-status.ts";
+import { fieldOf } from "../http/http2-head.ts";
+import type { ExchangeOutcome, ResponseHead } from "../http/message.ts";
+import type { TryFailure } from "../http/request-way.ts";
+import type { Balanced } from "./choose-upstream.ts";
+
+/** Codes of ours for what an endpoint did or did not do, as the status that a gateway has for it. */
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  app_connection_lost: 503,
+  app_protocol_error: 502,
+  app_reset: 503,
+  request_idle_timeout: 504,
+  request_timeout: 504,
+  upstream_reset: 503,
+  upstream_response_invalid: 502,
+};
+
+export type OnEjected = (ejection: Ejection) => void;
+
+export class EndpointAccount {
+  readonly #onEjected: OnEjected;
+  #at: Balanced | undefined;
+  #sinceMs = 0;
+  /** Of this try. */
+  #isJudged = false;
+
+  constructor(onEjected: OnEjected) {
+    this.#onEjected = onEjected;
+  }
+
+  /** It is about to be sent there, and no longer where it was before. */
+  enter(at: Balanced | undefined): void {
+    this.leave();
+    this.#at = at;
+    this.#sinceMs = performance.now();
+    this.#isJudged = false;
+    at?.member.health.begin(0);
+  }
+
+  /** The head of an answer came. */
+  answered({ status, fields = [] }: Pick<ResponseHead, "status"> & Partial<ResponseHead>): void {
+    if (!this.#at) return;
+    const nowMs = performance.now();
+    if (!this.#isJudged) this.#at.member.latency.observe(nowMs - this.#sinceMs, nowMs);
+    const grpc = status === 200 ? fieldOf(fields, "grpc-status") : undefined;
+    this.#judge(grpc === undefined ? status : httpStatusOfGrpc(Number(grpc)), nowMs);
+  }
+
+  /** None came from where it is: HTTP's status for that. */
+  missed(status: number): void {
+    this.#judge(status, performance.now());
+  }
+
+  /** This try is none that the caller hears of, maybe. */
+  again(failure: TryFailure): void {
+    switch (failure.kind) {
+      case "status":
+        this.answered(failure);
+        break;
+      case "lost":
+        this.missed(503);
+        break;
+      case "late":
+        this.missed(504);
+        break;
+      case "refused":
+        // It may do better with the next: RFC 9113 8.7.
+        break;
+    }
+  }
+
+  /** It is over. */
+  done({ code, status }: Pick<ExchangeOutcome, "code" | "status">): void {
+    const bad = STATUS_OF_CODE[code];
+    if (bad !== undefined) this.missed(bad);
+    else if (code === "" && status > 0) this.missed(status);
+    this.leave();
+  }
+
+  leave(): void {
+    this.#at?.member.health.finish();
+    this.#at = undefined;
+  }
+
+  #judge(status: number, nowMs: number): void {
+    if (!this.#at || this.#isJudged) return;
+    this.#isJudged = true;
+    const { balancer, member } = this.#at;
+    for (const ejection of balancer.answered(member, status, nowMs)) this.#onEjected(ejection);
+  }
+}
