@@ -7,7 +7,8 @@ import { compileTraffic, ruleTraffic } from "./traffic-policy.ts";
 function policy(name: string, createdMs: number, services: readonly string[]): TrafficPolicy {
   const metadata = { namespace: "shop", name, uid: "", createdMs, generation: 1, labels: {} };
   const settings = DEFAULT_TRAFFIC_SETTINGS;
-  return { metadata, services, algorithm: "maglev", settings, rateLimits: [] };
+  const others = { http: undefined, requestFields: [], rateLimits: [] };
+  return { metadata, services, algorithm: "maglev", settings, ...others };
 }
 
 function names(policies: readonly TrafficPolicy[]): readonly string[] {

@@ -17,11 +17,11 @@ import {
 } from "./policy-warnings.ts";
 import { UNSEEN } from "./request-authentication-state.ts";
 import { selectable } from "./ruling-of-pod.ts";
-import { missingServices } from "./traffic-policy-state.ts";
+import { trafficWarnings } from "./traffic-warnings.ts";
 
 export function applyWarnings(state: ClusterState, object: ReviewedObject): readonly Reason[] {
   if ("action" in object) return authorizationApplyWarnings(state, object);
-  if ("services" in object) return missingServices(state, object);
+  if ("services" in object) return trafficWarnings(state, object);
   if ("rules" in object) return requestAuthenticationApplyWarnings(state, object);
   return peerAuthenticationApplyWarnings(state, object);
 }

@@ -7,7 +7,6 @@
 import type { NodeReport } from "../../core/model/node-report.ts";
 import { compileEnrolment, isMeshed } from "../compile/enrolment.ts";
 import { createResource } from "../compile/resource-version.ts";
-import { compileService } from "../compile/service.ts";
 import { compileWorkload } from "../compile/workload.ts";
 import type { KubeChange, KubeObject } from "../resources/kube-object.ts";
 import { type Namespace, parseNamespace } from "../resources/namespace.ts";
@@ -54,7 +53,8 @@ export class ClusterState {
     this.rootNamespace = rootNamespace;
     this.policies = new PolicyStore(rootNamespace);
     const { pods, nodes, tables, services } = this;
-    this.routes = new RouteStore({ services, table: tables.global, isExpression });
+    const { policies } = this;
+    this.routes = new RouteStore({ policies, services, table: tables.global, isExpression });
     this.revocations = new Revocations({ pods, nodes, global: tables.global });
   }
 
@@ -93,7 +93,7 @@ export class ClusterState {
         this.policies.setMeshConfig(object, isThere);
         return [];
       case "TrafficPolicy":
-        if (publishTraffic(this.policies, this.tables.global, { object, isThere })) {
+        if (publishTraffic(this, { object, isThere })) {
           this.#mark(this.pods.inNamespace(object.metadata.namespace));
         }
         return [];
@@ -180,9 +180,7 @@ export class ClusterState {
     const ref = `${namespace}/${name}`;
     const before = this.services.get(object.metadata);
     if (service) {
-      const body = { kind: "service", value: compileService(service) } as const;
       this.services.put(service, service);
-      this.tables.global.put(createResource(ref, body));
     } else {
       this.services.drop(object.metadata);
       this.tables.global.drop({ kind: "service", name: ref });

@@ -1,10 +1,12 @@
 /**
- * HTTPRoutes, GRPCRoutes and ReferenceGrants, joined with the Services that they speak of: which Services' routes does
- * a change concern, and what are they then?
+ * HTTPRoutes, GRPCRoutes and ReferenceGrants, joined with the Services that they speak of: which Services and their routes
+ * does a change concern, and what are they then?
  *
  * As with pods a change only marks Services; `settle()` compiles the marked ones once.
  */
 
+import type { HttpVersion } from "../../core/model/enrolment.ts";
+import { askedHttp } from "../compile/asked-http.ts";
 import { createResource } from "../compile/resource-version.ts";
 import type { ServiceName } from "../compile/route-rules.ts";
 import { compileService } from "../compile/service.ts";
@@ -20,13 +22,16 @@ import { parseReferenceGrant, permits, type ReferenceGrant } from "../resources/
 import type { Route } from "../resources/route.ts";
 import type { IsExpression } from "../resources/route-match.ts";
 import type { Service } from "../resources/service.ts";
+import { httpSections } from "./http-sections.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
+import type { PolicyStore } from "./policy-store.ts";
 import type { ResourceTable } from "./resource-table.ts";
 
 export interface RouteStoreOptions {
   readonly services: NamespacedStore<Service>;
   readonly table: ResourceTable;
   readonly isExpression: IsExpression;
+  readonly policies: PolicyStore;
 }
 
 interface HeldRoute {
@@ -97,9 +102,20 @@ export class RouteStore {
 
   /** It has come, gone or changed. */
   serviceChanged(service: ServiceName): void {
-    const ref = refOf(service);
-    for (const key of this.#speakers.get(ref) ?? [])
+    this.mark(service);
+    for (const key of this.#speakers.get(refOf(service)) ?? []) {
       this.#markParents(this.#routes.get(key)?.route);
+    }
+  }
+
+  /** To be compiled again. */
+  mark({ namespace, name }: ServiceName): void {
+    this.#marked.set(`${namespace}/${name}`, { namespace, name });
+  }
+
+  /** What routes make of its ports that declare nothing, as of the last batch. */
+  routedPorts(service: ServiceName): ReadonlyMap<number, HttpVersion> {
+    return this.#compiled.get(refOf(service))?.http ?? new Map();
   }
 
   settle(): void {
@@ -128,7 +144,7 @@ export class RouteStore {
   }
 
   #publish(ref: string, name: ServiceName): void {
-    const { services, table } = this.#options;
+    const { services, table, policies } = this.#options;
     const routes = this.#attachedTo(ref, name);
     const service = services.get(name);
     const compiled = compileServiceRoutes(name, routes, {
@@ -143,8 +159,10 @@ export class RouteStore {
     if (value) table.put(createResource(ref, { kind: "routes", value }));
     else table.drop({ kind: "routes", name: ref });
     if (!service) return;
-    const body = { kind: "service", value: compileService(service, compiled.http) } as const;
-    table.put(createResource(ref, body));
+    const section = httpSections(policies, name.namespace).get(name.name);
+    // Of a port that both ask for a route says the version.
+    const http = new Map([...(section ? askedHttp(section, service) : []), ...compiled.http]);
+    table.put(createResource(ref, { kind: "service", value: compileService(service, http) }));
   }
 
   #attachedTo(ref: string, name: ServiceName): readonly Route[] {
@@ -162,9 +180,7 @@ export class RouteStore {
   }
 
   #markParents(route: Route | undefined): void {
-    for (const { namespace, name } of route?.parents ?? []) {
-      this.#marked.set(`${namespace}/${name}`, { namespace, name });
-    }
+    for (const parent of route?.parents ?? []) this.mark(parent);
   }
 
   #forget(service: string, key: string): void {

@@ -5,7 +5,6 @@
 import type { Resource, ResourceRef } from "../../core/model/resource.ts";
 import { unseenRateLimits } from "../compile/rate-limits.ts";
 import type { Reason } from "../resources/fields.ts";
-import type { TrafficPolicy } from "../resources/traffic-policy.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { portsIn } from "./http-of-pod.ts";
 import {
@@ -18,6 +17,7 @@ import {
 } from "./policy-state.ts";
 import type { HeldTrafficPolicy } from "./policy-store.ts";
 import { limitingPolicies } from "./ruling-of-pod.ts";
+import { trafficWarnings } from "./traffic-warnings.ts";
 
 export function listTrafficPolicyStates(state: ClusterState): readonly PolicyState[] {
   return state.policies.traffic.all().map((held) => trafficPolicyState(state, held));
@@ -37,7 +37,7 @@ function trafficPolicyState(state: ClusterState, held: HeldTrafficPolicy): Polic
     ...conflictOf(state, held),
     warnings: [
       ...reading.warnings,
-      ...(parsed.kind === "accepted" ? missingServices(state, parsed.value) : []),
+      ...(parsed.kind === "accepted" ? trafficWarnings(state, parsed.value) : []),
       ...unseenLimits(limited),
     ],
     effect: isRuling ? "full" : "unused",
@@ -94,13 +94,4 @@ function unseenLimits(limited: readonly LimitedPod[]): readonly Reason[] {
       message:
         "limits nothing on ports that are not read as HTTP: their Service must declare appProtocol",
     }));
-}
-
-export function missingServices(
-  { services }: ClusterState,
-  { metadata: { namespace }, services: named }: TrafficPolicy,
-): readonly Reason[] {
-  return named
-    .filter((name) => !services.get({ namespace, name }))
-    .map((name) => ({ field: "spec.targetRefs", message: `there is no Service ${name}` }));
 }

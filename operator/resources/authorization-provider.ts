@@ -16,6 +16,7 @@ import {
   refuse,
   text,
 } from "./fields.ts";
+import { readServiceHost } from "./service-reference.ts";
 import { parseStringMatch } from "./string-match.ts";
 
 const SAME = [
@@ -40,11 +41,6 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_TIMEOUT_MS = 600_000;
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_PROVIDERS = 32;
-const LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
-/** Of a Service in the cluster, perhaps with its namespace before it once more. */
-const SERVICE = new RegExp(
-  `^(?:(${LABEL})/)?(${LABEL})\\.(${LABEL})(?:\\.svc(?:\\.[a-z0-9.-]{1,253})?)?$`,
-);
 const HEADER_NAME = /^[-_A-Za-z0-9]{1,256}$/;
 
 export function parseProviders(spec: Field): readonly AuthorizationProvider[] {
@@ -125,17 +121,8 @@ function read(
 /** As `namespace/name`. */
 function readService(parent: Field): string {
   const field = member(parent, "service");
-  const value = field ? text(field) : (missing(parent, "service"), undefined);
-  if (field === undefined || value === undefined) return "";
-  const [, before, name, namespace] = SERVICE.exec(value) ?? [];
-  if (name === undefined || namespace === undefined) {
-    refuse(field, "must be a Service of the cluster: NAME.NAMESPACE.svc.cluster.local");
-    return "";
-  }
-  if (before !== undefined && before !== namespace) {
-    refuse(field, `names namespace ${before} and namespace ${namespace}`);
-  }
-  return `${namespace}/${name}`;
+  if (!field) missing(parent, "service");
+  return (field && readServiceHost(field)) ?? "";
 }
 
 function missing(parent: Field, name: string): number {

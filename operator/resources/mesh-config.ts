@@ -12,6 +12,7 @@ import {
   rootField,
   text,
 } from "./fields.ts";
+import { readMeshServices } from "./mesh-services.ts";
 import { type Envelope, type PolicyMetadata, parseEnvelope } from "./policy-metadata.ts";
 import { parseTrustDomain } from "./trust-domain.ts";
 
@@ -92,6 +93,8 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
     "extensionProviders",
     "jwks",
     "gatewayTopology",
+    "telemetry",
+    "rateLimitService",
   ]);
   const defaults = DEFAULT_MESH_SETTINGS;
   const trustDomain = member(field, "trustDomain");
@@ -114,6 +117,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
       outboundPolicy: readOutboundPolicy(field) ?? defaults.outboundPolicy,
       ...readAuthorizers(field),
       ...readTopology(field),
+      ...readMeshServices(field),
     },
   };
 }

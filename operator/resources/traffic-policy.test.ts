@@ -57,7 +57,7 @@ test("parseTrafficPolicy(): every field", () => {
   expect(parse(spec)).toMatchObject({
     kind: "accepted",
     value: {
-      algorithm: "least_connections",
+      algorithm: "least_request",
       settings: {
         connectTimeoutMs: 250,
         retries: 0,
@@ -88,6 +88,8 @@ test.each([
   [{ simple: "LEAST_RECENTLY_USED" }, "least_recently_used"],
   [{ simple: "RANDOM" }, "random"],
   [{ simple: "WEIGHTED_ROUND_ROBIN" }, "weighted_round_robin"],
+  [{ simple: "LEAST_REQUEST" }, "least_request"],
+  [{ simple: "PEAK_EWMA" }, "peak_ewma"],
   [{ consistentHash: { useSourceIp: true } }, "ring_hash"],
   [{ consistentHash: { useSourceIp: true, ringHash: {} } }, "ring_hash"],
   [{ consistentHash: { useSourceIp: true, maglev: { tableSize: 251 } } }, "maglev"],
@@ -121,7 +123,7 @@ test.each<[object, string]>([
   ],
   [
     { loadBalancer: { consistentHash: {} } },
-    "spec.loadBalancer.consistentHash.useSourceIp: must be true",
+    "spec.loadBalancer.consistentHash: exactly one of useSourceIp, httpHeaderName",
   ],
   [
     { loadBalancer: { consistentHash: { useSourceIp: true, maglev: {}, ringHash: {} } } },
@@ -154,10 +156,10 @@ test.each<[object, string]>([
     { connectionPool: { tcp: { connectTimeout: "2 s" } } },
     "spec.connectionPool.tcp.connectTimeout: must be a duration",
   ],
-  [{ connectionPool: { http: {} } }, "spec.connectionPool.http: unknown field"],
+  [{ connectionPool: { udp: {} } }, "spec.connectionPool.udp: unknown field"],
   [{ retries: { attempts: 1.5 } }, "spec.retries.attempts: must be a whole number"],
   [{ outlierDetection: { maxEjectionPercent: 101 } }, "spec.outlierDetection.maxEjectionPercent"],
-  [{ healthCheck: {} }, "spec.healthCheck: tcp must be given"],
+  [{ healthCheck: {} }, "spec.healthCheck: tcp, http or grpc must be given"],
   [{ healthCheck: { tcp: { interval: "10ms" } } }, "spec.healthCheck.tcp.interval: must be from"],
 ])("parseTrafficPolicy(): %j is refused with the field", (spec, reason) => {
   expect(reasonsOf(spec)).toEqual([expect.stringContaining(reason)]);

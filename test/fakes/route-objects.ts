@@ -5,12 +5,15 @@ import { parseService, type Service } from "../../operator/resources/service.ts"
 /** `name`: `namespace/name`. */
 export function kubeObject(kind: string, name: string, fields: object = {}): KubeObject {
   const [namespace, own] = name.split("/");
-  const isCore = kind === "Service" || kind === "Namespace" || kind === "Node";
-  const apiVersion = isCore ? "v1" : "gateway.networking.k8s.io/v1";
   const metadata = { namespace, name: own, uid: `uid-${kind}-${own}` };
-  const parsed = parseKubeObject({ apiVersion, kind, metadata, ...fields });
+  const parsed = parseKubeObject({ apiVersion: versionOf(kind), kind, metadata, ...fields });
   if (parsed.kind === "refused") throw new Error(parsed.reasons.join());
   return parsed.value;
+}
+
+function versionOf(kind: string): string {
+  if (["Service", "Namespace", "Node"].includes(kind)) return "v1";
+  return kind === "TrafficPolicy" ? "weft.dev/v1" : "gateway.networking.k8s.io/v1";
 }
 
 export interface WrittenPort {

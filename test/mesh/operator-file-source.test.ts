@@ -16,11 +16,14 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { connect, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import type { Service } from "../../core/model/service.ts";
+import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { formatCertificatesPem } from "../../core/x509/pem.ts";
 import { createFileKeyStore } from "../../operator/ca/file-key-store.ts";
 import { createHierarchy } from "../../operator/ca/intermediate.ts";
 import { createCraftedRoot } from "../fakes/crafted-ca.ts";
 import { OPERATOR } from "../fakes/line-operator.ts";
+import { REQUEST_MANIFESTS, REQUEST_POLICY, REQUEST_SETTINGS } from "../fakes/request-policy.ts";
 import { WatchingNode } from "../fakes/watching-node.ts";
 
 const MAIN = new URL("../../operator/main.ts", import.meta.url).pathname;
@@ -317,6 +320,61 @@ test("operator on files: a TrafficPolicy reaches the node, is Enforced, and what
   rmSync(file);
   await node.removed("traffic shop/web");
 });
+
+test("operator on files: what a TrafficPolicy says of requests reaches the node, and makes a port HTTP while it is there", async () => {
+  rmSync(join(directory, "objects/policy.yaml"));
+  const file = join(directory, "objects/traffic.yaml");
+  writeFileSync(join(directory, "objects/service.yaml"), REQUEST_MANIFESTS);
+  writeFileSync(file, REQUEST_POLICY);
+  const { admin, grpcPort } = await startOperator();
+  const node = connectNode("node-a", grpcPort);
+  const { body } = await node.received(({ body: { kind } }) => kind === "traffic");
+  expect(body).toEqual({
+    kind: "traffic",
+    value: {
+      ref: "shop/web",
+      services: ["shop/web"],
+      algorithm: "peak_ewma",
+      settings: {
+        ...DEFAULT_TRAFFIC_SETTINGS,
+        outliers: {
+          consecutiveFailures: 5,
+          baseEjectionMs: 30_000,
+          maxEjectionPercent: 10,
+          minHealthPercent: 0,
+        },
+        http: REQUEST_SETTINGS,
+      },
+    },
+  });
+  expect(await portsOf(node, 0)).toEqual([
+    { port: 80, name: "web", appProtocol: "", http: "http1" },
+    { port: 3306, name: "db", appProtocol: "mysql" },
+  ]);
+  const settings = await node.received(({ name, body: of }) => {
+    return name === "mesh" && of.kind === "settings" && of.value.tracing !== undefined;
+  });
+  expect(settings.body).toMatchObject({
+    value: {
+      tracing: { service: "telemetry/otel", port: 4317, partsPerMillion: 250_000 },
+      rateLimitService: { service: "limits/ratelimit", port: 8081, timeoutMs: 50, failOpen: true },
+    },
+  });
+  node.report([{ uid: WEB, state: "captured" }]);
+  await statusWhen(admin, (each) => enforced(each) === "True Enforced");
+  const before = node.batches.length;
+  rmSync(file);
+  expect((await portsOf(node, before))[0]).toEqual({ port: 80, name: "web", appProtocol: "" });
+});
+
+/** Of the Service in the first batch from there on that tells of it. */
+async function portsOf(node: WatchingNode, from: number): Promise<Service["ports"]> {
+  const old = new Set(node.batches.slice(0, from).flatMap(({ upserts }) => upserts));
+  const { body } = await node.received((resource) => {
+    return resource.body.kind === "service" && !old.has(resource);
+  });
+  return body.kind === "service" ? body.value.ports : [];
+}
 
 function enforced({ objects }: Status): string {
   const condition = objects[0]?.conditions.find(({ type }) => type === "Enforced");

@@ -11,7 +11,7 @@ test("a TrafficPolicy that comes rules new connections, and one that goes leaves
     timeout: LIMIT_MS,
   });
   if (done.status !== 0) throw new Error(`exit ${done.status}\n${done.stderr}`);
-  const { inTurn, hashed, again } = JSON.parse(done.stdout) as BalanceOutcome;
+  const { inTurn, hashed, asHttp, again } = JSON.parse(done.stdout) as BalanceOutcome;
   for (const answers of [inTurn, again]) {
     const counts = ["api-1", "api-2", "api-3"].map((name) => {
       return answers.filter((answer) => answer === name).length;
@@ -20,4 +20,7 @@ test("a TrafficPolicy that comes rules new connections, and one that goes leaves
   }
   expect(hashed).toHaveLength(12);
   expect(["api-1", "api-2", "api-3"]).toContain(hashed[0]);
+  for (const answer of asHttp) {
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*\r\nx-weft-reason: request_malformed\r\n/);
+  }
 });

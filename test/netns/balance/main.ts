@@ -26,15 +26,17 @@ const PODS = [
 ];
 
 /** Says who it is to each caller. */
-const SERVE = `require("net").createServer((s) => s.on("error", () => {}).end(process.argv[1])).listen(${PORT}, () => process.send("ready"))`;
-/** Who answered, "" for nobody, one call after the other. */
+const SERVE = `require("net").createServer((s) => s.on("error", () => {}).resume().end(process.argv[1])).listen(${PORT}, () => process.send("ready"))`;
+/** Who answered, "" for nobody, one call after the other; each says what the script is given. */
 const CALL = `
   const answers = [];
   (function next() {
     if (answers.length === ${CALLS}) return console.log(JSON.stringify(answers));
     let text = "";
-    require("net").connect(80, "${ADDRESS}").on("data", (data) => (text += data)).on("error", () => {})
+    const socket = require("net").connect(80, "${ADDRESS}");
+    socket.on("data", (data) => (text += data)).on("error", () => {})
       .on("close", () => { answers.push(text); next(); });
+    if (process.argv[1]) socket.end(process.argv[1]);
   })()`;
 
 process.exit(isIsolated() ? await inside() : await runIsolated());
@@ -73,12 +75,17 @@ async function tell(mesh: Mesh, world: World): Promise<BalanceOutcome> {
     const answers = call(world);
     return new Set(answers).size === 1 ? answers : undefined;
   });
+  putPolicy(mesh, { http: { ports: [80] } });
+  const asHttp = await until("refusals of what is no HTTP", () => {
+    const answers = call(world, "who are you\r\n\r\n");
+    return answers.every((answer) => answer.startsWith("HTTP/1.1 ")) ? answers : undefined;
+  });
   removeManifest(mesh.manifests, "traffic.yaml");
   const again = await until("all to answer in turn again", () => {
     const answers = call(world);
     return new Set(answers).size === 3 ? answers : undefined;
   });
-  return { inTurn, hashed, again };
+  return { inTurn, hashed, asHttp, again };
 }
 
 function putPolicy({ manifests }: Mesh, spec: object): void {
@@ -93,9 +100,9 @@ function putPolicy({ manifests }: Mesh, spec: object): void {
   ]);
 }
 
-function call({ pods }: World): readonly string[] {
+function call({ pods }: World, said = ""): readonly string[] {
   const netns = pods[0]?.netns ?? "";
-  const command = [`--net=${netns}`, process.execPath, "-e", CALL];
+  const command = [`--net=${netns}`, process.execPath, "-e", CALL, said];
   const done = spawnSync("nsenter", command, { encoding: "utf8" });
   if (done.status !== 0) throw new Error(done.stderr);
   return JSON.parse(done.stdout) as readonly string[];

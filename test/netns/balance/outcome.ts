@@ -4,6 +4,8 @@ export interface BalanceOutcome {
   readonly inTurn: readonly string[];
   /** With one that goes by the caller's address. */
   readonly hashed: readonly string[];
+  /** With one that makes the port HTTP, to calls that are no requests. */
+  readonly asHttp: readonly string[];
   /** Once it is gone. */
   readonly again: readonly string[];
 }
