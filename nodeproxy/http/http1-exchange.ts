@@ -7,7 +7,7 @@
 import type { Back, BackUser, Reach, Reaching } from "./http1-back.ts";
 import { BodyFlow } from "./http1-body-flow.ts";
 import type { Asked, ExchangeHost, Pass } from "./http1-exchange-host.ts";
-import { UNTIL_CLOSE } from "./http1-framing.ts";
+import { isEmpty, UNTIL_CLOSE } from "./http1-framing.ts";
 import { bodilessText, requestText, upgradedText } from "./http1-head-text.ts";
 import type { Line } from "./http1-line.ts";
 import type { Request } from "./http1-request.ts";
@@ -155,7 +155,7 @@ export class Exchange implements BackUser, Trying {
   }
 
   #isRequestSent(): boolean {
-    return this.#forth?.isDone ?? this.#request.framing.kind === "none";
+    return this.#forth?.isDone ?? isEmpty(this.#request.framing);
   }
 
   hearReset(): void {

@@ -17,6 +17,11 @@ export function framingOfLength(contentLength: string): Framing | undefined {
   return Number.isSafeInteger(octets) ? { kind: "length", octets } : undefined;
 }
 
+/** Nothing is behind the head. */
+export function isEmpty(framing: Framing): boolean {
+  return framing.kind === "none" || (framing.kind === "length" && framing.octets === 0);
+}
+
 /** Of an old client none can read chunks, and its body ends with the connection. */
 export function framingTo(framing: Framing, isOld: boolean): Framing {
   if (isOld) return framing.kind === "chunked" ? UNTIL_CLOSE : framing;

@@ -238,6 +238,19 @@ test("serveHttp1(): a client that ends its half still gets its response, unless 
   expect([await nothing.client.untilEnd(), nothing.client.end]).toEqual(["", "ended"]);
 });
 
+test.each(["", "Content-Length: 0\r\n"])(
+  "serveHttp1(): a request without octets behind its head (%j) is whole, though its client ends its half before the pod is connected",
+  async (length) => {
+    const { pod, client, proxy } = await stage();
+    client.socket.end(`POST / HTTP/1.1\r\nHost: a\r\n${length}\r\n`);
+    const back = await pod.connection(0);
+    await back.until(/\r\n\r\n/);
+    back.write(OK);
+    expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 200 [^]*ok$/);
+    expect(proxy.outcomes.map(({ code }) => code)).toEqual([""]);
+  },
+);
+
 test("serveHttp1(): a no that comes while the body is still sent reaches the client, and its connection ends", async () => {
   const { pod, client, proxy } = await stage();
   client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
