@@ -3,21 +3,19 @@
  * rules. Knows every part of the data path; no part knows it.
  */
 import { type Changes, policiesIn, type ResourceKind } from "../core/model/resource.ts";
-import { Balancers } from "./balance/balancers.ts";
+import { type CallerParts, createCallerParts, retainServices } from "./caller-parts.ts";
 import type { ToTraffic } from "./channel/messages.ts";
 import { ConnectionReports } from "./connection-reports.ts";
 import { KeptDenials } from "./denials/kept-denials.ts";
 import { Connections } from "./flow/connections.ts";
 import { DEFAULT_POD_LIMITS } from "./flow/pod-slots.ts";
 import { GoneWorkloads } from "./gone-workloads.ts";
-import { TcpChecks } from "./health/tcp-checks.ts";
 import { createTlsContexts } from "./identity/tls-context.ts";
 import { Judge } from "./inbound/judge.ts";
 import { ProbePerformer } from "./inbound/perform-probe.ts";
 import { Tokens } from "./jwt/tokens.ts";
 import { leaveNode } from "./leave-node.ts";
 import { listenersOf } from "./listeners-of.ts";
-import { ServiceSlots, type Slots } from "./outbound/service-slots.ts";
 import { Parties } from "./parties.ts";
 import { Current } from "./state/current.ts";
 import { Releases } from "./state/releases.ts";
@@ -46,12 +44,7 @@ class TrafficApp implements Traffic {
   readonly #current = new Current();
   readonly #contexts = createTlsContexts((serial) => this.#current.isRevoked(serial));
   readonly #pods = new Map<string, TrafficPod>();
-  readonly #balancers: Balancers;
-  readonly #slots: Slots;
-  readonly #checks = new TcpChecks((service, endpoint, isFailing) => {
-    const said = isFailing ? "endpoint fails its checks" : "endpoint passes its checks again";
-    this.#options.log.info({ service, endpoint }, said);
-  });
+  readonly #callers: CallerParts;
   readonly #leafWaiters = new LeafWaiters((id) => this.#contexts.client(id), LEAF_WAIT_MS);
   readonly #issuers = new TunnelIssuers();
   readonly #releases = new Releases(this.#current, (uid) => this.#pods.has(uid));
@@ -70,8 +63,7 @@ class TrafficApp implements Traffic {
   constructor(options: TrafficOptions) {
     this.#options = options;
     const { node, log, metrics, accessLog, shares, limits = DEFAULT_POD_LIMITS } = options;
-    this.#balancers = new Balancers(this.#current, Math.random, shares?.healths);
-    this.#slots = shares?.slots ?? new ServiceSlots();
+    this.#callers = createCallerParts(this.#current, options);
     this.#tokens = new Tokens(this.#current, log);
     this.#denials = new KeptDenials({ node, policyOf: (ref) => this.#current.policy(ref) });
     const telemetry = new ConnectionTelemetry({
@@ -117,9 +109,7 @@ class TrafficApp implements Traffic {
       issuers: this.#issuers,
       pool: this.#pool,
       probes: this.#probes,
-      balancers: this.#balancers,
-      slots: this.#slots,
-      checks: this.#checks,
+      ...this.#callers,
       limits,
       shares,
       leaveNamespace: shares?.leaveNamespace ?? closeDescriptor,
@@ -184,7 +174,7 @@ class TrafficApp implements Traffic {
     this.#leafWaiters.close();
     this.#pool.close();
     this.#probes.close();
-    this.#checks.close();
+    this.#callers.checks.close();
   }
 
   /** Never throws: one pod that cannot be taken over must not end the others. Control sees that it never listens. */
@@ -259,11 +249,7 @@ class TrafficApp implements Traffic {
 
   #react(touched: ReadonlySet<ResourceKind>, changes: Changes): void {
     this.#trust.react(touched);
-    if (touched.has("service")) {
-      for (const parts of [this.#balancers, this.#slots]) {
-        parts.retain((ref) => this.#current.service(ref) !== undefined);
-      }
-    }
+    if (touched.has("service")) retainServices(this.#callers, this.#current);
     for (const pod of this.#pods.values()) pod.changed(touched);
     if (touched.has("requestAuthentication")) this.#tokens.retain();
     const isPodChange = touched.has("enrolment") || touched.has("settings");

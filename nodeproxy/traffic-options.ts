@@ -5,6 +5,7 @@ import type { FromTraffic, ToTraffic } from "./channel/messages.ts";
 import type { CountOf, PodLimits } from "./flow/pod-slots.ts";
 import type { Meters } from "./limit/meters.ts";
 import type { Slots } from "./outbound/service-slots.ts";
+import type { GuardMemory } from "./resilience/guards.ts";
 import type { AccessLog } from "./telemetry/access-log.ts";
 import type { ConnectionMetrics } from "./telemetry/connection-metrics.ts";
 
@@ -25,6 +26,7 @@ export interface TrafficOptions {
 export interface TrafficShares {
   readonly countOf: CountOf;
   readonly slots: Slots;
+  readonly guards: GuardMemory;
   readonly healths: Healths;
   /** Where the requests to a pod are counted. */
   readonly metersOf: (pod: string) => Meters;

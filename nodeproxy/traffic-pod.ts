@@ -7,13 +7,12 @@ import type { Enrolment } from "../core/model/enrolment.ts";
 import type { ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
 import { authorizersOf } from "./asked-services.ts";
-import type { Balancers } from "./balance/balancers.ts";
+import type { CallerParts } from "./caller-parts.ts";
 import type { Authorizers } from "./ext-authz/authorizers.ts";
 import type { Party } from "./flow/connection-facts.ts";
 import type { Connections } from "./flow/connections.ts";
 import { type PodLimits, PodSlots } from "./flow/pod-slots.ts";
 import type { TcpSide } from "./flow/side.ts";
-import type { TcpChecks } from "./health/tcp-checks.ts";
 import type { TlsContexts } from "./identity/tls-context.ts";
 import type { InboundPod } from "./inbound/inbound-pod.ts";
 import type { Judge } from "./inbound/judge.ts";
@@ -31,7 +30,6 @@ import { takeOutbound } from "./outbound/carry-out.ts";
 import { LatePools } from "./outbound/late-pools.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
 import { retainEndpoints } from "./outbound/retain-endpoints.ts";
-import type { Slots } from "./outbound/service-slots.ts";
 import type { Parties } from "./parties.ts";
 import type { Current } from "./state/current.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
@@ -44,7 +42,7 @@ import type { IsRevoked } from "./tunnel/revoked-end.ts";
 import { TunnelError } from "./tunnel/tunnel-error.ts";
 import type { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
-export interface TrafficParts {
+export interface TrafficParts extends CallerParts {
   readonly node: string;
   readonly log: Log;
   readonly current: Current;
@@ -58,9 +56,6 @@ export interface TrafficParts {
   readonly probes: ProbePerformer;
   /** A pod that is gone has no identity any more. */
   readonly isGone: (uid: string) => boolean;
-  readonly balancers: Balancers;
-  readonly slots: Slots;
-  readonly checks: TcpChecks;
   readonly limits: PodLimits;
   /** Where others count the same pods' things. */
   readonly shares: Pick<TrafficShares, "countOf" | "metersOf"> | undefined;
@@ -242,6 +237,7 @@ export class TrafficPod {
   #outbound(): OutboundPod {
     const { current, connections, node, balancers, slots, checks, parties, pool } = this.#parts;
     return {
+      resilience: this.#parts.resilience,
       uid: this.uid,
       node,
       view: current,

@@ -25,6 +25,7 @@ async function exposed(): Promise<readonly string[]> {
   metrics.opened(DENIED_CONNECTION);
   metrics.ended(DENIED_CONNECTION, DENIED_OUTCOME);
   metrics.requested(DENIED_CONNECTION, DENIED_OUTCOME);
+  metrics.guarded("shop/web", "retry");
   exposeCaptures(registry, () => []);
   new SummedMetrics({ own: registry, added: new Registry() }, () => false);
   exposeLeaves(registry, () => [{ notBeforeMs: 0, notAfterMs: 1 }]);

@@ -10,6 +10,7 @@ import { AUTHORIZER_ANSWERS, THREAD_DEATHS } from "./other-codes.ts";
 import { LIMIT_CODES, POLICY_CODES, TOKEN_CODES } from "./policy-codes.ts";
 import { REACH_CODES } from "./reach-codes.ts";
 import { EXCHANGE_CODES, REQUEST_CODES } from "./request-codes.ts";
+import { RESILIENCE_CODES } from "./resilience-codes.ts";
 import { TUNNEL_CODES } from "./tunnel-codes.ts";
 
 /** In the order of docs/access-log.md; what other fields and metrics tell comes last. */
@@ -19,6 +20,7 @@ export const CODE_GROUPS: readonly CodeGroup[] = [
   TOKEN_CODES,
   HTTP_CODES,
   EXCHANGE_CODES,
+  RESILIENCE_CODES,
   LIMIT_CODES,
   TUNNEL_CODES,
   REACH_CODES,

@@ -117,6 +117,14 @@ export class Back implements LineOwner, Reaching {
     else this.close();
   }
 
+  /** The exchange is over with this answer, `undefined` where more came than belongs to it: free, or closed. */
+  finish(
+    answer: { readonly isKept: boolean; readonly keptSeconds: number | undefined } | undefined,
+  ): void {
+    if (answer?.isKept && this.line?.hasUnread === false) this.free(answer.keptSeconds);
+    else this.close();
+  }
+
   /** Ends it in order, where no exchange needs it any more. */
   close(): void {
     if (this.#state !== "open") {

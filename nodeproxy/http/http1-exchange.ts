@@ -14,7 +14,7 @@ import type { Request } from "./http1-request.ts";
 import type { Response } from "./http1-response.ts";
 import { answerHead, plannedText, planResponse } from "./http1-response-plan.ts";
 import { ResponseReader } from "./http1-response-reader.ts";
-import { RequestTries, type Trying } from "./request-tries.ts";
+import { type Late, lateCode, RequestTries, type Trying } from "./request-tries.ts";
 import type { TryFailure } from "./request-way.ts";
 
 export class Exchange implements BackUser, Trying {
@@ -162,9 +162,13 @@ export class Exchange implements BackUser, Trying {
     this.#back?.hearReset();
   }
 
-  onLate(of: "request" | "try"): void {
+  get moved(): number {
+    return (this.#forth?.octets ?? 0) + (this.#backwards?.octets ?? 0) + this.#status;
+  }
+
+  onLate(of: Late): void {
     if (this.#isOver || (of === "try" && this.#again({ kind: "late" }))) return;
-    this.#fail(504, "request_timeout");
+    this.#fail(504, lateCode(of));
   }
 
   #takeHeadBytes(chunk: Buffer): number {
@@ -224,13 +228,10 @@ export class Exchange implements BackUser, Trying {
 
   #complete(): void {
     const isSent = this.#isRequestSent();
-    const back = this.#back;
-    const reply = this.#reply;
     this.#end("");
+    const back = this.#back;
     if (!isSent) back?.drop();
-    else if (!this.#isDirty && reply?.isKept && back?.line?.hasUnread === false) {
-      back.free(reply.keptSeconds);
-    } else back?.close();
+    else back?.finish(this.#isDirty ? undefined : this.#reply);
     this.#host.exchangeEnded(isSent && this.#isFrontKept ? "kept" : "closing");
   }
 
@@ -243,16 +244,15 @@ export class Exchange implements BackUser, Trying {
   /** True: it is sent once more, and nothing is heard of this try any more. */
   #again(failure: TryFailure): boolean {
     if (this.#reply || this.#isTunnel || this.#forth?.mayRepeat === false) return false;
-    if (!this.#tries?.again(failure, () => this.#retry())) return false;
+    const isSentAgain = this.#tries?.again(failure, () => {
+      this.#reaching = this.#pass.way?.reach(this);
+    });
+    if (!isSentAgain) return false;
     this.#drop();
     this.#back = undefined;
     this.#reaching = undefined;
     this.#heads.release();
     return true;
-  }
-
-  #retry(): void {
-    this.#reaching = this.#pass.way?.reach(this);
   }
 
   /** The server's connection, or what is under way to one. */

@@ -19,9 +19,9 @@ import { Http2RequestBody } from "./http2-request-body.ts";
 import { resetToCaller, resetToForbid } from "./http2-reset.ts";
 import { changedResponse, responseOf } from "./http2-response.ts";
 import { respondOptions } from "./http2-settings.ts";
-import { Http2Try, type TryHearer } from "./http2-try.ts";
+import { failureOf, Http2Try, type TryHearer } from "./http2-try.ts";
 import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RefusedUnread } from "./message.ts";
-import { RequestTries, type Trying } from "./request-tries.ts";
+import { type Late, lateCode, RequestTries, type Trying } from "./request-tries.ts";
 import type { RequestWay, TryFailure } from "./request-way.ts";
 
 export interface ExchangeLine {
@@ -150,7 +150,7 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
     const tried = this.#try;
     if (front.headersSent || this.#isOver() || !tried) return;
     const came = responseOf(lines);
-    if (came.status >= 400 && this.#again({ kind: "status", status: came.status })) return;
+    if (this.#again(failureOf(came, this.#isGrpc && isLast))) return;
     this.#body.forget();
     const response = changedResponse(came, this.#passed);
     const { status, hasNoContent, fields } = response;
@@ -181,7 +181,7 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
   }
 
   onBroken(how: BrokenStream, code: number): void {
-    if (this.#isOver() || (how !== "reset" && this.#again({ kind: how }))) return;
+    if (this.#isOver() || this.#again({ kind: how })) return;
     // What it refused the caller may try again by itself.
     const isLost =
       how === "lost" || (how === "refused" && code !== constants.NGHTTP2_REFUSED_STREAM);
@@ -192,15 +192,19 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
     }
   }
 
-  onLate(of: "request" | "try"): void {
+  get moved(): number {
+    return this.#body.octets + this.#responseBytes + this.#status;
+  }
+
+  onLate(of: Late): void {
     if (this.#isOver() || (of === "try" && this.#again({ kind: "late" }))) return;
-    const late = { ...refusal(504, "request_timeout"), grpcStatus: DEADLINE_EXCEEDED };
+    const late = { ...refusal(504, lateCode(of)), grpcStatus: DEADLINE_EXCEEDED };
     this.#endHere(late, constants.NGHTTP2_CANCEL);
   }
 
   /** True: it is sent once more, and nothing is heard of this try any more. */
-  #again(failure: TryFailure): boolean {
-    if (this.#front.headersSent || !this.#body.mayRepeat) return false;
+  #again(failure: TryFailure | undefined): boolean {
+    if (!failure || this.#front.headersSent || !this.#body.mayRepeat) return false;
     if (!this.#tries?.again(failure, () => this.#reach())) return false;
     (this.#try ?? this.#reaching)?.drop();
     this.#try = undefined;

@@ -2,7 +2,9 @@
 import { type ClientHttp2Stream, constants } from "node:http2";
 import { Trailers } from "./http2-body.ts";
 import type { BrokenStream, Http2Carrier } from "./http2-carrier.ts";
-import type { FieldLines } from "./message.ts";
+import { fieldOf } from "./http2-head.ts";
+import type { FieldLines, ResponseHead } from "./message.ts";
+import type { TryFailure } from "./request-way.ts";
 
 export interface TryHearer {
   /** Of 1xx. */
@@ -54,6 +56,16 @@ export class Http2Try {
     this.stream.resume();
     this.cancel();
   }
+}
+
+/** What of an answer another try may follow; `isGrpcOnly`: of gRPC, and no message comes. */
+export function failureOf(
+  { status, fields }: ResponseHead,
+  isGrpcOnly: boolean,
+): TryFailure | undefined {
+  if (status >= 400) return { kind: "status", status };
+  const grpcStatus = isGrpcOnly ? Number(fieldOf(fields, "grpc-status") ?? 0) : 0;
+  return grpcStatus > 0 ? { kind: "grpc", status: grpcStatus } : undefined;
 }
 
 function ignore(): void {}

@@ -59,6 +59,8 @@ export type GateAnswer =
       readonly reason: string;
       readonly body: string;
       readonly fields: FieldLines;
+      /** Of gRPC, where it is not the one that the status stands for. */
+      readonly grpcStatus?: number;
     };
 
 export type Gate = (head: RequestHead) => GateAnswer | Promise<GateAnswer>;

@@ -32,6 +32,7 @@ interface Wish {
   readonly keptOctets?: number;
   readonly requestTimeoutMs?: number;
   readonly tryTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
   readonly changeResponse?: (head: ResponseHead) => ResponseHead;
 }
 
@@ -40,6 +41,7 @@ class WayOfPorts implements RequestWay {
   readonly keptOctets: number;
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   readonly changeResponse: (head: ResponseHead) => ResponseHead;
   readonly failures: TryFailure[] = [];
   /** Each time that a body was told of. */
@@ -53,6 +55,7 @@ class WayOfPorts implements RequestWay {
     this.keptOctets = wish.keptOctets ?? 1_000;
     this.requestTimeoutMs = wish.requestTimeoutMs ?? 0;
     this.tryTimeoutMs = wish.tryTimeoutMs ?? 0;
+    this.idleTimeoutMs = wish.idleTimeoutMs ?? 0;
     this.changeResponse = wish.changeResponse ?? ((head) => head);
   }
 
@@ -219,6 +222,39 @@ test("Exchange: a response under way when time is over ends abruptly", async () 
   await client.untilEnd();
   expect(client.end).toBe("reset");
   expect(proxy.outcomes).toMatchObject([{ code: "request_timeout" }]);
+});
+
+test("Exchange: one in which nothing moves for long ends, one that moves now and then does not", async () => {
+  holdTime();
+  const { first, proxy, client } = await stage({ idleTimeoutMs: 400 });
+  client.write(GET);
+  const back = await first.connection(0);
+  await back.until(/\r\n\r\n$/);
+  jest.advanceTimersByTime(300);
+  back.write("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nsome");
+  await client.until(/some$/);
+  jest.advanceTimersByTime(300);
+  back.write("more");
+  await client.until(/more$/);
+  jest.advanceTimersByTime(300);
+  expect(proxy.outcomes).toEqual([]);
+  jest.advanceTimersByTime(200);
+  await client.untilEnd();
+  expect(client.end).toBe("reset");
+  expect(proxy.outcomes).toMatchObject([{ code: "request_idle_timeout", status: 200 }]);
+});
+
+test("Exchange: one that nobody answers is idle, too", async () => {
+  holdTime();
+  const { first, client } = await stage({ idleTimeoutMs: 400 });
+  client.write(GET);
+  const back = await first.connection(0);
+  await back.until(/\r\n\r\n$/);
+  jest.advanceTimersByTime(399);
+  expect(client.received).toBe("");
+  jest.advanceTimersByTime(1);
+  expect(await client.until(/request_idle_timeout\n$/)).toMatch(/^HTTP\/1\.1 504 /);
+  await back.untilEnd();
 });
 
 test("Exchange: the way may change a response's head, never where it ends", async () => {

@@ -1,28 +1,43 @@
-/** The clocks of one request: of all of it, of each try, and of the wait between two. */
+/** The clocks of one request: of all of it, of each try, of the wait between two, and of standing still. */
 import type { RequestWay, TryFailure } from "./request-way.ts";
 
 export interface Trying {
-  /** The whole time is over, or that of this try. */
-  onLate(of: "request" | "try"): void;
+  /** Another number whenever something has moved, either way. */
+  readonly moved: number;
+  /** The whole time is over, that of this try, or that without a movement. */
+  onLate(of: Late): void;
 }
+
+export type Late = "request" | "try" | "idle";
+
+/** In one idle timeout: what stands still is seen up to the time between two of them late. */
+const LOOKS = 4;
 
 export class RequestTries {
   readonly #way: RequestWay;
   readonly #trying: Trying;
   readonly #whole: NodeJS.Timeout | undefined;
+  readonly #lookMs: number;
+  #idle: NodeJS.Timeout | undefined;
   #one: NodeJS.Timeout | undefined;
+  #moved = 0;
+  #looks = 0;
 
   /** From here on time runs. */
   constructor(way: RequestWay, trying: Trying, requestTimeoutMs = way.requestTimeoutMs) {
     this.#way = way;
     this.#trying = trying;
+    const { idleTimeoutMs = 0 } = way;
     if (requestTimeoutMs > 0) this.#whole = this.#timer("request", requestTimeoutMs);
+    this.#lookMs = idleTimeoutMs / LOOKS;
+    if (idleTimeoutMs > 0) this.#idle = setTimeout(() => this.#look(), this.#lookMs);
   }
 
   /** The request is on its way. */
   tryBegun(): void {
     const { tryTimeoutMs } = this.#way;
     clearTimeout(this.#one);
+    this.#looks = 0;
     if (tryTimeoutMs > 0) this.#one = this.#timer("try", tryTimeoutMs);
   }
 
@@ -38,9 +53,24 @@ export class RequestTries {
   end(): void {
     clearTimeout(this.#whole);
     clearTimeout(this.#one);
+    clearTimeout(this.#idle);
   }
 
-  #timer(of: "request" | "try", ms: number): NodeJS.Timeout {
+  #timer(of: Late, ms: number): NodeJS.Timeout {
     return setTimeout(() => this.#trying.onLate(of), ms);
   }
+
+  #look(): void {
+    const { moved } = this.#trying;
+    this.#looks = moved === this.#moved ? this.#looks + 1 : 0;
+    this.#moved = moved;
+    this.#idle = setTimeout(() => this.#look(), this.#lookMs);
+    // The first look after a movement cannot tell how long ago that was, and counts as none.
+    if (this.#looks >= LOOKS) this.#trying.onLate("idle");
+  }
+}
+
+/** Of an answer that says so. */
+export function lateCode(of: Late): string {
+  return of === "idle" ? "request_idle_timeout" : "request_timeout";
 }

@@ -19,6 +19,8 @@ export interface RequestWay {
   /** To the end of the response; 0: no limit. */
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
+  /** Nothing has moved in either direction for so long; absent or 0: no limit. */
+  readonly idleTimeoutMs?: number;
   readonly changeResponse?: (head: ResponseHead) => ResponseHead;
   /**
    * Once, if at all: the last octet of the request has come, and it was on its way to a server. `body`: what was kept of
@@ -33,5 +35,9 @@ export type TryFailure =
   | { readonly kind: "lost" }
   /** The server said that it has not looked at it. */
   | { readonly kind: "refused" }
+  /** The server broke it off. */
+  | { readonly kind: "reset" }
   | { readonly kind: "late" }
-  | { readonly kind: "status"; readonly status: number };
+  | { readonly kind: "status"; readonly status: number }
+  /** An answer of gRPC without a message: its status, not 0. */
+  | { readonly kind: "grpc"; readonly status: number };

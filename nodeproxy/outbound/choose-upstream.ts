@@ -40,7 +40,7 @@ export type Route =
     }
   | {
       readonly kind: "none";
-      readonly reason: NoChoice | "no_such_port";
+      readonly reason: NoChoice | "no_such_port" | "endpoint_requests_exhausted";
       readonly service: Service;
     }
   | {

@@ -33,13 +33,14 @@ export class EndpointAccount {
     this.#onEjected = onEjected;
   }
 
-  /** It is about to be sent there, and no longer where it was before. */
-  enter(at: Balanced | undefined): void {
+  /** It is about to be sent there, and no longer where it was before. False: there are `most` already; 0: no limit. */
+  enter(at: Balanced | undefined, most = 0): boolean {
     this.leave();
+    if (at && !at.member.health.begin(most)) return false;
     this.#at = at;
     this.#sinceMs = performance.now();
     this.#isJudged = false;
-    at?.member.health.begin(0);
+    return true;
   }
 
   /** The head of an answer came. */
@@ -62,7 +63,11 @@ export class EndpointAccount {
       case "status":
         this.answered(failure);
         break;
+      case "grpc":
+        this.answered({ status: 200, fields: ["grpc-status", `${failure.status}`] });
+        break;
       case "lost":
+      case "reset":
         this.missed(503);
         break;
       case "late":

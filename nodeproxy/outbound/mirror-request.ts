@@ -14,6 +14,7 @@ import { requestText } from "../http/http1-head-text.ts";
 import type { Response } from "../http/http1-response.ts";
 import { ResponseReader } from "../http/http1-response-reader.ts";
 import type { FieldLines, RequestHead } from "../http/message.ts";
+import { admitMirror } from "./admit-request.ts";
 import { serviceNameOf } from "./open-for-request.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller, type SentRequest } from "./outbound-request.ts";
@@ -30,8 +31,10 @@ const ANSWER_OCTETS = 1 << 20;
 const VERSION = "mirror_version_unsupported";
 const LIMITS: HttpLimits = { ...HTTP_LIMITS, headTimeoutMs: TIMEOUT_MS };
 
+type UnguardedRequest = Omit<SentRequest, "guard">;
+
 /** What is to be sent, told to hand its body on where it has mirrors. Changes of protocol have no copy. */
-export function withMirrors(caller: RequestCaller, routed: RoutedRequest): SentRequest {
+export function withMirrors(caller: RequestCaller, routed: RoutedRequest): UnguardedRequest {
   const { mirrors, head } = routed;
   if (mirrors.length === 0 || head.upgrade !== "") return routed;
   if (routed.version !== "http1") {
@@ -47,10 +50,10 @@ export function withMirrors(caller: RequestCaller, routed: RoutedRequest): SentR
 }
 
 /** `body`: `undefined` where it was too large to keep. */
-type Mirrored = SentRequest & { readonly body: readonly Buffer[] | undefined };
+type Mirrored = UnguardedRequest & { readonly body: readonly Buffer[] | undefined };
 
 /** As the first went, but to another place, and with what its route says of tries not heard. */
-function mirrorOf({ head, rule }: RoutedRequest, to: HttpCall): SentRequest {
+function mirrorOf({ head, rule }: RoutedRequest, to: HttpCall): UnguardedRequest {
   const fields = without(head.fields, "expect");
   return {
     kind: "forward",
@@ -69,13 +72,28 @@ function mirror(caller: RequestCaller, { body, ...sent }: Mirrored): void {
   else if (!body) notSent(caller, sent, "mirror_body_too_large");
   else {
     const lease = slotsOf(caller.pod).take();
-    // What the caller waits for goes first.
-    if (lease) setImmediate(() => new MirrorRequest(caller, sent, { body, lease }).begin());
+    if (lease) begin(caller, sent, { body, lease });
     else notSent(caller, sent, "mirrors_exhausted");
   }
 }
 
-function notSent(caller: RequestCaller, { call, head, rule }: SentRequest, code: string): void {
+function begin(caller: RequestCaller, sent: UnguardedRequest, copy: Copy): void {
+  const { call, head, rule } = sent;
+  const guard = admitMirror(caller.pod, { call, method: head.method, rule });
+  if (typeof guard === "string") {
+    copy.lease.end();
+    notSent(caller, sent, guard);
+    return;
+  }
+  // What the caller waits for goes first.
+  setImmediate(() => new MirrorRequest(caller, { ...sent, guard }, copy).begin());
+}
+
+function notSent(
+  caller: RequestCaller,
+  { call, head, rule }: UnguardedRequest,
+  code: string,
+): void {
   const place = {
     service: serviceNameOf(call),
     upstream: undefined,
@@ -187,12 +205,8 @@ class MirrorRequest implements BackUser {
   }
 
   #complete(): void {
-    const back = this.#back;
-    const reply = this.#reply;
     this.#end("");
-    if (!this.#isDirty && reply?.isKept && back?.line?.hasUnread === false) {
-      back.free(reply.keptSeconds);
-    } else back?.close();
+    this.#back?.finish(this.#isDirty ? undefined : this.#reply);
   }
 
   /** It was sent and answered: more of the answer is not worth reading. */

@@ -9,6 +9,7 @@ import type { Side, TcpSide } from "../flow/side.ts";
 import type { TcpChecks } from "../health/tcp-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { LatePools } from "./late-pools.ts";
+import type { Resilience } from "./resilience.ts";
 import type { Slots } from "./service-slots.ts";
 
 export interface OutboundPod {
@@ -25,6 +26,7 @@ export interface OutboundPod {
   partyOf(workload: Workload | undefined): Party;
   readonly balancers: Balancers;
   readonly slots: Slots;
+  readonly resilience: Resilience;
   /** Connections that it may have open itself. */
   readonly ownSlots: PodSlots;
   readonly checks: TcpChecks;

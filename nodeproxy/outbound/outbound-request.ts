@@ -19,12 +19,13 @@ import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./ope
 import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
 import { bindingOf, type RequestBinding } from "./request-binding.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
-import { RequestRetries } from "./request-retries.ts";
+import type { RequestGuard } from "./request-guard.ts";
 import type { RoutedRequest } from "./route-request.ts";
 import { SessionReach } from "./session-reach.ts";
 
 /** A request to be sent, and what becomes of it besides. */
 export interface SentRequest extends RoutedRequest {
+  readonly guard: RequestGuard;
   /** Once all of it has come: `RequestWay`. */
   readonly onWhole?: RequestWay["onWhole"];
   /** A copy, of whose answer nobody hears. */
@@ -51,6 +52,7 @@ export class OutboundRequest implements RequestWay {
   readonly keptOctets: number;
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   readonly changeResponse: (head: ResponseHead) => ResponseHead;
   readonly onWhole: RequestWay["onWhole"];
   readonly #caller: RequestCaller;
@@ -58,7 +60,7 @@ export class OutboundRequest implements RequestWay {
   readonly #routed: SentRequest;
   readonly #call: ServiceCall;
   readonly #sinceMs = Date.now();
-  readonly #retries: RequestRetries;
+  readonly #guard: RequestGuard;
   /** Endpoints that could not be reached. */
   readonly #tried: string[] = [];
   /** Of the connection that was lost. */
@@ -71,19 +73,20 @@ export class OutboundRequest implements RequestWay {
 
   /** `head`: as the caller sent it. */
   constructor(caller: RequestCaller, head: RequestHead, routed: SentRequest) {
-    const { rule } = routed;
+    const { rule, guard } = routed;
+    const { http, waitedMs } = guard;
     this.#caller = caller;
     this.#head = head;
     this.#routed = routed;
     this.#call = routed.call;
-    this.#retries = new RequestRetries(head.method, rule?.retry, Math.random);
+    this.#guard = guard;
     this.onWhole = routed.onWhole;
     // Over HTTP/2 a server says what it has not looked at.
-    const isKept =
-      this.#retries.isIdempotent || routed.version === "http2" || routed.onWhole !== undefined;
+    const isKept = guard.isIdempotent || routed.version === "http2" || routed.onWhole !== undefined;
     this.keptOctets = isKept ? KEPT_OCTETS : 0;
-    this.requestTimeoutMs = rule?.requestTimeoutMs ?? 0;
-    this.tryTimeoutMs = rule?.backendTimeoutMs ?? 0;
+    this.requestTimeoutMs = restOf(rule?.requestTimeoutMs || http.requestTimeoutMs, waitedMs);
+    this.tryTimeoutMs = rule?.backendTimeoutMs || http.tryTimeoutMs;
+    this.idleTimeoutMs = http.idleTimeoutMs;
     const { changeResponse = unchanged } = routed;
     this.changeResponse = (answer) => this.#answered(changeResponse(answer), answer);
     const { pod } = caller;
@@ -114,9 +117,10 @@ export class OutboundRequest implements RequestWay {
       choose: () => this.#choose(),
       took: (route: Chosen) => {
         this.#chosen = route;
-        this.#account.enter(route.balanced);
       },
+      mayTake: (route: Chosen) => this.#enter(route),
       missed: (route: Chosen, code: string) => this.#waitAfter(route, code),
+      onceMore: (code: string) => this.#onceMore(code),
     };
     this.#session = new SessionReach(this.#caller.pod, { call: this.#call, choice, user });
     this.#session.next();
@@ -125,7 +129,7 @@ export class OutboundRequest implements RequestWay {
 
   again(failure: TryFailure): number | undefined {
     this.#account.again(failure);
-    const waitMs = this.#retries.again(failure);
+    const waitMs = this.#guard.again(failure);
     if (waitMs !== undefined) this.#lostAt = this.#chosen?.balanced?.member.key ?? "";
     return waitMs;
   }
@@ -134,6 +138,7 @@ export class OutboundRequest implements RequestWay {
     this.#holding?.end();
     this.#session?.drop();
     this.#account.done(outcome);
+    this.#guard.done(outcome);
     const { rule, isMirror } = this.#routed;
     const place = { service: this.#service, upstream: this.#chosen?.upstream, rule, isMirror };
     reportRequest(this.#caller, this.#head, { ...place, sinceMs: this.#sinceMs, outcome });
@@ -142,6 +147,7 @@ export class OutboundRequest implements RequestWay {
   /** With what brings the client's next request to the same endpoint, and that told how it answered. */
   #answered(answer: ResponseHead, { status, fields }: ResponseHead): ResponseHead {
     this.#account.answered({ status, fields });
+    this.#guard.answered({ status, fields });
     const balanced = this.#chosen?.balanced;
     const told = balanced && this.#binding?.fieldsFrom(balanced.balancer, balanced.member);
     return told && told.length > 0 ? { ...answer, fields: [...answer.fields, ...told] } : answer;
@@ -167,7 +173,7 @@ export class OutboundRequest implements RequestWay {
     for (;;) {
       const route = this.#choose();
       if (route.kind === "none") {
-        fail(waiting, code === "" ? route.reason : code);
+        this.#goOn(waiting, code || route.reason, this.#onceMore(code));
         return;
       }
       const { balanced } = route;
@@ -185,14 +191,29 @@ export class OutboundRequest implements RequestWay {
     }
   }
 
+  /** With a place at the endpoint. */
   #choose(): Route {
-    const route = this.#chooseElsewhere();
-    this.#account.enter(route.kind === "upstream" ? route.balanced : undefined);
-    return route;
+    const full: string[] = [];
+    for (;;) {
+      const route = this.#chooseBut(full);
+      if (route.kind === "none") {
+        this.#account.leave();
+        if (full.length === 0) return route;
+        const { service } = this.#call;
+        return { kind: "none", reason: "endpoint_requests_exhausted", service };
+      }
+      if (this.#enter(route)) return route;
+      full.push(endpointKey(route.upstream.to));
+    }
+  }
+
+  /** Counts at that endpoint, and no longer at the one before. False: it has as many requests as may be. */
+  #enter({ balanced }: Chosen): boolean {
+    return this.#account.enter(balanced, this.#guard.http.limits.maxRequestsPerEndpoint);
   }
 
   /** Not where the request was lost, if there is anywhere else. */
-  #chooseElsewhere(): Route {
+  #chooseBut(full: readonly string[]): Route {
     const { pod } = this.#caller;
     const binding = this.#binding;
     const input = {
@@ -204,7 +225,7 @@ export class OutboundRequest implements RequestWay {
       nowMs: performance.now(),
       requestAt: (balancer: Balancer) => binding?.callingAt(balancer) ?? UNBOUND,
     };
-    const tried = this.#tried;
+    const tried = full.length === 0 ? this.#tried : [...this.#tried, ...full];
     if (this.#lostAt === undefined)
       return chooseEndpoint(pod.view, this.#call, { ...input, tried });
     const elsewhere = { ...input, tried: [...tried, this.#lostAt] };
@@ -227,8 +248,11 @@ export class OutboundRequest implements RequestWay {
   }
 
   #failed(waiting: Waiting, route: Chosen, code: string): void {
-    if (waiting.isDropped) return;
-    const waitMs = this.#waitAfter(route, code);
+    if (!waiting.isDropped) this.#goOn(waiting, code, this.#waitAfter(route, code));
+  }
+
+  /** `waitMs`: until the next try; `undefined`: there is none. */
+  #goOn(waiting: Waiting, code: string, waitMs: number | undefined): void {
     if (waitMs === undefined) fail(waiting, code);
     else if (waitMs === 0) this.#next(waiting, code);
     else {
@@ -245,13 +269,21 @@ export class OutboundRequest implements RequestWay {
     if (isEndpointFault(code)) this.#account.missed(503);
     this.#account.leave();
     if (code === OWN_LIMIT || isVerdict(code)) return undefined;
-    if (this.#tried.length <= retries) return 0;
-    if (!isEndpointFault(code)) return undefined;
-    const waitMs = this.#retries.again({ kind: "unreachable" });
-    // The route asks for more: all endpoints are there to be tried once more.
+    return this.#tried.length <= retries ? 0 : this.#onceMore(code);
+  }
+
+  /** The same, once there is no other endpoint: all are there to be tried once more where the rule asks for it. */
+  #onceMore(code: string): number | undefined {
+    if (code === "" || !isEndpointFault(code)) return undefined;
+    const waitMs = this.#guard.again({ kind: "unreachable" });
     if (waitMs !== undefined) this.#tried.splice(0);
     return waitMs;
   }
+}
+
+/** Of a time, so much of which is over; 0: none. */
+function restOf(timeoutMs: number, overMs: number): number {
+  return timeoutMs === 0 ? 0 : Math.max(1, timeoutMs - overMs);
 }
 
 function fail({ isDropped, user }: Waiting, code: string): void {

@@ -8,6 +8,7 @@ import type { Side } from "../flow/side.ts";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
 import type { GateAnswer, RequestHead } from "../http/message.ts";
 import { type CarriedBytes, serveHttp } from "../http/serve-http.ts";
+import { type Admission, admitRequest } from "./admit-request.ts";
 import type { Destination } from "./choose-upstream.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
@@ -15,7 +16,12 @@ import { withMirrors } from "./mirror-request.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
 import { OutboundRequest, type RequestCaller } from "./outbound-request.ts";
 import { reportRefused } from "./request-facts.ts";
-import { type AnsweredRequest, type HttpCall, routeRequest } from "./route-request.ts";
+import {
+  type AnsweredRequest,
+  type HttpCall,
+  type RoutedRequest,
+  routeRequest,
+} from "./route-request.ts";
 import { sessionBackendIn } from "./session-backend.ts";
 
 export interface CallerCall {
@@ -60,7 +66,10 @@ interface Answering {
   readonly bytes: CarriedBytes;
 }
 
-function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering): GateAnswer {
+function answerTo(
+  head: RequestHead,
+  { caller, to, version, bytes }: Answering,
+): GateAnswer | Promise<GateAnswer> {
   // Of today: it may have changed, or gone, since the connection began.
   const service = caller.pod.view.serviceAt(to.address);
   if (!service) return refuse(caller, head, { status: 503, reason: "service_gone" });
@@ -74,7 +83,29 @@ function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering):
     const { rule } = routed;
     return refuse(caller, head, { status: 502, reason: "backend_version_unlike", rule });
   }
-  const way = new OutboundRequest(caller, head, withMirrors(caller, routed));
+  const { rule } = routed;
+  const admission = admitRequest(caller.pod, { call: routed.call, method: head.method, rule });
+  const asked = { caller, head, routed, bytes };
+  return "then" in admission ? passLate(asked, admission) : passOn(asked, admission);
+}
+
+interface Routed {
+  readonly caller: RequestCaller;
+  readonly head: RequestHead;
+  readonly routed: RoutedRequest;
+  readonly bytes: CarriedBytes;
+}
+
+async function passLate(asked: Routed, admission: Promise<Admission>): Promise<GateAnswer> {
+  return passOn(asked, await admission);
+}
+
+function passOn({ caller, head, routed, bytes }: Routed, admission: Admission): GateAnswer {
+  if (admission.kind === "refused") {
+    return refuse(caller, head, { ...admission, rule: routed.rule });
+  }
+  const { guard } = admission;
+  const way = new OutboundRequest(caller, head, { ...withMirrors(caller, routed), guard });
   return {
     kind: "pass",
     head: routed.head,
@@ -88,15 +119,18 @@ function answerTo(head: RequestHead, { caller, to, version, bytes }: Answering):
   };
 }
 
-type Answer = Pick<AnsweredRequest, "status" | "reason"> & Partial<AnsweredRequest>;
+type Answer = Pick<AnsweredRequest, "status" | "reason"> &
+  Partial<Pick<AnsweredRequest, "rule" | "fields">> & { readonly grpcStatus?: number };
 
 function refuse(
   caller: RequestCaller,
   head: RequestHead,
-  { status, reason, rule, fields = [] }: Answer,
+  { status, reason, rule, grpcStatus, fields = [] }: Answer,
 ): GateAnswer {
   reportRefused(caller, { status, code: reason, rule }, head);
-  return { kind: "refuse", status, reason, body: reason === "" ? "" : `${reason}\n`, fields };
+  const body = reason === "" ? "" : `${reason}\n`;
+  const told = grpcStatus === undefined ? {} : { grpcStatus };
+  return { kind: "refuse", status, reason, body, fields, ...told };
 }
 
 /** Every request that passes has a way of its own. */

@@ -20,10 +20,14 @@ import type { OutboundPod } from "./outbound-pod.ts";
 /** What a request knows of the endpoints that it was sent to. */
 export interface EndpointChoice {
   choose(): Route;
+  /** Whether there is room at that endpoint, which was not chosen; it counts there then. */
+  mayTake(route: Chosen): boolean;
   /** It goes there. */
   took(route: Chosen): void;
   /** It could not: milliseconds until another is tried, `undefined` for none. */
   missed(route: Chosen, code: string): number | undefined;
+  /** The same where there is no other endpoint. */
+  onceMore(code: string): number | undefined;
 }
 
 interface ReachWish {
@@ -52,7 +56,7 @@ export class SessionReach implements Reaching, SessionWaiter {
     for (;;) {
       const route = choice.choose();
       if (route.kind === "none") {
-        if (!this.#goAlong()) this.#fail(code === "" ? route.reason : code);
+        if (!this.#goAlong()) this.#goOn(code || route.reason, choice.onceMore(code));
         return;
       }
       this.#enter(route);
@@ -88,7 +92,11 @@ export class SessionReach implements Reaching, SessionWaiter {
 
   onNone(code: string): void {
     if (this.#isDropped || !this.#route) return;
-    const waitMs = code === "" ? 0 : this.#wish.choice.missed(this.#route, code);
+    this.#goOn(code, code === "" ? 0 : this.#wish.choice.missed(this.#route, code));
+  }
+
+  /** `waitMs`: until the next try; `undefined`: there is none. */
+  #goOn(code: string, waitMs: number | undefined): void {
     if (waitMs === undefined) this.#fail(code);
     else if (waitMs === 0) this.next(code);
     else {
@@ -129,7 +137,7 @@ export class SessionReach implements Reaching, SessionWaiter {
   /** With other requests to whichever endpoint. False: none has room. */
   #goAlong(): boolean {
     const busy = this.#pod.pools.http2.anyBusy(this.#service, this.#wish.call.port);
-    if (!busy) return false;
+    if (!busy || !this.#wish.choice.mayTake(busy.route)) return false;
     this.#releaseSlot();
     this.#enter(busy.route);
     this.onSession(busy.carrier);

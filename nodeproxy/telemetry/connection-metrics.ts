@@ -21,6 +21,7 @@ import {
   type RequestBudget,
   RequestMetrics,
 } from "./request-metrics.ts";
+import { ServiceEvents } from "./service-events.ts";
 
 export interface MetricsBudget extends RequestBudget {
   /** Pairs of workloads beyond this are counted together under the name `other`. */
@@ -48,6 +49,7 @@ export class ConnectionMetrics {
   readonly #others = new PairTable<Series>();
   readonly #policies = new PolicyMetrics();
   readonly #requests: RequestMetrics;
+  readonly #services = new ServiceEvents();
   #dropped = 0;
   #pairsBeyond = 0;
 
@@ -73,6 +75,7 @@ export class ConnectionMetrics {
     }
     this.#registerFailed(registry, prometheus);
     this.#requests.expose(registry, prometheus);
+    this.#services.expose(registry, prometheus);
     this.#registerBeyond(registry, prometheus);
     const dropped: Counter = new prometheus.Counter({
       name: "weft_access_log_dropped_total",
@@ -118,6 +121,11 @@ export class ConnectionMetrics {
     if (!facts.watched) return;
     const isDenied = outcome.policy !== undefined || outcome.code === "not_allowed";
     this.#policies.watched(facts, facts.watched, isDenied ? "deny" : "permit");
+  }
+
+  /** What keeps trouble of a Service small did something. */
+  guarded(service: string, event: string): void {
+    this.#services.count(service, event);
   }
 
   accessLineDropped(): void {

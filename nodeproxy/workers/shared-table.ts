@@ -9,7 +9,7 @@
 import { createHmac } from "node:crypto";
 import { openLock, openLockOf, shutLock, steadyMs } from "./shared-lock.ts";
 
-/** Words of a cell that belong to nobody in particular; of a Service, of an endpoint or of a caller. */
+/** Words of a cell that belong to nobody in particular; of a Service, of its circuit or budget, of an endpoint or of a caller. */
 export const WORD = {
   max: 3,
   turn: 4,
@@ -19,6 +19,14 @@ export const WORD = {
   ejections: 6,
   endpoint: 3,
   until: 7,
+  // Of a circuit, with the failures and the end that an endpoint has, too.
+  tried: 3,
+  good: 4,
+  openings: 6,
+  // Of a part of a budget's interval.
+  part: 3,
+  requests: 4,
+  retries: 5,
 } as const;
 /** Words of each column: of a Service who waits, of an endpoint its answers. */
 export const COLUMN = {
@@ -116,6 +124,11 @@ export class SharedTable {
 
   healthChanged(): void {
     Atomics.add(this.words, HEALTH_VERSION, 1);
+  }
+
+  /** The time since the table was made, which is the same for all threads. */
+  sharedMs(atMs: number): number {
+    return Math.max(0, atMs + this.#offsetMs);
   }
 
   /** A time on the clock of `performance.now()` as all threads understand it. */
@@ -234,6 +247,10 @@ export class SharedCell {
 
   set(word: number, value: number): void {
     Atomics.store(this.#table.words, this.#at + word, value);
+  }
+
+  increase(word: number, by: number): void {
+    Atomics.add(this.#table.words, this.#at + word, by);
   }
 
   /** Of one worker. */

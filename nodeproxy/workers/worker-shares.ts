@@ -3,7 +3,9 @@ import type { Log } from "../../core/process/log.ts";
 import type { Healths } from "../balance/member.ts";
 import type { CountOf } from "../flow/pod-slots.ts";
 import type { Meters } from "../limit/meters.ts";
+import type { GuardMemory } from "../resilience/guards.ts";
 import type { FromWorker } from "./messages.ts";
+import { SharedGuards } from "./shared-guards.ts";
 import { SharedHealths } from "./shared-health.ts";
 import { type MeterMemory, SharedMeters } from "./shared-meters.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -11,6 +13,7 @@ import type { SharedTable } from "./shared-table.ts";
 
 export interface WorkerShares {
   readonly slots: SharedSlots;
+  readonly guards: GuardMemory;
   readonly healths: Healths;
   readonly countOf: CountOf;
   readonly metersOf: (pod: string) => Meters;
@@ -46,6 +49,7 @@ export function createWorkerShares({
       tell: (worker, service) => post({ kind: "grants", worker, service }),
       onFull,
     }),
+    guards: new SharedGuards(table, onFull),
     healths,
     countOf: (key) => healths.of(`pod ${key}`),
     metersOf: (pod) => new SharedMeters(meters, table.worker, pod),
