@@ -9,6 +9,7 @@ import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { sized } from "../soak.ts";
+import { until } from "../world/until.ts";
 import type { WireFaults } from "./bad-network/wire.ts";
 import { listenInPod, startFromPod } from "./pod-network.ts";
 import { createTrafficMesh, denyPort, enrolment, type TrafficMesh } from "./traffic-mesh.ts";
@@ -31,6 +32,8 @@ const FINE: WireFaults = {
 };
 const REJECT_TUNNELS = "INPUT -p tcp --dport 15008 -j REJECT --reject-with tcp-reset";
 const STILL_MS = 5_000;
+/** Of a wire that loses every other one: some of each stream. */
+const LOST_PACKETS = sized(100, 1_000);
 /** Longer than any octet repeats at its place. */
 const PERIOD = 251;
 let mesh: TrafficMesh;
@@ -201,6 +204,7 @@ async function refused(socket: Socket): Promise<string> {
 const HARMLESS = { corrupt: 0, forbidden: 0 };
 
 const SPOILED: readonly (readonly [string, Partial<WireFaults>])[] = [
+  ["loses one packet of 100", { lost: 0.01 }],
   ["loses one packet of 50", { lost: 0.02 }],
   ["loses one packet of 10", { lost: 0.1 }],
   ["doubles one packet of 5", { doubled: 0.2 }],
@@ -253,20 +257,45 @@ test(
   TEST_MS,
 );
 
-// Which way, and what notices: the PING of the caller's tunnel, or that no handshake is answered.
-test.each(["lostThere", "lostBack"] as const)(
-  "a network of which one direction is cut (%s): calls end, none is answered, and it heals",
-  async (direction) => {
-    await set({ ...FINE, [direction]: 1 });
-    let cut = 0;
+test(
+  "a network that loses every other packet for a while: streams arrive or break, none with another octet, and it heals",
+  async () => {
+    let lost = 0;
+    const outcome = await storm({
+      meanwhile: async () => {
+        await set({ ...FINE, lost: 0.5 });
+        await until("packets to be lost", async () => {
+          lost += (await set({ ...FINE, lost: 0.5 })).lost;
+          return lost >= LOST_PACKETS || undefined;
+        });
+        await set(FINE);
+      },
+    });
+    expect(outcome).toMatchObject(HARMLESS);
+    expect(lost).toBeGreaterThanOrEqual(LOST_PACKETS);
+    expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
+  },
+  TEST_MS,
+);
+
+/** Which way, and what notices: the PING of the caller's tunnel, or that no handshake is answered. Both: a node that is isolated. */
+const ONE_WAY = [[["lostThere"]], [["lostBack"]]] as const;
+const ANY_WAY = [...ONE_WAY, [["lostThere", "lostBack"]]] as const;
+
+test.each(sized<typeof ANY_WAY | typeof ONE_WAY>(ONE_WAY, ANY_WAY))(
+  "a network that is cut (%j): calls end, none is answered, and it heals",
+  async (directions) => {
+    await set({ ...FINE, ...Object.fromEntries(directions.map((direction) => [direction, 1])) });
+    let cut = FINE;
     const outcome = await storm({
       // Whoever is called hears no end before that, where its answers are what is lost.
       afterwards: async () => {
-        cut = (await set(FINE))[direction];
+        cut = await set(FINE);
       },
     });
     expect(outcome).toEqual({ ...HARMLESS, whole: 0 });
-    expect(cut).toBeGreaterThan(0);
+    // Where nothing comes there nothing goes back.
+    expect(cut[directions[0]]).toBeGreaterThan(0);
     expect(await storm()).toEqual({ ...HARMLESS, whole: 2 * STREAMS });
   },
   TEST_MS,
