@@ -9,16 +9,15 @@ import type { DetailedPeerCertificate, PeerCertificate } from "node:tls";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { TrustBundle } from "../../core/model/trust-bundle.ts";
+import { DEFAULT_KEEP_ALIVE, type KeepAlive } from "../../core/process/keep-alive.ts";
 import { NodeService } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import { checkSvid } from "../../core/x509/check-svid.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
 import { hasRetired } from "../../core/x509/retired.ts";
-import { type KeepAlive, type OperatorSession, openOperatorSession } from "./operator-session.ts";
+import { type OperatorSession, openOperatorSession } from "./operator-session.ts";
 
 /** Below the operator's own 3 MiB for one resource and 1 MiB for a part, with room. */
 const MAX_MESSAGE_BYTES = 8_388_608;
-/** A half-open connection is noticed after at most the sum of both. */
-const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 5_000 };
 const WRONG_IDENTITY = "WEFT_WRONG_IDENTITY";
 
 export interface NamedSelf {

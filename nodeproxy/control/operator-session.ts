@@ -5,6 +5,7 @@
  */
 import { type ClientHttp2Session, connect, type SecureClientSessionOptions } from "node:http2";
 import type { NodeHttpClientOptions } from "@connectrpc/connect-node";
+import { type KeepAlive, keepAlive } from "../../core/process/keep-alive.ts";
 
 type SessionManager = ReturnType<
   NonNullable<Extract<NodeHttpClientOptions, { httpVersion: "2" }>["sessionProvider"]>
@@ -12,13 +13,6 @@ type SessionManager = ReturnType<
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
-
-export interface KeepAlive {
-  /** Between PINGs. */
-  readonly intervalMs: number;
-  /** For the answer to one. */
-  readonly timeoutMs: number;
-}
 
 export interface OperatorSessionOptions {
   /** `https://host:port`. */
@@ -43,8 +37,9 @@ export async function openOperatorSession(
   // For the whole of its life: an `error` without a listener would end the process.
   session.on("error", () => undefined);
   await connected(session, options.signal);
-  const timer = keepAlive(session, options.keepAlive);
-  session.once("close", () => clearInterval(timer));
+  keepAlive(session, options.keepAlive, () => {
+    session.destroy(new Error("the operator did not answer a PING in time"));
+  });
   // One listener for all idle times: a callback given to `setTimeout` would be one more listener each.
   session.on("timeout", () => session.destroy());
   let streams = 0;
@@ -86,21 +81,4 @@ function connected(session: ClientHttp2Session, signal: AbortSignal): Promise<vo
     limit.addEventListener("abort", onAbort);
     if (limit.aborted) onAbort();
   });
-}
-
-function keepAlive(
-  session: ClientHttp2Session,
-  { intervalMs, timeoutMs }: KeepAlive,
-): NodeJS.Timeout {
-  let deadline: NodeJS.Timeout | undefined;
-  return setInterval(() => {
-    if (session.destroyed || deadline !== undefined) return;
-    deadline = setTimeout(() => {
-      session.destroy(new Error("the operator did not answer a PING in time"));
-    }, timeoutMs);
-    session.ping(() => {
-      clearTimeout(deadline);
-      deadline = undefined;
-    });
-  }, intervalMs);
 }

@@ -17,6 +17,8 @@ import { MAX_RESOURCE_BYTES, sizeOfResource, splitBatch } from "./split-batch.ts
 
 /** A node that reads but does not answer for so long is stuck; a new stream may help it. */
 const ANSWER_TIMEOUT_MS = 60_000;
+/** On the slowest line: a part is handed to it whole, and a batch that is sent anew for ever is never read. */
+const BYTES_A_MS = 5;
 const MAX_HELD = 1_000_000;
 const MAX_SUBSCRIBED_NAMES = 10_000;
 const MAX_NAME_LENGTH = 512;
@@ -53,6 +55,7 @@ export class ConfigSession {
   /** A batch is sent or being sent, and not answered. */
   #isUnderWay = false;
   #isFirst = true;
+  #answerTimeoutMs = ANSWER_TIMEOUT_MS;
   #errors: readonly string[] = [];
   #kinds: readonly ResourceKind[] = [];
   #answerTimer: NodeJS.Timeout | undefined;
@@ -192,13 +195,15 @@ export class ConfigSession {
     this.#options.onBatch("sent");
     this.#nonce += 1n;
     this.#parts = splitBatch(this.#nonce, batch);
+    const bytes = batch.upserts.reduce((sum, one) => sum + sizeOfResource(one), 0);
+    this.#answerTimeoutMs = ANSWER_TIMEOUT_MS + bytes / BYTES_A_MS;
   }
 
   #awaitAnswer(): void {
     this.#answerTimer = setTimeout(() => {
-      const message = "no answer to a batch within a minute";
+      const message = "no answer to a batch in time";
       this.close(new ConnectError(message, Code.DeadlineExceeded));
-    }, ANSWER_TIMEOUT_MS);
+    }, this.#answerTimeoutMs);
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import {
   type ConnectRouter,
   createContextKey,
@@ -20,6 +20,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { DEFAULT_KEEP_ALIVE, type KeepAlive, keepAlive } from "../../core/process/keep-alive.ts";
 import type { Log } from "../../core/process/log.ts";
 import { NodeService } from "../../core/wire/gen/weft/v1/node_pb.ts";
 import {
@@ -37,8 +38,6 @@ const MAX_CONNECTIONS = 16_384;
 /** One configuration stream and a burst of certificates. */
 const MAX_STREAMS_A_CONNECTION = 100;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A half-open connection is noticed after at most the sum of both. */
-const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 10_000, timeoutMs: 5_000 };
 /** Of a connection without any stream. */
 const IDLE_TIMEOUT_MS = 120_000;
 
@@ -46,13 +45,6 @@ export interface ServerIdentity {
   /** PEM, leaf first. */
   readonly chainPem: string;
   readonly keyPem: string;
-}
-
-export interface KeepAlive {
-  /** Between PINGs. */
-  readonly intervalMs: number;
-  /** For the answer to one. */
-  readonly timeoutMs: number;
 }
 
 export interface NodeServerOptions {
@@ -88,6 +80,7 @@ const callerKey = createContextKey<Caller>({
 
 export async function openNodeServer(options: NodeServerOptions): Promise<NodeServer> {
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
   const server = createSecureServer(
     {
       ...secureContext(options.identity),
@@ -98,10 +91,16 @@ export async function openNodeServer(options: NodeServerOptions): Promise<NodeSe
     createListener(options),
   );
   server.maxConnections = MAX_CONNECTIONS;
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    keepAlive(session, options.keepAlive ?? DEFAULT_KEEP_ALIVE);
+    const pace = options.keepAlive ?? DEFAULT_KEEP_ALIVE;
+    keepAlive(session, pace, () => session.destroy());
+    closeIdle(session, pace.intervalMs);
   });
   // A failed handshake ends its own connection only; Node destroys the socket itself.
   server.on("tlsClientError", (error) => options.log.debug({ err: error.message }, "no TLS"));
@@ -116,6 +115,8 @@ export async function openNodeServer(options: NodeServerOptions): Promise<NodeSe
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
+        // One whose peer went in the middle of a GOAWAY has no session any more, and waits for a FIN that never comes.
+        for (const socket of sockets) socket.destroy();
       }, drainMs);
       await options.streams.close();
       // GOAWAY: no new streams, and the connection ends with its last one.
@@ -200,12 +201,8 @@ function listen(server: Http2SecureServer, at: NodeServerOptions["listen"]): Pro
   });
 }
 
-/**
- * Without it a peer that vanished would keep its socket, and its streams, until TCP gives up (minutes
- * to never). Also closes a connection on which nobody has asked anything for long.
- */
-function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepAlive): void {
-  let deadline: NodeJS.Timeout | undefined;
+/** Closes a connection on which nobody has asked anything for long. */
+function closeIdle(session: ServerHttp2Session, intervalMs: number): void {
   let streams = 0;
   let idleSince = performance.now();
   session.on("stream", (stream) => {
@@ -216,16 +213,7 @@ function keepAlive(session: ServerHttp2Session, { intervalMs, timeoutMs }: KeepA
     });
   });
   const interval = setInterval(() => {
-    if (session.destroyed || deadline !== undefined) return;
     if (streams === 0 && performance.now() - idleSince > IDLE_TIMEOUT_MS) session.close();
-    deadline = setTimeout(() => session.destroy(), timeoutMs);
-    session.ping(() => {
-      clearTimeout(deadline);
-      deadline = undefined;
-    });
   }, intervalMs);
-  session.once("close", () => {
-    clearInterval(interval);
-    clearTimeout(deadline);
-  });
+  session.once("close", () => clearInterval(interval));
 }

@@ -12,6 +12,7 @@ import {
   type ResourceRef,
   resourceKey,
 } from "../../core/model/resource.ts";
+import type { KeepAlive } from "../../core/process/keep-alive.ts";
 import type { Log } from "../../core/process/log.ts";
 import { refOf } from "../../core/wire/decode-changes.ts";
 import { parseCertificate } from "../../core/x509/parse-certificate.ts";
@@ -33,7 +34,6 @@ import { Certifier, type Issue } from "../../operator/distribute/certify.ts";
 import type { Applied } from "../../operator/distribute/config-session.ts";
 import { ConfigStreams } from "../../operator/distribute/config-streams.ts";
 import {
-  type KeepAlive,
   type NodeServer,
   openNodeServer,
   type ServerIdentity,
