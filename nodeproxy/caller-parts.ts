@@ -1,6 +1,6 @@
 /** What the calls of all pods of a node have in common: whom they choose from, what they may take up, whom they spare. */
 import { Balancers } from "./balance/balancers.ts";
-import { TcpChecks } from "./health/tcp-checks.ts";
+import { EndpointChecks } from "./health/endpoint-checks.ts";
 import type { Resilience } from "./outbound/resilience.ts";
 import { ServiceSlots, type Slots } from "./outbound/service-slots.ts";
 import { EVENT, type ResilienceEvent } from "./resilience/events.ts";
@@ -12,7 +12,7 @@ export interface CallerParts {
   readonly balancers: Balancers;
   readonly slots: Slots;
   readonly resilience: Resilience;
-  readonly checks: TcpChecks;
+  readonly checks: EndpointChecks;
 }
 
 export function createCallerParts(
@@ -30,7 +30,7 @@ export function createCallerParts(
       guards: new Guards(shares?.guards),
       tell,
     },
-    checks: new TcpChecks((service, endpoint, isFailing) => {
+    checks: new EndpointChecks((service, endpoint, isFailing) => {
       const said = isFailing ? "endpoint fails its checks" : "endpoint passes its checks again";
       log.info({ service, endpoint }, said);
     }),

@@ -110,6 +110,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/ext-authz",
     "nodeproxy/flow",
     "nodeproxy/hbone",
+    "nodeproxy/health",
     "nodeproxy/http",
     "nodeproxy/http/match",
     "nodeproxy/identity",

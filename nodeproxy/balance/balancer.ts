@@ -4,10 +4,9 @@
  * Tables are built when the Service, its slices or weights change, which is seen by identity; a choice then
  * allocates next to nothing. What is remembered of an endpoint outlives these changes.
  */
-import type { BalanceAlgorithm, EndpointSlice, Service } from "../../core/model/service.ts";
+import type { BalanceAlgorithm, ServicePort } from "../../core/model/service.ts";
 import {
   DEFAULT_TRAFFIC_SETTINGS,
-  type Traffic,
   type TrafficSettings,
 } from "../../core/model/traffic-settings.ts";
 import type { Choice, NoChoice } from "./choice.ts";
@@ -15,20 +14,11 @@ import type { Affinity } from "./client-affinity.ts";
 import { hash32 } from "./hash.ts";
 import { Latency } from "./latency.ts";
 import { type Healths, LocalHealths, type Member } from "./member.ts";
+import { isSame, type Membership } from "./membership.ts";
 import { type Ejection, Outliers } from "./outliers.ts";
 import { type Asker, Tier } from "./tier.ts";
 import { Tiers } from "./tiers.ts";
-import { type Place, type UsableEndpoint, usableEndpoints } from "./usable-endpoints.ts";
-
-/** All that a balancer is built from. Values are replaced whole, so another identity is another content. */
-export interface Membership extends Place {
-  readonly service: Service;
-  readonly traffic: Traffic | undefined;
-  readonly slices: readonly EndpointSlice[];
-  /** Changes whenever a weight does. */
-  readonly weightsVersion: number;
-  readonly weightOf: (workload: string) => number;
-}
+import { type UsableEndpoint, usableEndpoints } from "./usable-endpoints.ts";
 
 export interface Caller {
   /** Address of the calling pod. */
@@ -102,6 +92,11 @@ export class Balancer {
   get service(): string {
     const { namespace = "", name = "" } = this.#membership?.service ?? {};
     return `${namespace}/${name}`;
+  }
+
+  /** Of the Service. */
+  get port(): ServicePort | undefined {
+    return this.#membership?.service.ports.find(({ name }) => name === this.#portName);
   }
 
   get settings(): TrafficSettings {
@@ -279,16 +274,6 @@ export class Balancer {
     const health = this.#healths.of(`${this.service} ${this.#portName} ${key} ${workload}`);
     return { lastPick: 0, deadline: 0, sinceMs, health, latency: new Latency() };
   }
-}
-
-function isSame(a: Membership, b: Membership): boolean {
-  return (
-    a.service === b.service &&
-    a.traffic === b.traffic &&
-    a.weightsVersion === b.weightsVersion &&
-    a.zone === b.zone &&
-    (a.slices === b.slices || (a.slices.length === 0 && b.slices.length === 0))
-  );
 }
 
 function weightless(): number {

@@ -5,7 +5,7 @@
 import type { Http2Stream, ServerHttp2Stream } from "node:http2";
 import { Socket } from "node:net";
 import type { Probe } from "../../core/model/enrolment.ts";
-import { checkRequest, requestedService } from "./health-message.ts";
+import { checkRequest, requestedService } from "../health/health-message.ts";
 import { nodeHttp2 } from "./node-http.ts";
 import type { ProbeCall } from "./perform-probe.ts";
 

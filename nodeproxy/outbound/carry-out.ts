@@ -24,7 +24,7 @@ import { connectionLimitsOf } from "./connection-limits.ts";
 import { Holding } from "./holding.ts";
 import { isEndpointFault, isVerdict, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
-import { createReacher } from "./reach-endpoint.ts";
+import { keepChecked } from "./reach-endpoint.ts";
 import { farSideOf } from "./request-facts.ts";
 import { httpCallAt, serveHttpCaller } from "./serve-http-caller.ts";
 
@@ -172,7 +172,7 @@ async function attempt(
   { socket, facts }: Attempting,
 ): Promise<string> {
   const { connectTimeoutMs } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
-  if (balanced && settings?.tcpCheck) pod.checks.called(balanced.balancer, createReacher(pod));
+  if (balanced) keepChecked(pod, balanced);
   try {
     const isForTunnels = settings !== undefined;
     const back = await openUpstream(pod, upstream, { connectTimeoutMs, isForTunnels });

@@ -6,7 +6,6 @@ import { endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts"
 import type { EndpointRef } from "./endpoint-ref.ts";
 import { isEndpointFault, openFailureCode, openUpstream } from "./open-upstream.ts";
 import type { OutboundPod } from "./outbound-pod.ts";
-import { createReacher } from "./reach-endpoint.ts";
 
 export type Chosen = Extract<Route, { readonly kind: "upstream" }>;
 
@@ -37,10 +36,9 @@ export async function openForRequest(
   { upstream, settings, balanced }: Chosen,
   service: string,
 ): Promise<OpenedSide | string> {
-  const { connectTimeoutMs, tcpCheck } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
+  const { connectTimeoutMs } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
   const lease = slotFor(pod);
   if (!lease) return "pod_connections_exhausted";
-  if (balanced && tcpCheck) pod.checks.called(balanced.balancer, createReacher(pod));
   const times = { connectTimeoutMs, isForTunnels: settings !== undefined };
   const side = await openUpstream(pod, upstream, times).catch(openFailureCode);
   if (typeof side !== "string") {

@@ -6,7 +6,7 @@ import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side, TcpSide } from "../flow/side.ts";
-import type { TcpChecks } from "../health/tcp-checks.ts";
+import type { EndpointChecks } from "../health/endpoint-checks.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { LatePools } from "./late-pools.ts";
 import type { Resilience } from "./resilience.ts";
@@ -29,7 +29,7 @@ export interface OutboundPod {
   readonly resilience: Resilience;
   /** Connections that it may have open itself. */
   readonly ownSlots: PodSlots;
-  readonly checks: TcpChecks;
+  readonly checks: EndpointChecks;
   /** Its connections to HTTP ports of Services. */
   readonly pools: LatePools;
   /** An endpoint is left out for a while. */

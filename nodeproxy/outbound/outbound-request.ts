@@ -17,6 +17,7 @@ import { EndpointAccount } from "./endpoint-account.ts";
 import { Holding } from "./holding.ts";
 import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
 import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
+import { keepChecked } from "./reach-endpoint.ts";
 import { bindingOf, type RequestBinding } from "./request-binding.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import type { RequestGuard } from "./request-guard.ts";
@@ -209,6 +210,7 @@ export class OutboundRequest implements RequestWay {
 
   /** Counts at that endpoint, and no longer at the one before. False: it has as many requests as may be. */
   #enter({ balanced }: Chosen): boolean {
+    if (balanced) keepChecked(this.#caller.pod, balanced);
     return this.#account.enter(balanced, this.#guard.http.limits.maxRequestsPerEndpoint);
   }
 

@@ -12,7 +12,7 @@ import { encodeRequest, encodeStatus } from "../../nodeproxy/hbone/header-encode
 import { HpackDecoder, MAX_LIST_BYTES } from "../../nodeproxy/hbone/hpack-decoder.ts";
 import { applySettings, DEFAULT_SETTINGS } from "../../nodeproxy/hbone/peer-settings.ts";
 import { areTrailers, readRequest, readStatus } from "../../nodeproxy/hbone/request-fields.ts";
-import { checkRequest, requestedService } from "../../nodeproxy/inbound/health-message.ts";
+import { checkRequest, requestedService } from "../../nodeproxy/health/health-message.ts";
 import { readSocketAddress, writeSocketAddress } from "../../nodeproxy/sys/socket-address.ts";
 import { mutateBytes, mutateText } from "../fakes/byte-mutation.ts";
 import { pick } from "../fakes/der-mutation.ts";

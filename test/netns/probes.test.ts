@@ -11,7 +11,7 @@ import type { Server, Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Probe } from "../../core/model/enrolment.ts";
-import { checkRequest } from "../../nodeproxy/inbound/health-message.ts";
+import { checkRequest } from "../../nodeproxy/health/health-message.ts";
 import { createThrowawayCertificate } from "../../nodeproxy/inbound/throwaway-certificate.ts";
 import {
   closeNode,

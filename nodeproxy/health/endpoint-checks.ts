@@ -1,21 +1,30 @@
 /**
- * Active health: connects now and then to every endpoint of the Services that ask for it and that pods of
- * this node call, and leaves those out that fail.
+ * Active health: asks now and then every endpoint of the Services that want it and that pods of this node call, by a
+ * connection, a request of HTTP or gRPC's health protocol, and leaves those out that fail.
  *
  * A check takes the way of a connection, from a pod that called, through the tunnel to the application:
  * a plain connection from the node would only reach the proxy in front of it. A refusal by policy is no
  * failure. Bounded: so many at once, and none for a Service that nobody has called for a while.
  */
-import type { TcpCheckSettings } from "../../core/model/traffic-settings.ts";
+import type { GrpcCheck, HttpCheck } from "../../core/model/http-settings.ts";
+import type { TcpCheckSettings, TrafficSettings } from "../../core/model/traffic-settings.ts";
 import type { Balancer } from "../balance/balancer.ts";
 import type { Member, MemberHealth } from "../balance/member.ts";
+
+/** Without a kind: whether it takes a connection. */
+export type EndpointCheck = HttpCheck | GrpcCheck | (TcpCheckSettings & { readonly kind?: never });
+
+/** Of requests where one is wanted: a server that answers takes connections too. */
+export function checkOf({ tcpCheck, http }: TrafficSettings): EndpointCheck | undefined {
+  return http.check ?? tcpCheck;
+}
 
 /** Reaches an endpoint as a connection of the pod would. */
 export interface Reacher {
   /** The pod is gone, so nothing it says about an endpoint means anything. */
   isGone(): boolean;
   /** False where the endpoint is at fault. */
-  reaches(member: Member, timeoutMs: number): Promise<boolean>;
+  reaches(balancer: Balancer, member: Member, check: EndpointCheck): Promise<boolean>;
 }
 
 interface Watched {
@@ -24,7 +33,7 @@ interface Watched {
   /** Index of the member that is checked next. */
   next: number;
   readonly timer: NodeJS.Timeout;
-  readonly settings: TcpCheckSettings;
+  readonly settings: EndpointCheck;
   readonly streaks: WeakMap<MemberHealth, Streak>;
 }
 
@@ -43,7 +52,7 @@ const UNUSED_MS = 300_000;
 /** An endpoint `address:port` of a Service has begun to fail its checks, or passes them again. */
 export type OnTurned = (service: string, endpoint: string, isFailing: boolean) => void;
 
-export class TcpChecks {
+export class EndpointChecks {
   readonly #onTurned: OnTurned;
   readonly #watched = new Map<Balancer, Watched>();
   readonly #running = new Set<MemberHealth>();
@@ -54,7 +63,7 @@ export class TcpChecks {
 
   /** A pod calls: its Service is checked from now on, if its policy says so. */
   called(balancer: Balancer, reacher: Reacher): void {
-    const settings = balancer.settings.tcpCheck;
+    const settings = checkOf(balancer.settings);
     const known = this.#watched.get(balancer);
     if (known && known.settings === settings) {
       known.reacher = reacher;
@@ -69,7 +78,7 @@ export class TcpChecks {
     for (const balancer of this.#watched.keys()) this.#stop(balancer);
   }
 
-  #start(balancer: Balancer, settings: TcpCheckSettings, reacher: Reacher): void {
+  #start(balancer: Balancer, settings: EndpointCheck, reacher: Reacher): void {
     const timer = setInterval(() => this.#round(balancer), settings.intervalMs).unref();
     const calledMs = performance.now();
     const streaks = new WeakMap<MemberHealth, Streak>();
@@ -90,7 +99,7 @@ export class TcpChecks {
     const watched = this.#watched.get(balancer);
     if (!watched) return;
     const isUnused = performance.now() - watched.calledMs > UNUSED_MS;
-    if (isUnused || watched.reacher.isGone() || balancer.settings.tcpCheck !== watched.settings) {
+    if (isUnused || watched.reacher.isGone() || checkOf(balancer.settings) !== watched.settings) {
       this.#stop(balancer);
       return;
     }
@@ -107,7 +116,7 @@ export class TcpChecks {
     const { health } = member;
     this.#running.add(health);
     const { reacher, settings, streaks } = watched;
-    const isGood = await reacher.reaches(member, settings.timeoutMs);
+    const isGood = await reacher.reaches(balancer, member, settings);
     this.#running.delete(health);
     if (reacher.isGone() || this.#watched.get(balancer) !== watched) return;
     const before = streaks.get(health);

@@ -1,5 +1,5 @@
 /**
- * The one message of gRPC health checking that a probe sends, in bytes. Pure.
+ * The messages of gRPC health checking that probes and checks send and read, in bytes. Pure.
  *
  * gRPC frame (compressed flag, length, message) around `HealthCheckRequest { string service = 1 }`.
  */
@@ -28,4 +28,16 @@ export function requestedService(message: Buffer): string | undefined {
 
 function varint(value: number): readonly number[] {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
+}
+
+/** `HealthCheckResponse.ServingStatus`. */
+const SERVING = 1;
+/** Field 1, a number. */
+const STATUS_TAG = 0x08;
+
+/** Whether a whole answer says SERVING: of anything but one uncompressed message of that field it does not. */
+export function saysServing(answer: Buffer): boolean {
+  if (answer.length < HEAD_BYTES + 2 || answer[0] !== 0) return false;
+  const isWhole = answer.readUInt32BE(1) === answer.length - HEAD_BYTES;
+  return isWhole && answer[HEAD_BYTES] === STATUS_TAG && answer[HEAD_BYTES + 1] === SERVING;
 }

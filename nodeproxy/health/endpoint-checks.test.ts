@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import { Balancer } from "../balance/balancer.ts";
 import type { Member } from "../balance/member.ts";
-import { type Reacher, TcpChecks } from "./tcp-checks.ts";
+import { EndpointChecks, type Reacher } from "./endpoint-checks.ts";
 
 const CHECK = { intervalMs: 1000, timeoutMs: 500, healthyThreshold: 2, unhealthyThreshold: 3 };
 
@@ -57,7 +57,7 @@ function createWorld(...down: readonly string[]): World {
     down: new Set(down),
     asked: [] as string[],
     isGone: () => false,
-    reaches: ({ address }: Member) => {
+    reaches: (_balancer: Balancer, { address }: Member) => {
       world.asked.push(address);
       return Promise.resolve(!world.down.has(address));
     },
@@ -75,10 +75,10 @@ async function rounds(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await jest.advanceTimersByTimeAsync(CHECK.intervalMs);
 }
 
-test("TcpChecks: an endpoint is left out after its failures in a row, and back after its successes", async () => {
+test("EndpointChecks: an endpoint is left out after its failures in a row, and back after its successes", async () => {
   const told: unknown[] = [];
   const [balancer, world] = [createBalancer(3), createWorld("10.0.0.1")];
-  const checks = new TcpChecks((...turn) => void told.push(turn));
+  const checks = new EndpointChecks((...turn) => void told.push(turn));
   checks.called(balancer, world);
   await rounds(1);
   expect(failing(balancer)).toEqual([]);
@@ -96,8 +96,8 @@ test("TcpChecks: an endpoint is left out after its failures in a row, and back a
   checks.close();
 });
 
-test("TcpChecks: nobody is asked for a Service without a check, or that nobody calls any more", async () => {
-  const [world, checks] = [createWorld(), new TcpChecks(ignore)];
+test("EndpointChecks: nobody is asked for a Service without a check, or that nobody calls any more", async () => {
+  const [world, checks] = [createWorld(), new EndpointChecks(ignore)];
   checks.called(createBalancer(2, false), world);
   await rounds(3);
   expect(world.asked).toEqual([]);
@@ -114,10 +114,10 @@ test("TcpChecks: nobody is asked for a Service without a check, or that nobody c
   expect(failing(balancer)).toEqual([]);
 });
 
-test("TcpChecks: what a pod that is gone could not reach says nothing", async () => {
+test("EndpointChecks: what a pod that is gone could not reach says nothing", async () => {
   const told: unknown[] = [];
   const balancer = createBalancer(1);
-  const checks = new TcpChecks((...turn) => void told.push(turn));
+  const checks = new EndpointChecks((...turn) => void told.push(turn));
   let asked = 0;
   checks.called(balancer, {
     isGone: () => asked === CHECK.unhealthyThreshold,
@@ -137,13 +137,13 @@ test("TcpChecks: what a pod that is gone could not reach says nothing", async ()
   checks.close();
 });
 
-test("TcpChecks: so many at once, and every endpoint has its turn", async () => {
-  const [balancer, checks] = [createBalancer(200), new TcpChecks(ignore)];
+test("EndpointChecks: so many at once, and every endpoint has its turn", async () => {
+  const [balancer, checks] = [createBalancer(200), new EndpointChecks(ignore)];
   const open: (() => void)[] = [];
   const asked = new Set<string>();
   checks.called(balancer, {
     isGone: () => false,
-    reaches: ({ address }) => {
+    reaches: (_balancer, { address }) => {
       asked.add(address);
       return new Promise((resolve) => {
         open.push(() => resolve(true));
