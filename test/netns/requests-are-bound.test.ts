@@ -5,6 +5,7 @@ import type { Server as NetServer, Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { RouteSession } from "../../core/model/http-route.ts";
 import { backendsTo, routeRule } from "../fakes/route-rule.ts";
+import { until } from "../world/until.ts";
 import { Caller, putService, type Reply } from "./balanced-service.ts";
 import { listenInPod } from "./pod-network.ts";
 import { createTrafficMesh, type TrafficMesh } from "./traffic-mesh.ts";
@@ -23,6 +24,8 @@ const listeners: NetServer[] = [];
 const callers: Caller[] = [];
 /** They answer 503. */
 const failing = new Set<number>();
+/** They say that they are ill where they are asked. */
+const ill = new Set<number>();
 /** How many requests came to each. */
 const asked = new Map<number, number>();
 const application = createServer(answer);
@@ -43,6 +46,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const caller of callers.splice(0)) caller.close();
   failing.clear();
+  ill.clear();
   asked.clear();
   mesh.remove({ kind: "routes", name: "shop/web" });
   for (const name of ["web", "v1", "v2"]) {
@@ -63,8 +67,9 @@ afterAll(async () => {
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const port = request.socket.localPort ?? 0;
-  asked.set(port, (asked.get(port) ?? 0) + 1);
-  response.statusCode = failing.has(port) ? 503 : 200;
+  const isCheck = request.url === "/healthz";
+  if (!isCheck) asked.set(port, (asked.get(port) ?? 0) + 1);
+  response.statusCode = (isCheck ? ill : failing).has(port) ? 503 : 200;
   request.resume().once("end", () => response.end(String(port)));
 }
 
@@ -217,4 +222,29 @@ test("least request leaves an endpoint alone that has not answered yet", async (
   } finally {
     application.off("request", hang).on("request", answer);
   }
+});
+
+test("an endpoint that says it is ill gets no requests until it says that it is well again", async () => {
+  const check = {
+    kind: "http",
+    path: "/healthz",
+    host: "",
+    statuses: [[200, 299]],
+    intervalMs: 50,
+    timeoutMs: 30_000,
+    healthyThreshold: 1,
+    unhealthyThreshold: 2,
+  } as const;
+  const [sick = 0] = PORTS;
+  ill.add(sick);
+  putService(mesh, { name: "web", ports: PORTS, http: { check } });
+  const caller = call();
+  await until("the sick one to be left out", async () => {
+    return !(await bodies(caller, PORTS.length, {})).includes(String(sick)) || undefined;
+  });
+  expect(new Set(await bodies(caller, 9, {})).size).toBe(PORTS.length - 1);
+  ill.clear();
+  await until("it to come back", async () => {
+    return (await bodies(caller, PORTS.length, {})).includes(String(sick)) || undefined;
+  });
 });

@@ -33,6 +33,10 @@ const sessions = new Map<number, Set<ServerHttp2Session>>();
 const callers: ClientHttp2Session[] = [];
 /** Streams that the server lets hang. */
 const hanging: ServerHttp2Stream[] = [];
+/** Of ten endpoints. */
+const TEN = Array.from({ length: 10 }, (_, i) => 8301 + i);
+/** Says that it does not serve where its health is asked for. */
+let notServing = 0;
 /** Refuses the next requests at this port. */
 let refusing = 0;
 // In MB: what it may have waiting to be sent before it refuses streams.
@@ -50,7 +54,7 @@ beforeAll(async () => {
       session.once("close", () => sessions.get(port)?.delete(session));
     });
   }
-  for (const port of [...PORTS, NARROW]) {
+  for (const port of [...PORTS, ...TEN, NARROW]) {
     sockets.set(port, new Set());
     sessions.set(port, new Set());
     listeners.push(await listenInPod(mesh.network.b, { port, family: 4 }, serve));
@@ -61,6 +65,7 @@ beforeEach(() => {
   mesh.a.ended.length = 0;
   hanging.length = 0;
   refusing = 0;
+  notServing = 0;
 });
 
 afterEach(async () => {
@@ -70,7 +75,7 @@ afterEach(async () => {
     { kind: "traffic", name: "shop/web" },
     { kind: "routes", name: "shop/web" },
   );
-  for (const port of [...PORTS, NARROW, DEAD]) {
+  for (const port of [...PORTS, ...TEN, NARROW, DEAD]) {
     mesh.remove({ kind: "endpointSlice", name: `shop/web-${port}` });
   }
   await until("no endpoint to be connected", () => openSockets().length === 0 || undefined);
@@ -104,6 +109,15 @@ function answer(stream: ServerHttp2Stream, head: IncomingHttpHeaders): void {
   const path = head[":path"];
   if (path === "/hang") {
     hanging.push(stream);
+    return;
+  }
+  if (path === "/grpc.health.v1.Health/Check") {
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.resume().end(Buffer.from([0, 0, 0, 0, 2, 8, port === notServing ? 2 : 1]));
     return;
   }
   const type = head["content-type"] ?? "text/plain";
@@ -219,6 +233,80 @@ test("a thousand streams of one session take turns at the endpoints, each with i
   expect(metrics).toMatch(
     /^weft_http_requests_total\{direction="outbound",.*destination_workload="b".*status="200",reason=""\} 1000$/m,
   );
+});
+
+test("10,000 streams of one session are spread over ten endpoints within 3 sigma", async () => {
+  putService(mesh, { name: "web", ports: TEN, version: "http2" });
+  const session = call();
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 10_000; i += 100) {
+    const some = Array.from({ length: 100 }, () => ask(session, "/", "x"));
+    for (const { head, trailers } of await Promise.all(some)) {
+      expect(trailers["grpc-status"]).toBe("0");
+      const port = String(head["x-port"]);
+      counts.set(port, (counts.get(port) ?? 0) + 1);
+    }
+  }
+  expect(counts.size).toBe(10);
+  // Of 10,000 draws with a chance of one in ten.
+  const threeSigma = 3 * Math.sqrt(10_000 * 0.1 * 0.9);
+  for (const count of counts.values()) {
+    expect(Math.abs(count - 1_000)).toBeLessThanOrEqual(threeSigma);
+  }
+  // One session to each, all the time.
+  expect(openSockets()).toHaveLength(10);
+});
+
+test("least request spreads streams that stay open as evenly as streams can be", async () => {
+  const two = TEN.slice(0, 2);
+  putService(mesh, { name: "web", ports: two, version: "http2", algorithm: "least_request" });
+  const session = call();
+  const open: ClientHttp2Stream[] = [];
+  const ports: string[] = [];
+  for (let i = 0; i < 40; i += 1) {
+    const stream = session.request({ ...GRPC, ":path": "/both" });
+    const [head] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    open.push(stream);
+    ports.push(String(head["x-port"]));
+  }
+  expect(ports.filter((port) => port === String(two[0]))).toHaveLength(20);
+  const ends = open.map(replyOf);
+  for (const stream of open) stream.end();
+  await Promise.all(ends);
+});
+
+test("calls of one user go to one endpoint by ring hash, over sessions of several callers", async () => {
+  const hashOn = { kind: "header", name: "x-user" } as const;
+  const wish = { name: "web", ports: TEN, version: "http2", algorithm: "ring_hash" } as const;
+  putService(mesh, { ...wish, http: { hashOn } });
+  const both = [call(), call()];
+  const homes = new Set<string>();
+  for (let user = 0; user < 60; user += 1) {
+    const fields = { ...GRPC, "x-user": `user-${user}` };
+    const replies = await Promise.all(both.map((one) => ask(one, "/", { body: "x", fields })));
+    const [home, other] = replies.map(({ head }) => String(head["x-port"]));
+    expect(other).toBe(home);
+    homes.add(String(home));
+  }
+  expect(homes.size).toBeGreaterThan(5);
+});
+
+test("an endpoint whose health service says that it does not serve is left out until it does", async () => {
+  const times = { intervalMs: 50, timeoutMs: 30_000, healthyThreshold: 1, unhealthyThreshold: 2 };
+  const check = { kind: "grpc", service: "shop.Api", ...times } as const;
+  notServing = 8082;
+  putService(mesh, { name: "web", ports: PORTS, version: "http2", http: { check } });
+  const session = call();
+  async function round(): Promise<readonly number[]> {
+    return countsOf(await Promise.all(Array.from({ length: 12 }, () => ask(session, "/", "x"))));
+  }
+  await until("it to be left out", async () => (await round())[1] === 0 || undefined);
+  expect((await round())[1]).toBe(0);
+  notServing = 0;
+  await until("it to come back", async () => (await round())[1] !== 0 || undefined);
+  // No check begins from here on: they would be connected in the midst of what comes next.
+  putService(mesh, { name: "web", ports: PORTS, version: "http2" });
+  await ask(session, "/", "x");
 });
 
 test("many at once share the sessions, and more than one takes go over another beside it", async () => {
