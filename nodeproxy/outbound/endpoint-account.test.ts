@@ -56,7 +56,7 @@ test("EndpointAccount: each try is judged once, whether it is sent again or is t
   expect(told).toEqual([]);
   const two = account();
   two.enter(at);
-  two.again({ kind: "lost" });
+  two.again({ kind: "grpc", status: 14 });
   expect(told).toEqual(EJECTED);
 });
 
@@ -99,6 +99,19 @@ test("EndpointAccount: an answer of gRPC without a message is judged by its stat
     }
     expect([grpc, told]).toEqual([grpc, isBad ? EJECTED : []]);
   }
+});
+
+test("EndpointAccount: an answer of gRPC with messages is judged by the status behind them, and only then", () => {
+  const { at, told, account } = create();
+  const fields = ["content-type", "application/grpc+proto"];
+  for (const grpcStatus of [14, 0, 13, 14]) {
+    const one = account();
+    one.enter(at);
+    one.answered({ status: 200, fields });
+    expect(told).toEqual([]);
+    one.done({ code: "", status: 200, grpcStatus });
+  }
+  expect(told).toEqual(EJECTED);
 });
 
 test("EndpointAccount: a server that refuses to look at a request is no worse for it", () => {

@@ -3,7 +3,7 @@
  * answer took, and whether that was a good one. Each try once, whatever becomes of it.
  */
 import type { Ejection } from "../balance/outliers.ts";
-import { httpStatusOfGrpc } from "../http/grpc-status.ts";
+import { httpStatusOfGrpc, isGrpc } from "../http/grpc-status.ts";
 import { fieldOf } from "../http/http2-head.ts";
 import type { ExchangeOutcome, ResponseHead } from "../http/message.ts";
 import type { TryFailure } from "../http/request-way.ts";
@@ -21,6 +21,11 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 };
 
 export type OnEjected = (ejection: Ejection) => void;
+
+export interface AnswerOutcome extends Pick<ExchangeOutcome, "code" | "status"> {
+  /** Of gRPC, as its trailers say. */
+  readonly grpcStatus?: number | undefined;
+}
 
 export class EndpointAccount {
   readonly #onEjected: OnEjected;
@@ -48,8 +53,12 @@ export class EndpointAccount {
     if (!this.#at) return;
     const nowMs = performance.now();
     if (!this.#isJudged) this.#at.member.latency.observe(nowMs - this.#sinceMs, nowMs);
-    const grpc = status === 200 ? fieldOf(fields, "grpc-status") : undefined;
-    this.#judge(grpc === undefined ? status : httpStatusOfGrpc(Number(grpc)), nowMs);
+    if (status !== 200 || !this.#asksAnswers() || !isGrpc(fields)) this.#judge(status, nowMs);
+    else {
+      const grpc = fieldOf(fields, "grpc-status");
+      // Else its trailers say it.
+      if (grpc !== undefined) this.#judge(httpStatusOfGrpc(Number(grpc)), nowMs);
+    }
   }
 
   /** None came from where it is: HTTP's status for that. */
@@ -64,7 +73,7 @@ export class EndpointAccount {
         this.answered(failure);
         break;
       case "grpc":
-        this.answered({ status: 200, fields: ["grpc-status", `${failure.status}`] });
+        this.missed(httpStatusOfGrpc(failure.status));
         break;
       case "lost":
       case "reset":
@@ -80,16 +89,23 @@ export class EndpointAccount {
   }
 
   /** It is over. */
-  done({ code, status }: Pick<ExchangeOutcome, "code" | "status">): void {
+  done({ code, status, grpcStatus }: AnswerOutcome): void {
     const bad = STATUS_OF_CODE[code];
     if (bad !== undefined) this.missed(bad);
-    else if (code === "" && status > 0) this.missed(status);
+    else if (code === "" && status > 0) {
+      this.missed(grpcStatus === undefined ? status : httpStatusOfGrpc(grpcStatus));
+    }
     this.leave();
   }
 
   leave(): void {
     this.#at?.member.health.finish();
     this.#at = undefined;
+  }
+
+  /** Somebody wants to know how it answers. */
+  #asksAnswers(): boolean {
+    return this.#at?.balancer.settings.http.outliers !== undefined;
   }
 
   #judge(status: number, nowMs: number): void {
