@@ -11,8 +11,8 @@ import { parseTrafficPolicy } from "../operator/resources/traffic-policy.ts";
 import { parseTrustBundle } from "../operator/resources/trust-bundle.ts";
 
 const docs = readFileSync("docs/api.md", "utf8");
-const pages = ["docs/balancing.md", "docs/external-authorization.md", "docs/rate-limits.md"].reduce(
-  (text, page) => text + readFileSync(page, "utf8"),
+const pages = ["balancing", "external-authorization", "rate-limits", "resilience"].reduce(
+  (text, page) => text + readFileSync(`docs/${page}.md`, "utf8"),
   docs,
 );
 const blocks = [...pages.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
