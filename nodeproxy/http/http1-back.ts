@@ -47,7 +47,7 @@ export class Back implements LineOwner, Reaching {
   #timer: NodeJS.Timeout | undefined;
   #state: "dialling" | "open" | "over" = "dialling";
   #usableUntilMs = Number.POSITIVE_INFINITY;
-  #wasUsed = false;
+  #uses = 0;
 
   constructor(lane: ReadLane | undefined, keeper?: BackKeeper) {
     this.#lane = lane;
@@ -84,9 +84,9 @@ export class Back implements LineOwner, Reaching {
     );
   }
 
-  /** It has served a request before the one that it serves. */
-  get wasUsed(): boolean {
-    return this.#wasUsed;
+  /** Requests that it has served, or serves. */
+  get uses(): number {
+    return this.#uses;
   }
 
   /** Once it is open. */
@@ -101,13 +101,13 @@ export class Back implements LineOwner, Reaching {
   /** Where it is free. */
   use(user: BackUser): void {
     this.#user = user;
+    this.#uses += 1;
     user.onReady(this);
   }
 
   /** The exchange is over, and all that belongs to it was read. `keptSeconds`: for so long the server keeps it. */
   free(keptSeconds: number | undefined): void {
     this.#user = undefined;
-    this.#wasUsed = true;
     if (keptSeconds !== undefined) {
       this.#usableUntilMs = performance.now() + keptSeconds * 1_000 - MARGIN_MS;
     }

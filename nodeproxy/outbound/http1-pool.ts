@@ -23,7 +23,15 @@ interface Group {
 interface Kept {
   readonly group: Group;
   readonly lease: Lease;
+  /** Requests that it may serve, as its latest one says; 0: as many as may come. */
+  most: number;
   freeSinceMs: number;
+}
+
+interface AddedConnection {
+  readonly lease: Lease;
+  readonly lane: ReadLane;
+  readonly most: number;
 }
 
 export class Http1Pool implements BackKeeper {
@@ -32,24 +40,28 @@ export class Http1Pool implements BackKeeper {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** Free, and taken out; to be used at once. */
-  take(ref: EndpointRef): Back | undefined {
+  /** Free, and taken out; to be used at once. `most`: requests that one connection may serve; 0: no limit. */
+  take(ref: EndpointRef, most: number): Back | undefined {
     const free = this.#groups.get(nameOf(ref))?.free;
     for (let back = free?.pop(); back; back = free?.pop()) {
-      if (back.isFree) return back;
+      const kept = this.#kept.get(back);
+      if (kept && back.isFree && hasUses(back, most)) {
+        kept.most = most;
+        return back;
+      }
       back.close();
     }
     return undefined;
   }
 
   /** A connection that was opened for a request: to be used at once, or free. The lease ends with it. */
-  add(ref: EndpointRef, side: Side, { lease, lane }: { lease: Lease; lane: ReadLane }): Back {
+  add(ref: EndpointRef, side: Side, { lease, lane, most }: AddedConnection): Back {
     const name = nameOf(ref);
     const group = this.#groups.get(name) ?? { name, ref, free: [], size: 0, isGone: false };
     this.#groups.set(name, group);
     group.size += 1;
     const back = new Back(lane, this);
-    this.#kept.set(back, { group, lease, freeSinceMs: 0 });
+    this.#kept.set(back, { group, lease, most, freeSinceMs: 0 });
     back.adopt(side);
     return back;
   }
@@ -80,7 +92,7 @@ export class Http1Pool implements BackKeeper {
   onFree(back: Back): void {
     const kept = this.#kept.get(back);
     if (!kept) return;
-    if (this.#isClosed || kept.group.isGone) {
+    if (this.#isClosed || kept.group.isGone || !hasUses(back, kept.most)) {
       back.close();
       return;
     }
@@ -123,4 +135,9 @@ export class Http1Pool implements BackKeeper {
       }
     }
   }
+}
+
+/** For one request more. */
+function hasUses({ uses }: Back, most: number): boolean {
+  return most === 0 || uses < most;
 }

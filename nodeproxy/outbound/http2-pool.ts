@@ -18,6 +18,8 @@ const READY_MS = 10_000;
 
 /** A request on its way to a session. Told one of both, once. */
 export interface SessionWaiter {
+  /** Requests that one session may carry; 0: no limit. */
+  readonly most: number;
   /** To be used within the call, or not at all. */
   onSession(carrier: Http2Carrier): void;
   /** "": there is one, and no room in it. */
@@ -33,9 +35,10 @@ export interface SessionWish {
 }
 
 export interface BusySession {
-  readonly carrier: Http2Carrier;
   /** As it was opened. */
   readonly route: Chosen;
+  /** At once. */
+  use(waiter: SessionWaiter): void;
 }
 
 interface Group {
@@ -47,7 +50,13 @@ interface Group {
   isGone: boolean;
 }
 
-interface Kept extends BusySession {
+interface Kept {
+  readonly carrier: Http2Carrier;
+  readonly route: Chosen;
+  /** Requests that it has carried, or carries. */
+  uses: number;
+  /** It gets no more, and ends behind the last one. */
+  isWorn: boolean;
   /** As long as it carries requests. */
   holding: Lease | undefined;
   idleSinceMs: number;
@@ -64,7 +73,7 @@ export class Http2Pool {
   share(ref: EndpointRef, waiter: SessionWaiter): boolean {
     const group = this.#groups.get(nameOf(ref));
     const kept = group && leastBusy(group.kept);
-    if (kept) give(kept, waiter);
+    if (kept) this.#give(kept, waiter);
     else if (group?.waiting) group.waiting.push(waiter);
     else return false;
     return true;
@@ -75,16 +84,17 @@ export class Http2Pool {
     const groups = Array.from(this.#groups.values()).filter(
       ({ ref }) => ref.service === service && ref.port === port,
     );
-    return leastBusy(groups.flatMap(({ kept }) => [...kept]));
+    const kept = leastBusy(groups.flatMap((group) => [...group.kept]));
+    return kept && { route: kept.route, use: (waiter) => this.#give(kept, waiter) };
   }
 
   /** Over a session that carries nothing, or a new one. */
   begin(ref: EndpointRef, waiter: SessionWaiter, wish: SessionWish): void {
     const group = this.#group(ref);
-    const idle = Array.from(group.kept).find(({ carrier }) => carrier.hasRoom && !carrier.running);
+    const idle = Array.from(group.kept).find((kept) => hasRoom(kept) && kept.carrier.running === 0);
     if (idle) {
       idle.holding = wish.holding;
-      give(idle, waiter);
+      this.#give(idle, waiter);
       this.#settle(idle);
       return;
     }
@@ -113,6 +123,14 @@ export class Http2Pool {
     for (const group of this.#groups.values()) this.#leave(group);
   }
 
+  #give(kept: Kept, waiter: SessionWaiter): void {
+    const { carrier } = kept;
+    const before = carrier.running;
+    waiter.onSession(carrier);
+    if (carrier.running > before) kept.uses += 1;
+    kept.isWorn = waiter.most > 0 && kept.uses >= waiter.most;
+  }
+
   #group(ref: EndpointRef): Group {
     const name = nameOf(ref);
     const known = this.#groups.get(name);
@@ -134,7 +152,7 @@ export class Http2Pool {
     }
     kept.holding = wish.holding;
     for (const waiter of waiting) {
-      if (kept.carrier.hasRoom) give(kept, waiter);
+      if (hasRoom(kept)) this.#give(kept, waiter);
       else waiter.onNone("");
     }
     this.#settle(kept);
@@ -165,7 +183,14 @@ export class Http2Pool {
         resolve("upstream_reset");
       },
     });
-    const kept: Kept = { carrier, route, holding: undefined, idleSinceMs: 0 };
+    const kept: Kept = {
+      carrier,
+      route,
+      uses: 0,
+      isWorn: false,
+      holding: undefined,
+      idleSinceMs: 0,
+    };
     return promise;
   }
 
@@ -174,6 +199,7 @@ export class Http2Pool {
     kept.idleSinceMs = performance.now();
     kept.holding?.end();
     kept.holding = undefined;
+    if (kept.isWorn) kept.carrier.close();
   }
 
   #over(group: Group, kept: Kept): void {
@@ -207,17 +233,17 @@ export class Http2Pool {
   }
 }
 
-function give({ carrier }: Kept, waiter: SessionWaiter): void {
-  waiter.onSession(carrier);
-}
-
 /** Of those that carry requests and take more. */
 function leastBusy(all: Iterable<Kept>): Kept | undefined {
   let best: Kept | undefined;
   for (const kept of all) {
-    const { running, hasRoom } = kept.carrier;
-    if (!hasRoom || running === 0) continue;
+    const { running } = kept.carrier;
+    if (!hasRoom(kept) || running === 0) continue;
     if (!best || running < best.carrier.running) best = kept;
   }
   return best;
+}
+
+function hasRoom({ carrier, isWorn }: Kept): boolean {
+  return carrier.hasRoom && !isWorn;
 }

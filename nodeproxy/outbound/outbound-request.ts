@@ -5,24 +5,23 @@
  * Sent again is only what no server has begun, or what may be done twice (RFC 9110 9.2.2), and that once.
  */
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
-import type { Balancer, CallingRequest } from "../balance/balancer.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
 import type { CarrierUser } from "../http/http2-carrier.ts";
 import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message.ts";
 import type { RequestWay, TryFailure } from "../http/request-way.ts";
-import { chooseEndpoint, endpointKey, type Route, type ServiceCall } from "./choose-upstream.ts";
+import { endpointKey, type ServiceCall } from "./choose-upstream.ts";
 import { connectionLimitsOf } from "./connection-limits.ts";
 import { EndpointAccount } from "./endpoint-account.ts";
 import { Holding } from "./holding.ts";
 import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
 import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
-import { keepChecked } from "./reach-endpoint.ts";
 import { bindingOf, type RequestBinding } from "./request-binding.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import type { RequestGuard } from "./request-guard.ts";
 import type { RoutedRequest } from "./route-request.ts";
 import { SessionReach } from "./session-reach.ts";
+import { TryEndpoints } from "./try-endpoints.ts";
 
 /** A request to be sent, and what becomes of it besides. */
 export interface SentRequest extends RoutedRequest {
@@ -47,7 +46,6 @@ interface Waiting extends Reaching {
 const KEPT_OCTETS = 64 << 10;
 /** Of the pod: another endpoint is no help. */
 const OWN_LIMIT = "pod_connections_exhausted";
-const UNBOUND: CallingRequest = { hashed: "", bound: "" };
 
 export class OutboundRequest implements RequestWay {
   readonly keptOctets: number;
@@ -62,10 +60,7 @@ export class OutboundRequest implements RequestWay {
   readonly #call: ServiceCall;
   readonly #sinceMs = Date.now();
   readonly #guard: RequestGuard;
-  /** Endpoints that could not be reached. */
-  readonly #tried: string[] = [];
-  /** Of the connection that was lost. */
-  #lostAt: string | undefined;
+  readonly #endpoints: TryEndpoints;
   #holding: Holding | undefined;
   #chosen: Chosen | undefined;
   #session: SessionReach | undefined;
@@ -92,6 +87,12 @@ export class OutboundRequest implements RequestWay {
     this.changeResponse = (answer) => this.#answered(changeResponse(answer), answer);
     const { pod } = caller;
     this.#binding = bindingOf(pod.view, head, routed);
+    const mostPerEndpoint = http.limits.maxRequestsPerEndpoint;
+    this.#endpoints = new TryEndpoints(pod, {
+      call: this.#call,
+      binding: this.#binding,
+      mostPerEndpoint,
+    });
     this.#account = new EndpointAccount(({ member, reason }) => {
       pod.onEjected(this.#service, member.key, reason);
     });
@@ -115,15 +116,16 @@ export class OutboundRequest implements RequestWay {
   reachCarrier(user: CarrierUser): Reaching {
     this.#session?.drop();
     const choice = {
-      choose: () => this.#choose(),
+      choose: () => this.#endpoints.choose(this.#account),
       took: (route: Chosen) => {
         this.#chosen = route;
       },
-      mayTake: (route: Chosen) => this.#enter(route),
+      mayTake: (route: Chosen) => this.#endpoints.enter(this.#account, route),
       missed: (route: Chosen, code: string) => this.#waitAfter(route, code),
       onceMore: (code: string) => this.#onceMore(code),
     };
-    this.#session = new SessionReach(this.#caller.pod, { call: this.#call, choice, user });
+    const wish = { call: this.#call, choice, user, perConnection: this.#perConnection };
+    this.#session = new SessionReach(this.#caller.pod, wish);
     this.#session.next();
     return this.#session;
   }
@@ -131,7 +133,7 @@ export class OutboundRequest implements RequestWay {
   again(failure: TryFailure): number | undefined {
     this.#account.again(failure);
     const waitMs = this.#guard.again(failure);
-    if (waitMs !== undefined) this.#lostAt = this.#chosen?.balanced?.member.key ?? "";
+    if (waitMs !== undefined) this.#endpoints.lostAt(this.#chosen?.balanced?.member.key ?? "");
     return waitMs;
   }
 
@@ -158,6 +160,10 @@ export class OutboundRequest implements RequestWay {
     return serviceNameOf(this.#call);
   }
 
+  get #perConnection(): number {
+    return this.#guard.http.limits.maxRequestsPerConnection;
+  }
+
   async #wait(waiting: Waiting): Promise<void> {
     const { slots, view } = this.#caller.pod;
     const limits = connectionLimitsOf(view, this.#call.service);
@@ -172,7 +178,7 @@ export class OutboundRequest implements RequestWay {
     const { pod } = this.#caller;
     this.#holding ??= new Holding(pod.slots, this.#service);
     for (;;) {
-      const route = this.#choose();
+      const route = this.#endpoints.choose(this.#account);
       if (route.kind === "none") {
         this.#goOn(waiting, code || route.reason, this.#onceMore(code));
         return;
@@ -185,55 +191,12 @@ export class OutboundRequest implements RequestWay {
       this.#chosen = route;
       const ref = endpointRefOf(this.#call, route);
       // What waits for the same endpoint went the way of the one that was lost, maybe.
-      const back = ref.key === this.#lostAt ? undefined : pod.pools.http1.take(ref);
+      const isLost = this.#endpoints.wasLostAt(ref.key);
+      const back = isLost ? undefined : pod.pools.http1.take(ref, this.#perConnection);
       if (back) back.use(waiting.user);
       else void this.#open(waiting, route);
       return;
     }
-  }
-
-  /** With a place at the endpoint. */
-  #choose(): Route {
-    const full: string[] = [];
-    for (;;) {
-      const route = this.#chooseBut(full);
-      if (route.kind === "none") {
-        this.#account.leave();
-        if (full.length === 0) return route;
-        const { service } = this.#call;
-        return { kind: "none", reason: "endpoint_requests_exhausted", service };
-      }
-      if (this.#enter(route)) return route;
-      full.push(endpointKey(route.upstream.to));
-    }
-  }
-
-  /** Counts at that endpoint, and no longer at the one before. False: it has as many requests as may be. */
-  #enter({ balanced }: Chosen): boolean {
-    if (balanced) keepChecked(this.#caller.pod, balanced);
-    return this.#account.enter(balanced, this.#guard.http.limits.maxRequestsPerEndpoint);
-  }
-
-  /** Not where the request was lost, if there is anywhere else. */
-  #chooseBut(full: readonly string[]): Route {
-    const { pod } = this.#caller;
-    const binding = this.#binding;
-    const input = {
-      balancers: pod.balancers,
-      node: pod.node,
-      zone: pod.zone(),
-      nodeAddresses: [],
-      address: pod.addresses()[0] ?? "",
-      nowMs: performance.now(),
-      requestAt: (balancer: Balancer) => binding?.callingAt(balancer) ?? UNBOUND,
-    };
-    const tried = full.length === 0 ? this.#tried : [...this.#tried, ...full];
-    if (this.#lostAt === undefined)
-      return chooseEndpoint(pod.view, this.#call, { ...input, tried });
-    const elsewhere = { ...input, tried: [...tried, this.#lostAt] };
-    const route = chooseEndpoint(pod.view, this.#call, elsewhere);
-    if (route.kind === "upstream") return route;
-    return chooseEndpoint(pod.view, this.#call, { ...input, tried });
   }
 
   async #open(waiting: Waiting, route: Chosen): Promise<void> {
@@ -244,7 +207,11 @@ export class OutboundRequest implements RequestWay {
       return;
     }
     const { side, lease } = opened;
-    const back = pod.pools.http1.add(endpointRefOf(this.#call, route), side, { lease, lane });
+    const back = pod.pools.http1.add(endpointRefOf(this.#call, route), side, {
+      lease,
+      lane,
+      most: this.#perConnection,
+    });
     if (waiting.isDropped) pod.pools.http1.onFree(back);
     else back.use(waiting.user);
   }
@@ -267,18 +234,18 @@ export class OutboundRequest implements RequestWay {
   /** Milliseconds until another is tried; `undefined`: none is. */
   #waitAfter({ settings, upstream }: Chosen, code: string): number | undefined {
     const { retries } = settings ?? DEFAULT_TRAFFIC_SETTINGS;
-    this.#tried.push(endpointKey(upstream.to));
+    const missed = this.#endpoints.missedAt(endpointKey(upstream.to));
     if (isEndpointFault(code)) this.#account.missed(503);
     this.#account.leave();
     if (code === OWN_LIMIT || isVerdict(code)) return undefined;
-    return this.#tried.length <= retries ? 0 : this.#onceMore(code);
+    return missed <= retries ? 0 : this.#onceMore(code);
   }
 
   /** The same, once there is no other endpoint: all are there to be tried once more where the rule asks for it. */
   #onceMore(code: string): number | undefined {
     if (code === "" || !isEndpointFault(code)) return undefined;
     const waitMs = this.#guard.again({ kind: "unreachable" });
-    if (waitMs !== undefined) this.#tried.splice(0);
+    if (waitMs !== undefined) this.#endpoints.forgetMissed();
     return waitMs;
   }
 }

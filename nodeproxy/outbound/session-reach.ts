@@ -34,6 +34,8 @@ interface ReachWish {
   readonly call: ServiceCall;
   readonly choice: EndpointChoice;
   readonly user: CarrierUser;
+  /** Requests that one session may carry; 0: no limit. */
+  readonly perConnection: number;
 }
 
 export class SessionReach implements Reaching, SessionWaiter {
@@ -75,6 +77,10 @@ export class SessionReach implements Reaching, SessionWaiter {
           break;
       }
     }
+  }
+
+  get most(): number {
+    return this.#wish.perConnection;
   }
 
   /** It is not wanted any more, or over. */
@@ -140,7 +146,7 @@ export class SessionReach implements Reaching, SessionWaiter {
     if (!busy || !this.#wish.choice.mayTake(busy.route)) return false;
     this.#releaseSlot();
     this.#enter(busy.route);
-    this.onSession(busy.carrier);
+    busy.use(this);
     return true;
   }
 

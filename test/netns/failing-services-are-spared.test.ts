@@ -39,6 +39,8 @@ const sessions: ClientHttp2Session[] = [];
 const held: ServerResponse[] = [];
 /** Requests that came to a backend. */
 let came = 0;
+/** And by which of its connections. */
+const served = new Map<unknown, number>();
 /** What the next request meets, and then the next; past the last one all is well. */
 let plan: readonly Happening[] = [];
 /** What each meets, whatever stands in the plan. */
@@ -59,6 +61,7 @@ beforeAll(async () => {
 beforeEach(() => {
   mesh.a.ended.length = 0;
   came = 0;
+  served.clear();
   plan = [];
   always = undefined;
 });
@@ -81,15 +84,16 @@ function serve(socket: Socket): void {
   (socket.localPort === GRPC ? grpc : application).emit("connection", socket);
 }
 
-function happening(): Happening | undefined {
+function happening(connection: unknown): Happening | undefined {
   const next = always ?? plan[came];
   came += 1;
+  served.set(connection, (served.get(connection) ?? 0) + 1);
   return next;
 }
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
-  switch (happening()) {
+  switch (happening(request.socket)) {
     case "cut":
       request.socket.destroy();
       return;
@@ -112,7 +116,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
 /** "14" as the whole answer, "13" behind a message. */
 function answerGrpc(stream: ServerHttp2Stream, head: IncomingHttpHeaders): void {
   stream.on("error", () => undefined);
-  const now = happening();
+  const now = happening(stream.session);
   const fields = { ":status": 200, "content-type": head["content-type"] ?? "" };
   if (now === "14") stream.respond({ ...fields, "grpc-status": "14" }, { endStream: true });
   else {
@@ -357,4 +361,27 @@ test("a policy's times hold where the route says none: of a request, of a try, a
     "request_idle_timeout",
     "request_idle_timeout",
   ]);
+});
+
+test("a connection carries as many requests as may be, and the next goes by a new one", async () => {
+  const limits = { ...NO_LIMITS, maxRequestsPerConnection: 3 };
+  put("worn", { limits });
+  const caller = call();
+  for (let i = 0; i < 7; i += 1) expect(told(await caller.get("/"))).toEqual([200, undefined]);
+  expect([...served.values()]).toEqual([3, 3, 1]);
+  expect(caller.opened).toHaveLength(1);
+
+  served.clear();
+  put("worn-grpc", { limits }, [GRPC]);
+  const session = openSession();
+  for (let i = 0; i < 7; i += 1) expect(await callGrpc(session)).toBe("0");
+  expect([...served.values()]).toEqual([3, 3, 1]);
+  served.clear();
+  // What goes by one connection at once ends in order.
+  const all = await Promise.all(Array.from({ length: 20 }, () => callGrpc(session)));
+  expect(new Set(all)).toEqual(new Set(["0"]));
+  const counts = [...served.values()];
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
+  expect(Math.max(...counts)).toBeLessThanOrEqual(3);
+  expect(session.closed).toBe(false);
 });
