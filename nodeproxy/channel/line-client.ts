@@ -17,15 +17,20 @@ import type { AliveRequest } from "./messages.ts";
 /** A look at a socket of this machine costs next to nothing, and connections may wait for the other's start. */
 const BACKOFF = { minMs: 10, maxMs: 25 };
 const MAX_FRAME_BYTES = 0xffff_ffff;
+const OPENING_BRACE = "{".charCodeAt(0);
 
 /** What its own side says by itself: that it is there, and that its event loop turns. */
-type Own = { readonly kind: "hello"; readonly pid: number } | { readonly kind: "alive" };
+type Own =
+  | { readonly kind: "hello"; readonly pid: number; readonly version?: number }
+  | { readonly kind: "alive" };
 
 export interface LineClientOptions<In> {
   /** As in `openLineServer`. */
   readonly path: string;
   readonly log: Log;
-  /** The descriptors are the callee's. */
+  /** Said with the hello, where the other may be of another version of Weft. */
+  readonly version?: number;
+  /** Its kind is perhaps one of another version's. The descriptors are the callee's. */
   readonly onMessage: (message: In, descriptors: readonly number[]) => void;
 }
 
@@ -74,7 +79,8 @@ class Line<Out, In extends { readonly kind: string }> {
         return;
       }
       this.#attempt = 0;
-      this.send({ kind: "hello", pid: process.pid });
+      const { version } = this.#options;
+      this.send({ kind: "hello", pid: process.pid, ...(version === undefined ? {} : { version }) });
     });
     socket.on("data", (chunk: Buffer) => {
       reader.push(chunk);
@@ -103,7 +109,7 @@ class Line<Out, In extends { readonly kind: string }> {
 
   #take({ body, descriptorCount }: Frame): void {
     const descriptors = descriptorCount > 0 ? this.#receive(descriptorCount) : [];
-    const message = deserialize(body) as In | AliveRequest;
+    const message = decode(body) as In | AliveRequest;
     if (message.kind === "alive_request") this.send({ kind: "alive" });
     else if (descriptors) this.#options.onMessage(message as In, descriptors);
   }
@@ -130,4 +136,9 @@ class Line<Out, In extends { readonly kind: string }> {
       this.connect();
     }, delayMs);
   }
+}
+
+/** Node's serialization begins with 0xff. */
+function decode(body: Buffer): unknown {
+  return body[0] === OPENING_BRACE ? JSON.parse(body.toString("utf8")) : deserialize(body);
 }

@@ -39,6 +39,8 @@ export interface LineServerOptions<In extends Incoming> {
   readonly mayEnter?: () => boolean;
   /** `undefined` for what the other may not say. */
   readonly parse: (body: Buffer) => In | undefined;
+  /** As the other reads it; Node's serialization where absent. Called after its hello was given to `onMessage`. */
+  readonly encode?: (message: object) => Buffer;
   readonly onMessage: (message: In) => void;
   /** The other is there and knows nothing yet. Comes after its `hello` was given to `onMessage`. */
   readonly onConnected: () => void;
@@ -65,7 +67,7 @@ interface Connected {
 }
 
 /** Resolves once both sockets listen. */
-export async function openLineServer<Out, In extends Incoming>(
+export async function openLineServer<Out extends object, In extends Incoming>(
   options: LineServerOptions<In>,
 ): Promise<LineServer<Out>> {
   prepareDirectory(options);
@@ -93,7 +95,7 @@ export async function openLineServer<Out, In extends Incoming>(
 }
 
 /** Which connection is the other process's, and what still has to go out on it. */
-class Line<Out, In extends Incoming> {
+class Line<Out extends object, In extends Incoming> {
   readonly #options: LineServerOptions<In>;
   readonly #descriptorListener: number;
   readonly #sockets = new Set<Socket>();
@@ -205,7 +207,7 @@ class Line<Out, In extends Incoming> {
         }, RETRY_MS);
         return;
       }
-      const body = serialize(message);
+      const body = this.#options.encode?.(message) ?? serialize(message);
       this.#current.socket.write(encodeFrame({ body, descriptorCount: descriptors.length }));
       for (const fd of descriptors) closeDescriptor(fd);
       this.#outbox.shift();

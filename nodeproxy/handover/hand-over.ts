@@ -10,7 +10,12 @@ import type { Log } from "../../core/process/log.ts";
 import type { KeptPod } from "../channel/kept-descriptors.ts";
 import { type LineServer, openLineServer } from "../channel/line-server.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
-import { type FromSuccessor, parseFromSuccessor, type ToSuccessor } from "./messages.ts";
+import {
+  encodeToSuccessor,
+  type FromSuccessor,
+  parseFromSuccessor,
+  type ToSuccessor,
+} from "./messages.ts";
 
 export interface HandOverOptions {
   /** Of the line; its directory is this process's alone. */
@@ -41,6 +46,7 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
     log: options.log,
     mayEnter: () => handing.isFree,
     parse: parseFromSuccessor,
+    encode: (message) => encodeToSuccessor(message, handing.version),
     onMessage: (message) => handing.hear(message),
     onConnected: () => handing.begin(line),
     onDisconnected: () => handing.lost(),
@@ -58,6 +64,7 @@ class Handing {
   readonly #options: HandOverOptions;
   #phase: "owning" | "giving" | "given" | "over" = "owning";
   #giving: Promise<void> = Promise.resolve();
+  #version = 0;
 
   constructor(options: HandOverOptions) {
     this.#options = options;
@@ -67,14 +74,21 @@ class Handing {
     return this.#phase === "owning";
   }
 
+  /** The successor's. */
+  get version(): number {
+    return this.#version;
+  }
+
   begin(line: LineServer<ToSuccessor>): void {
     if (this.#phase !== "owning") return;
     this.#phase = "giving";
-    this.#options.log.info("handing over to the next node proxy");
+    const { version } = this;
+    this.#options.log.info({ version }, "handing over to the next node proxy");
     this.#giving = this.#give(line);
   }
 
   hear(message: FromSuccessor): void {
+    if (message.kind === "hello") this.#version = message.version;
     if (this.#phase !== "given") return;
     if (message.kind === "received") this.#options.onReceived();
     if (message.kind !== "taken_over") return;

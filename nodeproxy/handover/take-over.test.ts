@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { createLog } from "../../core/process/log.ts";
 import type { KeptPod } from "../channel/kept-descriptors.ts";
 import { openLineClient } from "../channel/line-client.ts";
-import { closeDescriptor } from "../sys/descriptor.ts";
+import { closeDescriptor, duplicateDescriptor } from "../sys/descriptor.ts";
 import { receiveDescriptors, sendDescriptors } from "../sys/descriptor-message.ts";
 import { openSocketPair } from "../sys/unix-socket.ts";
 import { openHandOver } from "./hand-over.ts";
@@ -54,7 +54,11 @@ async function startOwner(pods: readonly KeptPod[], give = async () => pods) {
 
 function openPod(): { readonly pod: KeptPod; readonly otherEnd: number } {
   const [one, otherEnd] = openSocketPair();
-  return { pod: { uid: "uid-a", inode: 7, families: [4], descriptors: [one] }, otherEnd };
+  const sockets = Array.from({ length: 3 }, () => duplicateDescriptor(one));
+  return {
+    pod: { uid: "uid-a", inode: 7, families: [4], descriptors: [one, ...sockets] },
+    otherEnd,
+  };
 }
 
 test("takeOver(): where nobody is, at once and with nothing", async () => {
@@ -78,13 +82,14 @@ test("takeOver(): the pods come with descriptors that work, then the directory, 
   const taken = await take();
   const { lock, pods } = taken;
   expect(pods).toMatchObject([{ uid: "uid-a", inode: 7, families: [4] }]);
-  const [fd = -1] = pods[0]?.descriptors ?? [];
+  const descriptors = pods[0]?.descriptors ?? [];
+  const [fd = -1] = descriptors;
   sendDescriptors(otherEnd, { payload: Buffer.from("hello"), descriptors: [] });
   expect(receiveDescriptors(fd, false)?.payload.toString()).toBe("hello");
   taken.confirm();
   await takenOver;
   await owner.handOver.close();
-  for (const each of [fd, otherEnd]) closeDescriptor(each);
+  for (const each of [...descriptors, otherEnd]) closeDescriptor(each);
   lock.release();
 });
 

@@ -3,7 +3,8 @@
  *
  * The listening sockets come over, so no connection is refused in between; the other goes on accepting until
  * `confirm`. Where it does not answer, the lock gets free with its end and nothing comes over. Where it dies before
- * it has given all, it may come back first: of sockets that its keeper holds no others can be opened.
+ * it has given all, it may come back first: of sockets that its keeper holds no others can be opened. Where it has given
+ * what this version cannot read, nothing is taken and it goes on: this one waits for its end.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
@@ -13,7 +14,7 @@ import type { Log } from "../../core/process/log.ts";
 import type { KeptPod } from "../channel/kept-descriptors.ts";
 import { type LineClient, openLineClient } from "../channel/line-client.ts";
 import { closeDescriptor } from "../sys/descriptor.ts";
-import type { FromSuccessor, ToSuccessor } from "./messages.ts";
+import { type FromSuccessor, HAND_OVER_VERSION, readToSuccessor } from "./messages.ts";
 import { adoptLock, holdersLinePath, type RunDirLock, tryLockRunDir } from "./run-dir-lock.ts";
 
 /** flock(2) tells nobody when it gets free, and the call that waits would stop the event loop. */
@@ -87,6 +88,7 @@ class Asking {
   #line: LineClient<FromSuccessor> | undefined;
   readonly #pods: KeptPod[] = [];
   #hasAll = false;
+  #isRefused = false;
   #lock: RunDirLock | undefined;
 
   constructor({ runDir, log }: Pick<TakeOverOptions, "runDir" | "log">) {
@@ -96,14 +98,20 @@ class Asking {
 
   /** Of whoever holds the lock now; another than before has other pods. */
   ask(path: string): void {
-    if (path === this.#path || path === "" || this.#past.has(path)) return;
+    if (path === this.#path || path === "" || this.#past.has(path) || this.#isRefused) return;
     this.giveUp();
     this.#path = path;
-    this.#line = openLineClient<FromSuccessor, ToSuccessor>({
+    const line: LineClient<FromSuccessor> = openLineClient({
       path,
       log: this.#log,
-      onMessage: (message, descriptors) => this.#hear(message, descriptors),
+      version: HAND_OVER_VERSION,
+      onMessage: (message, descriptors) => {
+        // What was still on its way when nothing was wanted any more.
+        if (this.#line === line) this.#hear(message, descriptors);
+        else descriptors.forEach(closeDescriptor);
+      },
     });
+    this.#line = line;
   }
 
   /** It is asked, and has not given all. */
@@ -125,13 +133,10 @@ class Asking {
 
   /** Nothing is taken over from whoever was asked. */
   giveUp(): void {
-    this.#line?.close();
-    this.#line = undefined;
     this.#past.add(this.#path);
     this.#path = "";
     this.#hasAll = false;
-    this.takeLock()?.release();
-    for (const { descriptors } of this.#pods.splice(0)) descriptors.forEach(closeDescriptor);
+    this.#letGo();
   }
 
   confirm(): void {
@@ -139,16 +144,40 @@ class Asking {
     this.#line?.close();
   }
 
-  #hear(message: ToSuccessor, descriptors: readonly number[]): void {
-    if (message.kind === "pod") {
+  #hear(said: { readonly kind: string }, descriptors: readonly number[]): void {
+    const message = readToSuccessor(said, descriptors);
+    if (!message) {
+      descriptors.forEach(closeDescriptor);
+      this.#log.warn({ kind: said.kind }, "the node proxy before says what is not known here");
+    } else if (message.kind === "pod") {
       this.#pods.push({ ...message.pod, descriptors });
-      return;
+    } else {
+      this.#finish(message.pods, descriptors);
     }
-    const [lock, ...others] = descriptors;
+  }
+
+  #finish(pods: number, [lock, ...others]: readonly number[]): void {
     others.forEach(closeDescriptor);
     if (lock !== undefined) this.#lock = adoptLock(this.#runDir, lock);
+    if (lock === undefined || pods !== this.#pods.length) {
+      const read = this.#pods.length;
+      this.#isRefused = true;
+      this.#letGo();
+      this.#log.error(
+        { pods, read },
+        "what was handed over is not understood: waiting for its end",
+      );
+      return;
+    }
     this.#hasAll = true;
-    this.#log.info({ pods: message.pods }, "the node proxy before has handed over its pods");
+    this.#log.info({ pods }, "the node proxy before has handed over its pods");
     this.#line?.send({ kind: "received" });
+  }
+
+  #letGo(): void {
+    this.#line?.close();
+    this.#line = undefined;
+    this.takeLock()?.release();
+    for (const { descriptors } of this.#pods.splice(0)) descriptors.forEach(closeDescriptor);
   }
 }
