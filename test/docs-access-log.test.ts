@@ -90,11 +90,18 @@ test("weftctl explain: knows each code once, with meaning, cause and cure", () =
   }
 });
 
+function unionIn(file: string, name: string): readonly string[] {
+  const [, union = ""] =
+    new RegExp(`type ${name} =([^;]+);`).exec(readFileSync(file, "utf8")) ?? [];
+  return [...union.matchAll(/\| "(\w+)"/g)].map(([, word = ""]) => word);
+}
+
 test("weftctl explain: knows how threads end and what authorizers answer", () => {
   expect(Object.keys(THREAD_DEATHS.codes)).toEqual([...DEATHS]);
-  const source = readFileSync("nodeproxy/ext-authz/authorizer-error.ts", "utf8");
-  const [, union = ""] = /export type CannotAsk =([^;]+);/.exec(source) ?? [];
-  const reasons = [...union.matchAll(/\| "(\w+)"/g)].map(([, word = ""]) => word);
+  const reasons = [
+    ...unionIn("nodeproxy/ask/ask-error.ts", "AskReason"),
+    ...unionIn("nodeproxy/ext-authz/authorizers.ts", "CannotAsk"),
+  ];
   expect(reasons.length).toBeGreaterThan(3);
   const answers = ["permitted", "denied", ...reasons];
   expect(Object.keys(AUTHORIZER_ANSWERS.codes).toSorted()).toEqual(answers.toSorted());

@@ -57,6 +57,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/why",
     "nodeproxy/workers",
   ],
+  "nodeproxy/ask": ["nodeproxy/flow", "nodeproxy/http"],
   "nodeproxy/authz": ["core/model"],
   "nodeproxy/balance": ["core/model"],
   "nodeproxy/capture": [
@@ -79,6 +80,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/ext-authz": [
     "core/model",
     "core/wire/gen/envoy/service/auth/v3",
+    "nodeproxy/ask",
     "nodeproxy/authz",
     "nodeproxy/flow",
     "nodeproxy/http",

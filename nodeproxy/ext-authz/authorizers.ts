@@ -5,8 +5,8 @@
  * unless the provider is set to fail open. What is said no to stays denied.
  */
 import type { AuthorizationProvider } from "../../core/model/authorization-provider.ts";
+import { AskError, type AskReason } from "../ask/ask-error.ts";
 import type { Side } from "../flow/side.ts";
-import { AuthorizerError, type CannotAsk } from "./authorizer-error.ts";
 import type { Question, Said } from "./check-message.ts";
 import type { GrpcCaller } from "./grpc-caller.ts";
 
@@ -16,6 +16,14 @@ export interface AuthorizersParts {
   /** Connects to one of its endpoints within its timeout; rejects where none can be reached. */
   open(provider: AuthorizationProvider): Promise<Side>;
 }
+
+/** Why an external authorizer could not be asked. */
+type CannotAsk =
+  | AskReason
+  /** MeshConfig names no such provider. */
+  | "unknown"
+  /** It is asked over HTTP, and so about HTTP requests alone. */
+  | "http_only";
 
 export interface Told extends Said {
   /** For the log. */
@@ -57,7 +65,7 @@ export class Authorizers {
       const given = await this.#check(provider, question, terms);
       return { ...given, said: given.answer === "permit" ? "permitted" : "denied", terms };
     } catch (error) {
-      const said = error instanceof AuthorizerError ? error.reason : "failed";
+      const said = error instanceof AskError ? error.reason : "failed";
       if (provider.failOpen) return { answer: "permit", said, terms };
       const denial = { status: provider.statusOnError, body: DENIED, fields: [] };
       return { answer: "deny", said, terms, denial };
@@ -86,7 +94,7 @@ export class Authorizers {
   async #callerOf(provider: AuthorizationProvider, terms: string): Promise<GrpcCaller> {
     // gRPC takes memory, which few nodes need.
     const { GrpcCaller } = await import("./grpc-caller.ts");
-    if (this.#isClosed) throw new AuthorizerError("unreachable");
+    if (this.#isClosed) throw new AskError("unreachable");
     const { name, service, port } = provider;
     const known = this.#known.get(name);
     if (known?.terms === terms) return known.caller;
@@ -94,7 +102,7 @@ export class Authorizers {
     const [namespace = "", host = ""] = service.split("/");
     const caller = new GrpcCaller(`${host}.${namespace}.svc:${port}`, async () => {
       const now = this.#parts.providerOf(name);
-      if (!now) throw new AuthorizerError("unreachable");
+      if (!now) throw new AskError("unreachable");
       return this.#parts.open(now);
     });
     this.#known.set(name, { terms, caller });

@@ -13,9 +13,10 @@ import {
   type HeaderValue,
   type OkHttpResponse,
 } from "../../core/wire/gen/envoy/service/auth/v3/external_auth_pb.ts";
+import { AskError } from "../ask/ask-error.ts";
+import { isWritable } from "../ask/writable-field.ts";
 import type { ProviderAnswer } from "../authz/attempt.ts";
 import type { FieldLines, RequestHead } from "../http/message.ts";
-import { AuthorizerError } from "./authorizer-error.ts";
 
 /** One connection, or one request on it. */
 export interface Question {
@@ -67,35 +68,16 @@ export function checkBytes({ source, destination, atMs, head }: Question): Uint8
   return toBinary(CheckRequestSchema, request);
 }
 
-/** `google.rpc.Code.OK` alone permits. Throws `AuthorizerError`. */
+/** `google.rpc.Code.OK` alone permits. Throws `AskError`. */
 export function answerIn(bytes: Uint8Array): Said {
   const { status, httpResponse } = parse(bytes);
-  if (!status) throw new AuthorizerError("failed");
+  if (!status) throw new AskError("failed");
   if (status.code === 0 && httpResponse.case !== "deniedResponse") {
     const { value } = httpResponse;
     return { answer: "permit", ...(value ? { changes: changesIn(value) } : {}) };
   }
   const denied = httpResponse.case === "deniedResponse" ? httpResponse.value : undefined;
   return { answer: "deny", ...(denied ? { denial: denialIn(denied) } : {}) };
-}
-
-/** Names that make a message what it is: no authorizer changes them. */
-const FIXED: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
-const LINE_ENDS = /[\0\r\n]/;
-
-/** Whether a header of that name and value may be written because an authorizer says so. `name`: in lower case. */
-export function isWritable(name: string, value: string): boolean {
-  return NAME.test(name) && !FIXED.has(name) && !LINE_ENDS.test(value);
 }
 
 function changesIn({ headers, headersToRemove }: OkHttpResponse): SaidChanges {
@@ -163,7 +145,7 @@ function parse(bytes: Uint8Array): CheckResponse {
   try {
     return fromBinary(CheckResponseSchema, bytes);
   } catch (error) {
-    throw new AuthorizerError("failed", { cause: error });
+    throw new AskError("failed", { cause: error });
   }
 }
 

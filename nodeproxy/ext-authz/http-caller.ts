@@ -6,12 +6,13 @@ import { once } from "node:events";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import type { StringMatch } from "../../core/model/authorization-policy.ts";
 import type { HttpAuthorizer } from "../../core/model/authorization-provider.ts";
+import { AskError } from "../ask/ask-error.ts";
+import { isWritable } from "../ask/writable-field.ts";
 import { matchesText } from "../authz/match-text.ts";
 import type { Side } from "../flow/side.ts";
 import type { FieldLines, RequestHead } from "../http/message.ts";
 import { duplexOf } from "../http/side-duplex.ts";
-import { AuthorizerError } from "./authorizer-error.ts";
-import { deniedStatus, isWritable, type Said } from "./check-message.ts";
+import { deniedStatus, type Said } from "./check-message.ts";
 
 export interface HttpQuestion {
   readonly head: RequestHead;
@@ -24,14 +25,14 @@ export interface HttpQuestion {
 const MAX_BODY_BYTES = 65_536;
 const MAX_HEADER_BYTES = 65_536;
 
-/** Rejects with `AuthorizerError`. */
+/** Rejects with `AskError`. */
 export async function checkOverHttp(question: HttpQuestion, signal: AbortSignal): Promise<Said> {
   try {
     const { response, body } = await ask(question, signal);
     return saidBy(question.protocol, response, body);
   } catch (error) {
-    if (error instanceof AuthorizerError) throw error;
-    throw new AuthorizerError(signal.aborted ? "timeout" : "unreachable", { cause: error });
+    if (error instanceof AskError) throw error;
+    throw new AskError(signal.aborted ? "timeout" : "unreachable", { cause: error });
   }
 }
 
@@ -42,7 +43,7 @@ interface Answered {
 
 async function ask({ head, protocol, open }: HttpQuestion, signal: AbortSignal): Promise<Answered> {
   const late = once(signal, "abort").then((): never => {
-    throw new AuthorizerError("timeout");
+    throw new AskError("timeout");
   });
   // Whichever of the two comes second has no listener.
   late.catch(ignore);
@@ -76,7 +77,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new AuthorizerError("failed");
+    if (length > MAX_BODY_BYTES) throw new AskError("failed");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -105,7 +106,7 @@ function sentFields({ authority, fields }: RequestHead, protocol: HttpAuthorizer
 function saidBy(protocol: HttpAuthorizer, response: IncomingMessage, body: string): Said {
   const { statusCode = 0, rawHeaders } = response;
   // As Envoy: an authorizer that fails has said nothing.
-  if (statusCode >= 500 || statusCode < 200) throw new AuthorizerError("failed");
+  if (statusCode >= 500 || statusCode < 200) throw new AskError("failed");
   const fields = rawHeaders.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text));
   if (statusCode === 200) {
     const kept = keep(fields, (name) => matchesAny(protocol.upstreamHeadersOnAllow, name));

@@ -8,7 +8,7 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { AuthorizerError } from "./authorizer-error.ts";
+import { AskError } from "./ask-error.ts";
 
 export interface UnaryCall {
   readonly path: string;
@@ -20,7 +20,7 @@ const PREFIX_BYTES = 5;
 /** Denials carry a body for HTTP callers. */
 const MAX_ANSWER_BYTES = 1 << 20;
 
-/** Rejects with `AuthorizerError`. */
+/** Rejects with `AskError`. */
 export function callUnary(
   session: ClientHttp2Session,
   { path, message }: UnaryCall,
@@ -33,7 +33,7 @@ export function callUnary(
     function giveUp(): void {
       isLate = true;
       stream.close(constants.NGHTTP2_CANCEL);
-      reject(new AuthorizerError("timeout"));
+      reject(new AskError("timeout"));
     }
     if (isLate) giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
@@ -50,7 +50,7 @@ export function callUnary(
   });
 }
 
-/** Throws `AuthorizerError` where the session takes no more. */
+/** Throws `AskError` where the session takes no more. */
 function begin(session: ClientHttp2Session, path: string): ClientHttp2Stream {
   try {
     return session.request({
@@ -60,7 +60,7 @@ function begin(session: ClientHttp2Session, path: string): ClientHttp2Stream {
       te: "trailers",
     });
   } catch (error) {
-    throw new AuthorizerError("unreachable", { cause: error });
+    throw new AskError("unreachable", { cause: error });
   }
 }
 
@@ -100,18 +100,18 @@ class Received {
     });
   }
 
-  /** Throws `AuthorizerError`. A lost connection ends its streams too, in order as it seems, but for the code. */
+  /** Throws `AskError`. A lost connection ends its streams too, in order as it seems, but for the code. */
   message(endCode: number | undefined): Uint8Array {
-    if (this.#isTooLong()) throw new AuthorizerError("failed");
+    if (this.#isTooLong()) throw new AskError("failed");
     const isWholeStream =
       this.#isAnswered && this.#isEnded && endCode === constants.NGHTTP2_NO_ERROR;
-    if (!isWholeStream) throw new AuthorizerError("unreachable");
+    if (!isWholeStream) throw new AskError("unreachable");
     const frame = Buffer.concat(this.#chunks);
     const isWhole =
       frame.length >= PREFIX_BYTES &&
       frame[0] === 0 &&
       frame.readUInt32BE(1) === frame.length - PREFIX_BYTES;
-    if (!isWhole || !this.#isGood()) throw new AuthorizerError("failed");
+    if (!isWhole || !this.#isGood()) throw new AskError("failed");
     return frame.subarray(PREFIX_BYTES);
   }
 
