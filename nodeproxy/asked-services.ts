@@ -3,6 +3,7 @@ import { Authorizers } from "./ext-authz/authorizers.ts";
 import type { Side } from "./flow/side.ts";
 import { openToService } from "./outbound/open-to-service.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
+import { RateService } from "./rate-service/rate-service.ts";
 import type { Current } from "./state/current.ts";
 
 interface AskedService {
@@ -16,6 +17,13 @@ export function authorizersOf(outbound: () => OutboundPod, current: Current): Au
   return new Authorizers({
     providerOf: (name) =>
       current.settings()?.authorizationProviders?.find((provider) => provider.name === name),
+    open: (asked) => open(outbound(), current, asked),
+  });
+}
+
+export function rateServiceOf(outbound: () => OutboundPod, current: Current): RateService {
+  return new RateService({
+    settings: () => current.settings()?.rateLimitService,
     open: (asked) => open(outbound(), current, asked),
   });
 }

@@ -6,7 +6,7 @@ import type { Server } from "node:net";
 import type { Enrolment } from "../core/model/enrolment.ts";
 import type { ResourceKind } from "../core/model/resource.ts";
 import type { Log } from "../core/process/log.ts";
-import { authorizersOf } from "./asked-services.ts";
+import { authorizersOf, rateServiceOf } from "./asked-services.ts";
 import type { CallerParts } from "./caller-parts.ts";
 import type { Authorizers } from "./ext-authz/authorizers.ts";
 import type { Party } from "./flow/connection-facts.ts";
@@ -31,6 +31,7 @@ import { LatePools } from "./outbound/late-pools.ts";
 import type { OutboundPod } from "./outbound/outbound-pod.ts";
 import { retainEndpoints } from "./outbound/retain-endpoints.ts";
 import type { Parties } from "./parties.ts";
+import type { RateService } from "./rate-service/rate-service.ts";
 import type { Current } from "./state/current.ts";
 import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
@@ -77,6 +78,7 @@ export class TrafficPod {
   readonly #tunnels: TunnelListener[] = [];
   readonly #authorizers: Authorizers;
   readonly #limits: RateLimits;
+  readonly #rateService: RateService;
   readonly #calling: PodSlots;
   readonly #called: PodSlots;
   readonly #calledByTunnels: PodSlots;
@@ -99,6 +101,7 @@ export class TrafficPod {
     this.namespace = source.namespace;
     this.#parts = parts;
     this.#authorizers = authorizersOf(() => this.#outbound(), parts.current);
+    this.#rateService = rateServiceOf(() => this.#outbound(), parts.current);
     for (const listeners of source.listeners) this.#listen(listeners);
   }
 
@@ -167,6 +170,7 @@ export class TrafficPod {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#authorizers.close();
+    this.#rateService.close();
     this.#pools.close();
     void this.stopListening();
     this.#parts.leaveNamespace(this.namespace.fd);
@@ -220,6 +224,7 @@ export class TrafficPod {
       trustedProxies: () => current.settings()?.trustedProxies ?? 0,
       admit: (request) =>
         this.#limits.admit(this.#enrolment()?.rateLimits, request, performance.now()),
+      rateService: this.#rateService,
       authorizers: this.#authorizers,
       slots: this.#called,
       tunnelSlots: this.#calledByTunnels,

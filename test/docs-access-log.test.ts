@@ -8,7 +8,11 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { CODE_GROUPS, explainedCodes } from "../cli/explain/catalogue.ts";
 import { ACCESS_LOG } from "../cli/explain/code-group.ts";
-import { AUTHORIZER_ANSWERS, THREAD_DEATHS } from "../cli/explain/other-codes.ts";
+import {
+  AUTHORIZER_ANSWERS,
+  RATE_SERVICE_ANSWERS,
+  THREAD_DEATHS,
+} from "../cli/explain/other-codes.ts";
 import { createAccessLog } from "../nodeproxy/telemetry/access-log.ts";
 import { DEATHS } from "../nodeproxy/workers/supervised-worker.ts";
 import { DENIED_CONNECTION, DENIED_OUTCOME } from "./fakes/denied-connection.ts";
@@ -109,6 +113,21 @@ test("weftctl explain: knows how threads end and what authorizers answer", () =>
   for (const [answer, [meaning]] of Object.entries(AUTHORIZER_ANSWERS.codes)) {
     expect(page).toContain(`| \`${answer}\` | ${meaning} |`);
   }
+});
+
+test("weftctl explain and docs/rate-limits.md: know what the rate limit service answers", () => {
+  const shared = unionIn("nodeproxy/ask/ask-error.ts", "AskReason");
+  const own = unionIn("nodeproxy/rate-service/rate-service.ts", "CannotCount");
+  const known = [
+    ...Object.keys(AUTHORIZER_ANSWERS.codes),
+    ...Object.keys(RATE_SERVICE_ANSWERS.codes),
+  ];
+  const answers = ["permitted", "denied", ...shared, ...own];
+  expect(answers.filter((answer) => !known.includes(answer))).toEqual([]);
+  const page = readFileSync("docs/rate-limits.md", "utf8");
+  expect(listed(page.split("\n## When the service cannot be asked\n")[1] ?? "").toSorted()).toEqual(
+    answers.toSorted(),
+  );
 });
 
 test("docs/access-log.md: lists every code, once, and no other, in the words of weftctl explain", () => {

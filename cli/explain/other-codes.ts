@@ -40,6 +40,20 @@ export const AUTHORIZER_ANSWERS: CodeGroup = {
   },
 };
 
+/** Those that no authorizer gives. */
+export const RATE_SERVICE_ANSWERS: CodeGroup = {
+  title: "Answers of the rate limit service",
+  place: "at the called pod's node",
+  toldIn: [ASKED],
+  codes: {
+    busy: [
+      "so many questions to the rate limit service were under way that it was not asked",
+      "The service answers more slowly than requests come: 1,000 of one pod waited for it.",
+      "Look at the service and its Redis, run more of it, or lower its `timeout`.",
+    ],
+  },
+};
+
 export const THREAD_DEATHS: CodeGroup = {
   title: "Ends of threads",
   place: "with `--workers`",

@@ -125,13 +125,18 @@ export const TOKEN_CODES: CodeGroup = {
 
 export const LIMIT_CODES: CodeGroup = {
   title: "Too many requests",
-  place: "answered 429 by the called pod's node, after policy has permitted the request",
+  place: "at the called pod's node, after policy has permitted the request",
   toldIn: [ACCESS_LOG, HTTP_REQUESTS, HEADER],
   codes: {
     rate_limited: [
       "a limit of a TrafficPolicy on requests has no room for it",
       "The caller, or all of them together, sent more than `rateLimits` of the TrafficPolicy admits; the answer's `ratelimit` field names the limit.",
-      "Wait as long as `retry-after` says. Else raise the limit, or count by something that tells callers apart (`by`).",
+      "Wait as long as `retry-after` says. Else raise the limit (a `global` one in the rate limit service's own configuration), or count by something that tells callers apart.",
+    ],
+    rate_limit_unavailable: [
+      "the rate limit service could not be asked, and MeshConfig does not let pass what it has not counted",
+      "It is down, slower than its `timeout`, or no such service; `asked` in the line says which (`weftctl explain timeout`, …).",
+      "Look at the service's endpoints and at its Redis. Or set `rateLimitService.failOpen` in MeshConfig.",
     ],
   },
 };

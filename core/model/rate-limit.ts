@@ -1,4 +1,7 @@
-/** How many requests a pod takes, as its node counts them: of everybody together, or of each caller, header or claim. */
+/**
+ * How many requests a pod takes: as its node counts them, of everybody together or of each caller, header or claim; or
+ * as one service counts them for all nodes.
+ */
 
 export interface RateLimit {
   /** `namespace/name` of the TrafficPolicy. */
@@ -15,9 +18,28 @@ export interface RateLimit {
   readonly hosts: readonly string[];
   /** The request must have all of them, with exactly that value. Names in lower case, in their order. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly by: RateKey;
-  readonly quota: RateQuota;
+  readonly count: RateCount;
 }
+
+/** `global`: MeshConfig's rate limit service is asked with these, its own configuration says how many; never empty. */
+export type RateCount =
+  | { readonly kind: "local"; readonly by: RateKey; readonly quota: RateQuota }
+  | { readonly kind: "global"; readonly entries: readonly RateEntry[] };
+
+/** Of Envoy's descriptors. */
+export interface RateEntry {
+  readonly key: string;
+  readonly value: RateEntryValue;
+}
+
+/** What a request does not have is told as "-". */
+export type RateEntryValue =
+  | { readonly kind: "text"; readonly text: string }
+  /** Without the query. */
+  | { readonly kind: "method" | "path" }
+  /** The original client's, as policies see it in `remoteIpBlocks`. */
+  | { readonly kind: "remoteAddress" }
+  | Exclude<RateKey, { readonly kind: "everybody" }>;
 
 /** Requests that have no such thing are counted together. */
 export type RateKey =

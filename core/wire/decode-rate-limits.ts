@@ -4,6 +4,9 @@ import {
   MAX_RATE_REQUESTS,
   MAX_RATE_WINDOW_MS,
   MIN_RATE_WINDOW_MS,
+  type RateCount,
+  type RateEntry,
+  type RateEntryValue,
   type RateKey,
   type RateLimit,
   type RateQuota,
@@ -35,9 +38,38 @@ function decodeRateLimit(limit: wire.RateLimit, findings: Findings): RateLimit {
       findings.name("rateLimits.headers", name),
       findings.text("rateLimits.headers", value),
     ]),
-    by: decodeKey(limit.by, findings),
-    quota: decodeQuota(limit, findings),
+    count: decodeCount(limit, findings),
   };
+}
+
+function decodeCount(limit: wire.RateLimit, findings: Findings): RateCount {
+  const { entries } = limit;
+  return entries.length === 0
+    ? { kind: "local", by: decodeKey(limit.by, findings), quota: decodeQuota(limit, findings) }
+    : { kind: "global", entries: entries.map((entry) => decodeEntry(entry, findings)) };
+}
+
+function decodeEntry({ key, value }: wire.RateEntry, findings: Findings): RateEntry {
+  return { key: findings.name("rateLimits.entries", key), value: decodeValue(value, findings) };
+}
+
+function decodeValue(value: wire.RateEntry["value"], findings: Findings): RateEntryValue {
+  switch (value.case) {
+    case "text":
+      return { kind: "text", text: findings.text("rateLimits.entries", value.value) };
+    case "identity":
+    case "method":
+    case "path":
+    case "remoteAddress":
+      return { kind: value.case };
+    case "header":
+      return { kind: "header", name: findings.name("rateLimits.header", value.value) };
+    case "claim":
+      return decodeClaim(value.value, findings);
+    case undefined:
+      findings.add("rateLimits.entries: of no known kind");
+      return { kind: "text", text: "" };
+  }
 }
 
 function decodeKey(by: wire.RateLimit["by"], findings: Findings): RateKey {
@@ -47,15 +79,18 @@ function decodeKey(by: wire.RateLimit["by"], findings: Findings): RateKey {
       return { kind: by.case };
     case "header":
       return { kind: "header", name: findings.name("rateLimits.header", by.value) };
-    case "claim": {
-      const path = by.value.names.map((name) => findings.text("rateLimits.claim", name));
-      if (path.length === 0) findings.add("rateLimits.claim: missing");
-      return { kind: "claim", path };
-    }
+    case "claim":
+      return decodeClaim(by.value, findings);
     case undefined:
       findings.add("rateLimits.by: of no known kind");
       return { kind: "everybody" };
   }
+}
+
+function decodeClaim({ names }: wire.ClaimPath, findings: Findings) {
+  const path = names.map((name) => findings.text("rateLimits.claim", name));
+  if (path.length === 0) findings.add("rateLimits.claim: missing");
+  return { kind: "claim" as const, path };
 }
 
 function decodeQuota(limit: wire.RateLimit, findings: Findings): RateQuota {

@@ -8,6 +8,7 @@ import type { Authentication } from "../jwt/authenticate.ts";
 import type { TokenCarrier } from "../jwt/find-tokens.ts";
 import type { LimitedRequest } from "../limit/limit-match.ts";
 import type { Admission } from "../limit/rate-limits.ts";
+import type { RateService } from "../rate-service/rate-service.ts";
 import type { Judge } from "./judge.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 
@@ -25,6 +26,8 @@ export interface InboundPod {
   trustedProxies(): number;
   /** What the rate limits say to a request that policies permit; where none refuses it, it is counted. */
   admit(request: LimitedRequest): Admission;
+  /** Asked about limits that are counted elsewhere, in the pod's name. */
+  readonly rateService: Pick<RateService, "ask">;
   /** Connections that it may be called by at once. */
   readonly slots: PodSlots;
   /** Tunnels to it, from the first byte of their handshakes on. */

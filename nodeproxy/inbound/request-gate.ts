@@ -1,6 +1,6 @@
 /**
  * May this request of a connection reach the pod, and how does the pod get to see it? Asked by the engines of HTTP
- * before a byte of it goes on: read, whose it is, who may, whom to ask, how many; in this order.
+ * before a byte of it goes on: read, whose it is, who may, whom to ask, how many here, how many elsewhere; in this order.
  *
  * Tells the log of each request once, at its end. Never reads a body, never dials.
  */
@@ -15,6 +15,7 @@ import { type ReadRequest, readRequest } from "../http/match/read-request.ts";
 import type { FieldLines, Gate, GateAnswer, RequestHead } from "../http/message.ts";
 import { limitFields } from "../limit/limit-fields.ts";
 import type { Admission } from "../limit/rate-limits.ts";
+import type { RateAnswer } from "../rate-service/rate-service.ts";
 import { askFirst, openQuestion, type Settled, withUnknown } from "./ask-first.ts";
 import { refusalOf } from "./decision-facts.ts";
 import type { InboundPod } from "./inbound-pod.ts";
@@ -30,7 +31,9 @@ export interface GatedConnection {
 
 type Request = Extract<ReadRequest, { readonly kind: "request" }>;
 
-const UNLIMITED: Admission = { isRefused: false, applied: [] };
+const UNLIMITED: Admission = { isRefused: false, applied: [], elsewhere: [] };
+/** In the log, among those that were asked: MeshConfig's field. */
+const RATE_SERVICE = "rateLimitService";
 const DENIED = "RBAC: access denied";
 
 export function createGate(connection: GatedConnection): Gate {
@@ -99,22 +102,38 @@ class GatedRequest {
     return this.#settle(changed, settled);
   }
 
-  #settle(head: RequestHead, settled: Judged): GateAnswer {
-    const { decision, attempt, asked, denial } = settled;
-    const { verdict } = decision;
-    if (verdict.kind === "deny") {
-      const all = withUnknown(asked, verdict, this.#pod.judge);
-      const told = { decision, attempt, ...(all ? { asked: all } : {}) };
-      return this.#deny(verdict, told, denial);
-    }
+  #settle(head: RequestHead, settled: Judged): GateAnswer | Promise<GateAnswer> {
+    const { decision, attempt } = settled;
+    if (decision.verdict.kind === "deny") return this.#deny(decision.verdict, settled);
     const admission = this.#admit(attempt);
-    if (admission.isRefused) return this.#refuseExcess(admission, settled);
+    if (admission.isRefused) return this.#refuseExcess(settled, limitFields(admission));
+    if (admission.elsewhere.length > 0) return this.#count(head, settled, admission);
+    return this.#pass(head, settled, limitFields(admission));
+  }
+
+  async #count(head: RequestHead, settled: Judged, here: Admission): Promise<GateAnswer> {
+    const answer = await this.#pod.rateService.ask(here.elsewhere);
+    const { attempt } = settled;
+    const asked = [...(settled.asked ?? []), { provider: RATE_SERVICE, answer: answer.said }];
+    // By the policies of now: nothing has held the request while the service was asked.
+    const decision = this.#pod.judge.decide(this.#pod.uid, attempt);
+    const judged = { decision, attempt, asked };
+    if (decision.verdict.kind === "deny") return this.#deny(decision.verdict, judged);
+    const fields = countedFields(here, answer);
+    if (!answer.isRefused) return this.#pass(head, judged, fields);
+    return answer.kind === "counted"
+      ? this.#refuseExcess(judged, fields, answer.body)
+      : this.#refuseUncounted(judged, fields);
+  }
+
+  #pass(head: RequestHead, settled: Judged, fields: FieldLines): GateAnswer {
+    const { attempt } = settled;
     const { exchanges, uid: pod } = this.#pod;
     const report = this.#reports.judged(settled);
     return {
       kind: "pass",
       head,
-      fields: limitFields(admission),
+      fields,
       hold: (end) =>
         exchanges.add({
           pod,
@@ -131,27 +150,29 @@ class GatedRequest {
     };
   }
 
-  #admit({ destinationPort: port, http }: Attempt): Admission {
+  #admit({ destinationPort: port, http, sourceIp, remoteIp = sourceIp }: Attempt): Admission {
     const caller = this.#connection.facts.source.identity;
-    return http ? this.#pod.admit({ port, caller, http }) : UNLIMITED;
+    return http ? this.#pod.admit({ port, caller, remoteIp, http }) : UNLIMITED;
   }
 
-  #refuseExcess(admission: Admission, settled: Judged): GateAnswer {
+  #refuseExcess(settled: Judged, fields: FieldLines, said = ""): GateAnswer {
     const [status, reason] = [429, "rate_limited"];
     this.#reports.judged(settled).refused(status, { code: reason });
-    return {
-      kind: "refuse",
-      status,
-      reason,
-      body: "too many requests\n",
-      fields: limitFields(admission),
-    };
+    return { kind: "refuse", status, reason, body: said || "too many requests\n", fields };
   }
 
-  #deny(verdict: Denial, judged: Judged, said: SaidDenial | undefined): GateAnswer {
-    const own = verdict.reason === "denied_by_provider" ? said : undefined;
+  #refuseUncounted(settled: Judged, fields: FieldLines): GateAnswer {
+    const [status, reason] = [503, "rate_limit_unavailable"];
+    this.#reports.judged(settled).refused(status, { code: reason });
+    return { kind: "refuse", status, reason, body: `${reason}\n`, fields };
+  }
+
+  #deny(verdict: Denial, { decision, attempt, asked, denial }: Judged): GateAnswer {
+    const own = verdict.reason === "denied_by_provider" ? denial : undefined;
     const status = own?.status ?? 403;
-    this.#reports.judged(judged).refused(status, refusalOf(verdict));
+    const all = withUnknown(asked, verdict, this.#pod.judge);
+    const told = { decision, attempt, ...(all ? { asked: all } : {}) };
+    this.#reports.judged(told).refused(status, refusalOf(verdict));
     const { body = DENIED, fields = [] } = own ?? {};
     return { kind: "refuse", status, reason: verdict.reason, body, fields };
   }
@@ -161,6 +182,18 @@ class GatedRequest {
     this.#reports.unjudged(status, reason);
     return { kind: "refuse", status, reason, body, fields };
   }
+}
+
+/** What the limits that are counted here and those of the service say together. */
+function countedFields({ applied }: Admission, answer: RateAnswer): FieldLines {
+  const { isRefused } = answer;
+  if (answer.kind === "uncounted") return limitFields({ isRefused: false, applied });
+  const own = limitFields({ isRefused, applied: [...applied, ...answer.applied] });
+  const isTold = own.includes("retry-after");
+  const said = answer.fields.filter((_, i, all) => {
+    return !isTold || all[i - (i % 2)] !== "retry-after";
+  });
+  return [...own, ...said];
 }
 
 type Judged = Pick<Settled, "decision" | "attempt"> & {

@@ -7,6 +7,8 @@ export interface LimitedRequest {
   readonly port: number;
   /** `spiffe://…` as proven, "" for plaintext. */
   readonly caller: string;
+  /** Of the original client. */
+  readonly remoteIp: readonly number[];
   readonly http: HttpFacts;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import type { RateLimit } from "../../core/model/rate-limit.ts";
+import type { RateEntryValue, RateKey, RateLimit, RateQuota } from "../../core/model/rate-limit.ts";
 import type { Claims } from "../authz/attempt.ts";
 import { MAX_KEYS } from "./keyed-meters.ts";
 import { limitFields } from "./limit-fields.ts";
@@ -8,7 +8,14 @@ import { type Admission, RateLimits } from "./rate-limits.ts";
 
 const WINDOW_MS = 60_000;
 
-function limit(part: Partial<RateLimit> = {}): RateLimit {
+const QUOTA: RateQuota = { kind: "fixed_window", requests: 1, windowMs: WINDOW_MS };
+
+interface LocalPart extends Partial<RateLimit> {
+  readonly by?: RateKey;
+  readonly quota?: RateQuota;
+}
+
+function limit({ by = { kind: "everybody" }, quota = QUOTA, ...part }: LocalPart = {}): RateLimit {
   return {
     policy: "shop/api",
     name: "all",
@@ -17,8 +24,7 @@ function limit(part: Partial<RateLimit> = {}): RateLimit {
     methods: [],
     hosts: [],
     headers: [],
-    by: { kind: "everybody" },
-    quota: { kind: "fixed_window", requests: 1, windowMs: WINDOW_MS },
+    count: { kind: "local", by, quota },
     ...part,
   };
 }
@@ -44,7 +50,7 @@ function request({
 }: Asked) {
   const lines = new Map(Object.entries(headers).map(([name, value]) => [name, [value]] as const));
   const http = { method, path, host, headers: lines, ...(claims ? { claims } : {}) };
-  return { port, caller, http };
+  return { port, caller, remoteIp: [10, 0, 0, 1], http };
 }
 
 /** The names of the limits that refuse each request, one after the other at one time; "" where it passes. */
@@ -54,7 +60,7 @@ function refusals(limits: readonly RateLimit[], ...asked: readonly Asked[]): rea
 }
 
 function refusers({ isRefused, applied }: Admission): string {
-  const full = applied.filter(({ waitMs }) => waitMs > 0).map((one) => one.limit.name);
+  const full = applied.filter(({ waitMs }) => waitMs > 0).map((one) => one.name);
   expect(isRefused).toBe(full.length > 0);
   return full.join();
 }
@@ -170,11 +176,11 @@ test("RateLimits: only requests with every header that it names, as one value", 
 });
 
 test("limitFields(): which limits, how much they take and have left, and when to come again", () => {
-  const bucket = { kind: "token_bucket", requests: 10, windowMs: 60_000, burst: 20 } as const;
-  const [all, caller] = [limit(), limit({ name: "per-caller", quota: bucket })];
+  const all = { name: "all", requests: 1, windowMs: 60_000 };
+  const caller = { name: "per-caller", requests: 10, windowMs: 60_000 };
   const policies = '"all";q=1;w=60, "per-caller";q=10;w=60';
-  const full = { limit: all, waitMs: 1, left: 0, moreMs: 1 };
-  const other = { limit: caller, waitMs: 2001, left: 0, moreMs: 2001 };
+  const full = { ...all, waitMs: 1, left: 0, moreMs: 1 };
+  const other = { ...caller, waitMs: 2001, left: 0, moreMs: 2001 };
   expect(limitFields({ isRefused: true, applied: [full, other] })).toEqual([
     "retry-after",
     "3",
@@ -183,7 +189,7 @@ test("limitFields(): which limits, how much they take and have left, and when to
     "ratelimit",
     '"all";r=0;t=1, "per-caller";r=0;t=3',
   ]);
-  const roomy = { limit: caller, waitMs: 0, left: 20, moreMs: 0 };
+  const roomy = { ...caller, waitMs: 0, left: 20, moreMs: 0 };
   expect(limitFields({ isRefused: false, applied: [{ ...full, waitMs: 0 }, roomy] })).toEqual([
     "ratelimit-policy",
     policies,
@@ -191,4 +197,58 @@ test("limitFields(): which limits, how much they take and have left, and when to
     '"all";r=0;t=1, "per-caller";r=20',
   ]);
   expect(limitFields({ isRefused: false, applied: [] })).toEqual([]);
+});
+
+function global(name: string, values: readonly RateEntryValue[]): RateLimit {
+  const entries = values.map((value, i) => ({ key: `k${i}`, value }));
+  return limit({ name, count: { kind: "global", entries } });
+}
+
+/** What the rate limit service is to be asked about each of them. */
+function elsewhere(limits: readonly RateLimit[], ...asked: readonly Asked[]) {
+  const counted = new RateLimits(new LocalMeters());
+  return asked.map((each) => counted.admit(limits, request(each), 0).elsewhere);
+}
+
+test("RateLimits: what is counted elsewhere is asked with what the request has, and a dash for what it lacks", () => {
+  const values: readonly RateEntryValue[] = [
+    { kind: "text", text: "orders" },
+    { kind: "identity" },
+    { kind: "header", name: "x-tenant" },
+    { kind: "claim", path: ["org"] },
+    { kind: "method" },
+    { kind: "path" },
+    { kind: "remoteAddress" },
+  ];
+  const full = { caller: "spiffe://a", headers: { "x-tenant": "blue" }, claims: { org: "o" } };
+  const [[first] = [], [second] = []] = elsewhere([global("g", values)], full, {});
+  expect(first).toEqual({
+    name: "g",
+    entries: [
+      ["k0", "orders"],
+      ["k1", "spiffe://a"],
+      ["k2", "blue"],
+      ["k3", "o"],
+      ["k4", "GET"],
+      ["k5", "/"],
+      ["k6", "10.0.0.1"],
+    ],
+  });
+  expect(second?.entries.slice(1, 4)).toEqual([
+    ["k1", "-"],
+    ["k2", "-"],
+    ["k3", "-"],
+  ]);
+});
+
+test("RateLimits: only limits about the request are asked elsewhere, and none of one that is refused here", () => {
+  const text = { kind: "text", text: "t" } as const;
+  const other = { ...global("other", [text]), pathPrefix: "/other" };
+  const limits = [limit(), global("one", [text]), other, global("two", [text])];
+  const names = elsewhere(limits, {}, {}).map((all) => all.map(({ name }) => name));
+  expect(names).toEqual([["one", "two"], []]);
+});
+
+test("RateLimits: what is counted elsewhere alone is not counted here", () => {
+  expect(refusals([global("one", [{ kind: "method" }])], {}, {})).toEqual(["", ""]);
 });

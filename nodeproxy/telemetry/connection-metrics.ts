@@ -10,6 +10,7 @@ import {
   type ConnectionOutcome,
   NO_PARTY,
 } from "../flow/connection-facts.ts";
+import { AskedMetrics } from "./asked-metrics.ts";
 import { PAIR_LABELS, type PairLabels, pairLabels } from "./pair-labels.ts";
 import { type PairFacts, PairTable } from "./pair-table.ts";
 import { PolicyMetrics } from "./policy-metrics.ts";
@@ -48,6 +49,7 @@ export class ConnectionMetrics {
   readonly #series = new PairTable<Series>();
   readonly #others = new PairTable<Series>();
   readonly #policies = new PolicyMetrics();
+  readonly #asked = new AskedMetrics();
   readonly #requests: RequestMetrics;
   readonly #services = new ServiceEvents();
   #dropped = 0;
@@ -61,6 +63,7 @@ export class ConnectionMetrics {
   /** Once; what was counted before is told as well. */
   expose(registry: Registry, prometheus: Prometheus): void {
     this.#policies.expose(registry, prometheus);
+    this.#asked.expose(registry, prometheus);
     for (const [name, help, read] of TOTALS) {
       const counter = new prometheus.Counter({
         name,
@@ -98,6 +101,7 @@ export class ConnectionMetrics {
     if (outcome.carried) series.closed += 1;
     series.sent += outcome.bytesSent;
     series.received += outcome.bytesReceived;
+    this.#asked.ended(facts);
     if (outcome.code === "") return;
     series.failed.set(outcome.code, (series.failed.get(outcome.code) ?? 0) + 1);
     if (outcome.policy !== undefined) this.#policies.denied(outcome.policy, outcome.rule);
@@ -117,6 +121,7 @@ export class ConnectionMetrics {
       requestBytes: outcome.bytesSent,
       responseBytes: outcome.bytesReceived,
     });
+    this.#asked.ended(facts);
     if (outcome.policy !== undefined) this.#policies.denied(outcome.policy, outcome.rule);
     if (!facts.watched) return;
     const isDenied = outcome.policy !== undefined || outcome.code === "not_allowed";

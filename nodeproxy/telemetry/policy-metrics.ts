@@ -5,18 +5,11 @@
  */
 import type { Registry } from "prom-client";
 import type { ConnectionFacts, Watched } from "../flow/connection-facts.ts";
+import { count, register, type Series } from "./bounded-series.ts";
 import type { Prometheus } from "./prometheus.ts";
-
-/** Rules beyond this are counted together under the policy `other`. */
-const MAX_SERIES = 5000;
 
 /** What a match led to: the connection was refused by it, only noted, or noted for a trial. */
 type Effect = "denied" | "audited" | "dry_run";
-
-interface Series<Label extends string> {
-  readonly labels: Readonly<Record<Label, string>>;
-  count: number;
-}
 
 type RuleLabel = "policy" | "rule" | "effect";
 type TrialLabel = "destination_namespace" | "destination_workload" | "verdict" | "dry_run";
@@ -67,41 +60,4 @@ export class PolicyMetrics {
     const labels = { policy, rule: rule === undefined ? "" : String(rule), effect };
     count(this.#rules, labels, { policy: "other", rule: "", effect });
   }
-}
-
-function count<Label extends string>(
-  all: Map<string, Series<Label>>,
-  labels: Readonly<Record<Label, string>>,
-  other: Readonly<Record<Label, string>>,
-): void {
-  const key = Object.values(labels).join(" ");
-  const known = all.get(key);
-  if (known) {
-    known.count += 1;
-    return;
-  }
-  if (all.size < MAX_SERIES) {
-    all.set(key, { labels, count: 1 });
-    return;
-  }
-  const rest = Object.values(other).join(" ");
-  const series = all.get(rest) ?? { labels: other, count: 0 };
-  series.count += 1;
-  all.set(rest, series);
-}
-
-function register<Label extends string>(
-  { registry, prometheus }: { readonly registry: Registry; readonly prometheus: Prometheus },
-  all: ReadonlyMap<string, Series<Label>>,
-  of: { readonly name: string; readonly help: string; readonly labelNames: readonly Label[] },
-): void {
-  const counter = new prometheus.Counter({
-    ...of,
-    labelNames: [...of.labelNames],
-    registers: [registry],
-    collect: () => {
-      counter.reset();
-      for (const { labels, count: value } of all.values()) counter.inc({ ...labels }, value);
-    },
-  });
 }

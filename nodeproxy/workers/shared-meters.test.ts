@@ -11,24 +11,22 @@ import { createMeterMemory, forgetMeterLocks, SharedMeters } from "./shared-mete
 const WORKERS = 3;
 const FIXED: RateQuota = { kind: "fixed_window", requests: 1, windowMs: 86_400_000 };
 
-function limit(part: Partial<RateLimit>): RateLimit {
+function limit(name: string, quota: RateQuota, kind: "everybody" | "identity"): RateLimit {
   return {
     policy: "shop/api",
-    name: "all",
+    name,
     ports: [8080],
     pathPrefix: "",
     methods: [],
     hosts: [],
     headers: [],
-    by: { kind: "identity" },
-    quota: FIXED,
-    ...part,
+    count: { kind: "local", by: { kind }, quota },
   };
 }
 
 function request(caller: string) {
   const http = { method: "GET", path: "/", host: "api", headers: new Map<string, string[]>() };
-  return { port: 8080, caller, http };
+  return { port: 8080, caller, remoteIp: [], http };
 }
 
 function key(text: string, part: Partial<MeterKey> = {}): MeterKey {
@@ -79,7 +77,7 @@ test("SharedMeters: workers that take turns admit what one that counts alone adm
       });
       const alone = new RateLimits(new LocalMeters());
       const ruling = quotas.map((quota, i) =>
-        limit({ name: `l${i}`, quota, by: { kind: i === 0 ? "everybody" : "identity" } }),
+        limit(`l${i}`, quota, i === 0 ? "everybody" : "identity"),
       );
       let stepMs = 0;
       for (const { gapMs, worker, caller } of all) {

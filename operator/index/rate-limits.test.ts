@@ -10,7 +10,7 @@ function object(kind: string, name: string, fields: Fields = {}): KubeObject {
   const { labels, isYoung, ...rest } = fields;
   const creationTimestamp = `2026-01-0${isYoung ? 2 : 1}T00:00:00Z`;
   const metadata = { namespace, name: own, uid: `uid-${own}`, labels, creationTimestamp };
-  const apiVersion = kind === "TrafficPolicy" ? "weft.dev/v1" : "v1";
+  const apiVersion = /^(TrafficPolicy|MeshConfig)$/.test(kind) ? "weft.dev/v1" : "v1";
   const parsed = parseKubeObject({ apiVersion, kind, metadata, ...rest });
   if (parsed.kind === "refused") throw new Error(parsed.reasons.join());
   return parsed.value;
@@ -27,6 +27,10 @@ function pod(name: string, app: string): KubeObject {
 
 function service(name: string, app: string, ports: readonly Fields[]): KubeObject {
   return object("Service", `shop/${name}`, { spec: { selector: { app }, ports } });
+}
+
+function mesh(spec: Fields): KubeObject {
+  return object("MeshConfig", "default", { spec });
 }
 
 function policy(name: string, to: string, limits: readonly Fields[]): KubeObject {
@@ -80,8 +84,7 @@ test("ClusterIndex: a rate limit comes with the pods behind its Service, on the 
       methods: [],
       hosts: [],
       headers: [],
-      by: { kind: "everybody" },
-      quota: QUOTA,
+      count: { kind: "local", by: { kind: "everybody" }, quota: QUOTA },
     },
   ]);
   expect(enrolmentOf("web-1")).not.toHaveProperty("rateLimits");
@@ -141,4 +144,24 @@ test("ClusterIndex: the status names limits on ports that are not HTTP, and wait
   ]);
   put(service("api", "api", [WEB, RPC, { ...RAW, appProtocol: "http" }]));
   expect(index.policies()).toMatchObject([{ warnings: [] }]);
+});
+
+test("ClusterIndex: the status names global limits that nobody counts, until MeshConfig has a service for them", () => {
+  const global = { descriptor: [{ key: "who", identity: true }] };
+  put(policy("p", "api", [LIMIT, { name: "everywhere", global }]));
+  const entries = [{ key: "who", value: { kind: "identity" } }];
+  expect(enrolmentOf("api-1").rateLimits?.[1]).toMatchObject({
+    count: { kind: "global", entries },
+  });
+  const message = expect.stringContaining("nobody counts it");
+  function warnings() {
+    return index.policies().find(({ name }) => name === "p")?.warnings;
+  }
+  const unmet = { field: "spec.rateLimits[1]", message };
+  expect(warnings()).toContainEqual(unmet);
+  const rateLimitService = { service: "limits/ratelimit", port: 8081, domain: "weft" };
+  put(mesh({ rateLimitService }));
+  expect(warnings()).not.toContainEqual(unmet);
+  put(mesh({}));
+  expect(warnings()).toContainEqual(unmet);
 });

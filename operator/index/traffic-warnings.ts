@@ -1,6 +1,6 @@
 /**
- * What a TrafficPolicy cannot do because of the Services there are: one is not there, or no port of it shows requests to
- * the nodes of callers. Warnings only: the next object may put it right.
+ * What a TrafficPolicy cannot do because of the objects there are: a Service is not there, or no port of it shows requests
+ * to the nodes of callers, or nobody counts for global limits. Warnings only: the next object may put it right.
  */
 import { askedHttp, unfitPorts } from "../compile/asked-http.ts";
 import { compileService } from "../compile/service.ts";
@@ -11,11 +11,25 @@ import type { ClusterState } from "./cluster-state.ts";
 
 export function trafficWarnings(state: ClusterState, policy: TrafficPolicy): readonly Reason[] {
   const { namespace } = policy.metadata;
-  return policy.services.flatMap((name) => {
+  const ofServices = policy.services.flatMap((name) => {
     const service = state.services.get({ namespace, name });
     if (service) return requestWarnings(state, policy, service);
     return [{ field: "spec.targetRefs", message: `there is no Service ${name}` }];
   });
+  return [...ofServices, ...uncountedLimits(state, policy)];
+}
+
+function uncountedLimits(
+  { policies }: ClusterState,
+  { rateLimits }: TrafficPolicy,
+): readonly Reason[] {
+  if (policies.settings.rateLimitService) return [];
+  return [...rateLimits.entries()]
+    .filter(([, { count }]) => count.kind === "global")
+    .map(([index]) => ({
+      field: `spec.rateLimits[${index}]`,
+      message: "limits nothing while nobody counts it: MeshConfig has no rateLimitService",
+    }));
 }
 
 function requestWarnings(

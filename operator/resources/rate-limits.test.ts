@@ -27,8 +27,11 @@ test("parseRateLimits(): a limit that says no more than its quota is for everyth
       methods: [],
       hosts: [],
       headers: [],
-      by: { kind: "everybody" },
-      quota: { kind: "fixed_window", requests: 5, windowMs: 60_000 },
+      count: {
+        kind: "local",
+        by: { kind: "everybody" },
+        quota: { kind: "fixed_window", requests: 5, windowMs: 60_000 },
+      },
     },
   ]);
 });
@@ -53,15 +56,21 @@ test("parseRateLimits(): every field", () => {
       methods: ["GET", "POST"],
       hosts: ["api.shop", "*.example.com"],
       headers: [["x-route", "api v2"]],
-      by: { kind: "header", name: "x-tenant" },
-      quota: { kind: "sliding_window", requests: 1_000_000, windowMs: 86_400_000 },
+      count: {
+        kind: "local",
+        by: { kind: "header", name: "x-tenant" },
+        quota: { kind: "sliding_window", requests: 1_000_000, windowMs: 86_400_000 },
+      },
     },
   ]);
 });
 
 test.each([
-  [{ by: { identity: true } }, { by: { kind: "identity" } }],
-  [{ by: { claim: ["org", "tenant"] } }, { by: { kind: "claim", path: ["org", "tenant"] } }],
+  [{ by: { identity: true } }, { count: { by: { kind: "identity" } } }],
+  [
+    { by: { claim: ["org", "tenant"] } },
+    { count: { by: { kind: "claim", path: ["org", "tenant"] } } },
+  ],
   [{ match: { pathPrefix: "/" } }, { pathPrefix: "" }],
 ])("parseRateLimits(): %j", (part, expected) => {
   expect(parsed({ ...QUOTA, ...part })).toMatchObject([expected]);
@@ -70,15 +79,15 @@ test.each([
 test("parseRateLimits(): a bucket holds as many as flow in, if it does not say otherwise", () => {
   const bucket = { requests: 10, window: "1s" };
   expect(parsed({ tokenBucket: bucket })).toMatchObject([
-    { quota: { kind: "token_bucket", requests: 10, windowMs: 1000, burst: 10 } },
+    { count: { quota: { kind: "token_bucket", requests: 10, windowMs: 1000, burst: 10 } } },
   ]);
   expect(parsed({ tokenBucket: { ...bucket, burst: 50 } })).toMatchObject([
-    { quota: { burst: 50 } },
+    { count: { quota: { burst: 50 } } },
   ]);
 });
 
 test.each<[object, string, string]>([
-  [{}, "spec.rateLimits[0]", "exactly one of fixedWindow, slidingWindow, tokenBucket"],
+  [{}, "spec.rateLimits[0]", "exactly one of fixedWindow, slidingWindow, tokenBucket, global"],
   [
     { ...QUOTA, tokenBucket: { requests: 1, window: "1s" } },
     "spec.rateLimits[0]",
@@ -145,6 +154,63 @@ test.each<[object, string, string]>([
   expect(parsed(limit)).toContainEqual({ field, message: expect.stringContaining(message) });
 });
 
+const DESCRIPTOR = [
+  { key: "service", value: "orders" },
+  { key: "who", identity: true },
+  { key: "tenant", header: "X-Tenant" },
+  { key: "org", claim: ["org"] },
+  { key: "method", method: true },
+  { key: "path", path: true },
+  { key: "remote_address", remoteAddress: true },
+];
+
+test("parseRateLimits(): a global limit, with every value of a descriptor", () => {
+  expect(parsed({ global: { descriptor: DESCRIPTOR } })).toMatchObject([
+    {
+      count: {
+        kind: "global",
+        entries: [
+          { key: "service", value: { kind: "text", text: "orders" } },
+          { key: "who", value: { kind: "identity" } },
+          { key: "tenant", value: { kind: "header", name: "x-tenant" } },
+          { key: "org", value: { kind: "claim", path: ["org"] } },
+          { key: "method", value: { kind: "method" } },
+          { key: "path", value: { kind: "path" } },
+          { key: "remote_address", value: { kind: "remoteAddress" } },
+        ],
+      },
+    },
+  ]);
+});
+
+const ONE_OF = "exactly one of value, identity, header, claim, method, path, remoteAddress";
+
+test.each<[object, string, string]>([
+  [{ global: {} }, "", "descriptor must be given"],
+  [{ global: { descriptor: [] } }, ".descriptor", "must not be empty"],
+  [{ global: { descriptor: [{ value: "a" }] } }, ".descriptor[0]", "key must be given"],
+  [{ global: { descriptor: [{ key: "a b", value: "a" }] } }, ".descriptor[0].key", "white space"],
+  [{ global: { descriptor: [{ key: "a" }] } }, ".descriptor[0]", ONE_OF],
+  [{ global: { descriptor: [{ key: "a", path: true, method: true }] } }, ".descriptor[0]", ONE_OF],
+  [{ global: { descriptor: [{ key: "a", path: "/x" }] } }, ".descriptor[0].path", "must be true"],
+  [{ global: { descriptor: [{ key: "a", value: " " }] } }, ".descriptor[0].value", "one line"],
+  [{ global: { descriptor: [...DESCRIPTOR, ...DESCRIPTOR, ...DESCRIPTOR] } }, "", "at most 16"],
+  [{ global: { descriptor: DESCRIPTOR, rate: 1 } }, ".rate", "unknown field"],
+])("parseRateLimits(): %j is refused with the field", (limit, field, message) => {
+  const at = `spec.rateLimits[0].global${field}`;
+  expect(parsed(limit)).toContainEqual({ field: at, message: expect.stringContaining(message) });
+});
+
+test("parseRateLimits(): a global limit has no quota and no key of its own", () => {
+  const limit = { global: { descriptor: DESCRIPTOR } };
+  expect(parsed({ ...limit, ...QUOTA })).toMatchObject([
+    { field: "spec.rateLimits[0]", message: expect.stringContaining("exactly one of") },
+  ]);
+  expect(parsed({ ...limit, by: { identity: true } })).toMatchObject([
+    { field: "spec.rateLimits[0].by", message: expect.stringContaining("is not for global") },
+  ]);
+});
+
 test("parseRateLimits(): names tell limits apart, and there are at most 16", () => {
   const limits = Array.from({ length: 17 }, (_, i) => ({ name: `l${i % 16}`, ...QUOTA }));
   expect(parse(limits)).toMatchObject({
@@ -158,7 +224,12 @@ test("parseRateLimits(): names tell limits apart, and there are at most 16", () 
 test("parseRateLimits(): answers anything without throwing", () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), (by, quota) => {
-      const kinds = [parse(by).kind, parse([{ name: "a", by, fixedWindow: quota }]).kind];
+      const kinds = [
+        parse(by).kind,
+        parse([{ name: "a", by, fixedWindow: quota }]).kind,
+        parse([{ name: "a", global: quota }]).kind,
+        parse([{ name: "a", global: { descriptor: [quota] } }]).kind,
+      ];
       for (const kind of kinds) expect(["accepted", "refused"]).toContain(kind);
     }),
   );

@@ -1,30 +1,27 @@
-/** Reads `rateLimits` of a TrafficPolicy: how many requests each pod behind its Services takes. */
+/** Reads `rateLimits` of a TrafficPolicy: how many requests each pod behind its Services takes, or all of them together. */
 import {
   MAX_RATE_REQUESTS,
   MAX_RATE_WINDOW_MS,
   MIN_RATE_WINDOW_MS,
-  type RateKey,
+  type RateCount,
   type RateLimit,
   type RateQuota,
 } from "../../core/model/rate-limit.ts";
-import { type Field, isObjectOf, listOf, member, refuse, text } from "./fields.ts";
+import { type Field, isObjectOf, listOf, member, refuse } from "./fields.ts";
 import { durationMember, integer, integerMember, objectMember, onlyMember } from "./members.ts";
-import { matching, parseHeaderName, parseRateMatch } from "./rate-match.ts";
+import { parseDescriptor, parseRateKey } from "./rate-keys.ts";
+import { matching, parseRateMatch } from "./rate-match.ts";
 
 export interface RateLimitRule
-  extends Pick<
-    RateLimit,
-    "name" | "pathPrefix" | "methods" | "hosts" | "headers" | "by" | "quota"
-  > {
+  extends Pick<RateLimit, "name" | "pathPrefix" | "methods" | "hosts" | "headers" | "count"> {
   /** Of the Services; empty: all of them. */
   readonly servicePorts: readonly number[];
 }
 
 const QUOTAS = ["fixedWindow", "slidingWindow", "tokenBucket"] as const;
-const KEYS = ["identity", "header", "claim"] as const;
+const COUNTS = [...QUOTAS, "global"] as const;
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const MAX_LIMITS = 16;
-const MAX_CLAIM = 8;
 
 export function parseRateLimits(spec: Field): readonly RateLimitRule[] {
   const field = member(spec, "rateLimits");
@@ -37,33 +34,44 @@ export function parseRateLimits(spec: Field): readonly RateLimitRule[] {
 }
 
 function parseLimit(item: Field): RateLimitRule | undefined {
-  if (!isObjectOf(item, ["name", "ports", "match", "by", ...QUOTAS])) return undefined;
+  if (!isObjectOf(item, ["name", "ports", "match", "by", ...COUNTS])) return undefined;
   const name = required(item, "name", NAME, "must be lower case letters, digits and -");
   const match = parseRateMatch(item);
-  const quota = parseQuota(item);
-  const by = parseKey(item);
+  const count = parseCount(item);
   const servicePorts = listOf(item, "ports", (port) => integer(port, [1, 65_535]));
-  if (name === undefined || !quota || !by || !match) return undefined;
-  return { name, servicePorts, ...match, by, quota };
+  if (name === undefined || !count || !match) return undefined;
+  return { name, servicePorts, ...match, count };
 }
 
-function parseQuota(item: Field): RateQuota | undefined {
-  const kind = onlyMember(item, QUOTAS);
+function parseCount(item: Field): RateCount | undefined {
+  const kind = onlyMember(item, COUNTS);
   if (kind === undefined) return undefined;
+  if (kind === "global") {
+    const by = member(item, "by");
+    if (by) return refuse(by, "is not for global: its descriptor tells requests apart");
+    const entries = parseDescriptor(item);
+    return entries && { kind, entries };
+  }
+  const quota = parseQuota(item, kind);
+  const by = parseRateKey(item);
+  return quota && by ? { kind: "local", by, quota } : undefined;
+}
+
+function parseQuota(item: Field, kind: (typeof QUOTAS)[number]): RateQuota | undefined {
   const isBucket = kind === "tokenBucket";
   const quota = objectMember(item, kind, ["requests", "window", ...(isBucket ? ["burst"] : [])]);
   if (!quota) return undefined;
-  const requests = count(quota, "requests");
+  const requests = requestsMember(quota, "requests");
   const windowMs = parseWindow(quota);
   if (requests === undefined || windowMs === undefined) return undefined;
   if (!isBucket) {
     return { kind: kind === "fixedWindow" ? "fixed_window" : "sliding_window", requests, windowMs };
   }
-  const burst = member(quota, "burst") ? count(quota, "burst") : requests;
+  const burst = member(quota, "burst") ? requestsMember(quota, "burst") : requests;
   return burst === undefined ? undefined : { kind: "token_bucket", requests, windowMs, burst };
 }
 
-function count(quota: Field, name: string): number | undefined {
+function requestsMember(quota: Field, name: string): number | undefined {
   if (!member(quota, name)) return refuse(quota, `${name} must be given`);
   return integerMember(quota, name, [1, MAX_RATE_REQUESTS]);
 }
@@ -74,36 +82,6 @@ function parseWindow(quota: Field): number | undefined {
   const windowMs = durationMember(quota, "window", MIN_RATE_WINDOW_MS);
   if (windowMs === undefined || windowMs <= MAX_RATE_WINDOW_MS) return windowMs;
   return refuse(field, "must be at most 24h");
-}
-
-function parseKey(item: Field): RateKey | undefined {
-  const by = member(item, "by");
-  if (!by) return { kind: "everybody" };
-  if (!isObjectOf(by, KEYS)) return undefined;
-  switch (onlyMember(by, KEYS)) {
-    case "identity":
-      return member(by, "identity")?.value === true
-        ? { kind: "identity" }
-        : refuse(
-            { ...by, path: `${by.path}.identity` },
-            "must be true: leave the field out instead",
-          );
-    case "header": {
-      const field = member(by, "header");
-      const name = field && parseHeaderName(field);
-      return name === undefined ? undefined : { kind: "header", name };
-    }
-    case "claim":
-      return parseClaim(by);
-    case undefined:
-      return undefined;
-  }
-}
-
-function parseClaim(by: Field): RateKey | undefined {
-  const path = listOf(by, "claim", text);
-  if (path.length > MAX_CLAIM) return refuse(by, `claim must be at most ${MAX_CLAIM} names`);
-  return path.length === 0 ? undefined : { kind: "claim", path };
 }
 
 function required(

@@ -18,12 +18,12 @@ import type { Enrolment, HttpPort, HttpVersion, Probe } from "../../core/model/e
 import { type Cidr, formatIp, parseCidr } from "../../core/model/ip.ts";
 import type { MtlsModes } from "../../core/model/mtls-modes.ts";
 import type { NodeReport } from "../../core/model/node-report.ts";
-import type { RateLimit } from "../../core/model/rate-limit.ts";
 import type { JwtRule } from "../../core/model/request-authentication.ts";
 import type { Resource } from "../../core/model/resource.ts";
 import type { ServicePort } from "../../core/model/service.ts";
 import type { TrafficSettings } from "../../core/model/traffic-settings.ts";
 import { anyHttpSettings } from "./any-http-settings.ts";
+import { anyRateLimit } from "./any-rate-limit.ts";
 import { anyRoutes } from "./any-routes.ts";
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
@@ -216,40 +216,6 @@ const probe: fc.Arbitrary<Probe> = fc.oneof(
 const httpPort: fc.Arbitrary<HttpPort> = fc.record({
   port,
   version: fc.constantFrom("http1", "http2"),
-});
-
-const quota = {
-  requests: fc.integer({ min: 1, max: 1_000_000 }),
-  windowMs: fc.integer({ min: 1000, max: 86_400_000 }),
-};
-
-const rateLimit: fc.Arbitrary<RateLimit> = fc.record({
-  policy: label.map((name) => `shop/${name}`),
-  name: label,
-  ports,
-  pathPrefix: fc.constantFrom("", "/api"),
-  methods: fc.subarray(["GET", "POST"]),
-  hosts: fc.subarray(["api.shop", "*.example.com"]),
-  headers: fc.array(fc.tuple(label, label), { maxLength: 2 }),
-  by: fc.oneof(
-    fc.record({ kind: fc.constantFrom("everybody" as const, "identity" as const) }),
-    fc.record({ kind: fc.constant("header" as const), name: label }),
-    fc.record({
-      kind: fc.constant("claim" as const),
-      path: fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
-    }),
-  ),
-  quota: fc.oneof(
-    fc.record({
-      kind: fc.constantFrom("fixed_window" as const, "sliding_window" as const),
-      ...quota,
-    }),
-    fc.record({
-      kind: fc.constant("token_bucket" as const),
-      ...quota,
-      burst: fc.integer({ min: 1, max: 1_000_000 }),
-    }),
-  ),
 });
 
 const enrolment: fc.Arbitrary<Enrolment> = fc.record({
@@ -459,7 +425,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
       enrolment,
       fc.array(label, { maxLength: 2 }),
       fc.array(httpPort, { maxLength: 2 }),
-      fc.array(rateLimit, { maxLength: 2 }),
+      fc.array(anyRateLimit, { maxLength: 2 }),
       ports,
     )
     .map(([value, names, httpPorts, rateLimits, tlsPorts]) => ({

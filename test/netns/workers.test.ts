@@ -28,8 +28,11 @@ const LIMIT: Omit<RateLimit, "ports"> = {
   methods: [],
   hosts: [],
   headers: [],
-  by: { kind: "everybody" },
-  quota: { kind: "sliding_window", requests: 10, windowMs: 86_400_000 },
+  count: {
+    kind: "local",
+    by: { kind: "everybody" },
+    quota: { kind: "sliding_window", requests: 10, windowMs: 86_400_000 },
+  },
 };
 let mesh: TrafficMesh<WorkerNode>;
 let server: Server;
