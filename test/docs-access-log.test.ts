@@ -28,7 +28,7 @@ const SOURCES = [
   "nodeproxy/tcp/dial-code.ts",
   "nodeproxy/jwt/refusal.ts",
   "nodeproxy/authz/verdict.ts",
-  "nodeproxy/hbone/hbone-error.ts",
+  "nodeproxy/http2/http2-error.ts",
   "nodeproxy/balance/choice.ts",
   "nodeproxy/identity/verify-peer.ts",
   "nodeproxy/traffic-*.ts",

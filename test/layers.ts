@@ -96,8 +96,14 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/gate": [],
   "nodeproxy/health": ["core/model", "nodeproxy/balance"],
   "nodeproxy/handover": ["core/process", "nodeproxy/channel", "nodeproxy/sys"],
-  "nodeproxy/hbone": ["nodeproxy/sys", "nodeproxy/tcp"],
-  "nodeproxy/http": ["core/model", "nodeproxy/flow", "nodeproxy/hbone", "nodeproxy/tcp"],
+  "nodeproxy/hbone": ["nodeproxy/http2", "nodeproxy/sys", "nodeproxy/tcp"],
+  "nodeproxy/http": [
+    "core/model",
+    "nodeproxy/flow",
+    "nodeproxy/hbone",
+    "nodeproxy/http2",
+    "nodeproxy/tcp",
+  ],
   "nodeproxy/identity": ["core/model", "core/process", "core/x509", "nodeproxy/channel"],
   "nodeproxy/http/filter": ["core/model", "nodeproxy/http"],
   "nodeproxy/http/match": [
@@ -106,6 +112,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/http",
     "nodeproxy/http/filter",
   ],
+  "nodeproxy/http2": ["nodeproxy/tcp"],
   "nodeproxy/inbound": [
     "core/model",
     "core/x509",
@@ -116,6 +123,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/health",
     "nodeproxy/http",
     "nodeproxy/http/match",
+    "nodeproxy/http2",
     "nodeproxy/identity",
     "nodeproxy/jwt",
     "nodeproxy/limit",
@@ -153,7 +161,13 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/sys": ["core/model"],
   "nodeproxy/tcp": [],
   "nodeproxy/telemetry": ["nodeproxy/flow"],
-  "nodeproxy/tunnel": ["core/model", "core/x509", "nodeproxy/hbone", "nodeproxy/identity"],
+  "nodeproxy/tunnel": [
+    "core/model",
+    "core/x509",
+    "nodeproxy/hbone",
+    "nodeproxy/http2",
+    "nodeproxy/identity",
+  ],
   "nodeproxy/why": ["core/model", "nodeproxy/authz"],
   "nodeproxy/workers": [
     "core/model",

@@ -6,8 +6,8 @@ import { type HboneServer, startHboneServer } from "../../test/fakes/hbone-pair.
 import { type HbonePeer, startHbonePeer } from "../../test/fakes/hbone-peer.ts";
 import { connectTo, FRAME, frame, headers } from "../../test/netns/raw-http2.ts";
 import { permitOutbound } from "../authz/decide.ts";
-import { PREFACE } from "../hbone/protocol.ts";
 import type { HboneStream } from "../hbone/stream.ts";
+import { PREFACE } from "../http2/protocol.ts";
 import { Splice } from "./splice.ts";
 
 const BULK = frame([FRAME.data, 0, 1], Buffer.alloc(16_000, 1));

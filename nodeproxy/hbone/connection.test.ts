@@ -9,7 +9,7 @@ import {
   startHboneClient,
   startHboneServer,
 } from "../../test/fakes/hbone-pair.ts";
-import { CODE } from "./protocol.ts";
+import { CODE } from "../http2/protocol.ts";
 
 let server: HboneServer;
 let client: HboneClient;

@@ -6,22 +6,25 @@
  * Ties reader, streams and writer together; judges no frame (`incoming.ts`) and asks nobody's identity.
  */
 import type { Socket } from "node:net";
+import { FrameReader } from "../http2/frame-reader.ts";
+import { FrameWriter } from "../http2/frame-writer.ts";
+import { Http2Error } from "../http2/http2-error.ts";
+import { Incoming, type IncomingLine } from "../http2/incoming.ts";
+import type { RequestMessage } from "../http2/incoming-headers.ts";
+import { Outgoing } from "../http2/outgoing.ts";
+import { applySettings, DEFAULT_SETTINGS, type PeerSettings } from "../http2/peer-settings.ts";
+import { CODE, MAX_WINDOW } from "../http2/protocol.ts";
+import type { RequestFields } from "../http2/request-fields.ts";
+import { SendQueue } from "../http2/send-queue.ts";
+import { StreamTable } from "../http2/stream-table.ts";
+import { TurnReader } from "../http2/turn-reader.ts";
+import { WindowPool } from "../http2/window-pool.ts";
 import { minRoundTripMs } from "../sys/tcp-socket.ts";
 import { descriptorOf } from "../tcp/accept.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { FrameWriter } from "./frame-writer.ts";
-import { HboneError } from "./hbone-error.ts";
-import { Incoming, type IncomingLine } from "./incoming.ts";
-import { Outgoing } from "./outgoing.ts";
-import { applySettings, DEFAULT_SETTINGS, type PeerSettings } from "./peer-settings.ts";
-import { CODE, MAX_WINDOW } from "./protocol.ts";
-import type { RequestFields } from "./request-fields.ts";
-import { SendQueue } from "./send-queue.ts";
+import { greetingFor, incomingOf, MAX_FRAME_BYTES } from "./announced.ts";
+import { encodeRequest, encodeStatus } from "./header-encoder.ts";
 import { HboneStream } from "./stream.ts";
 import type { StreamLine } from "./stream-line.ts";
-import { StreamTable } from "./stream-table.ts";
-import { TurnReader } from "./turn-reader.ts";
-import { WindowPool } from "./window-pool.ts";
 
 /** For a peer that takes neither our last words nor the end. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -37,7 +40,7 @@ export interface ConnectionOwner {
   onGoAway?(): void;
   onStreamClosed?(stream: HboneStream): void;
   /** Once, last. */
-  onClosed(error: HboneError): void;
+  onClosed(error: Http2Error): void;
 }
 
 export interface ConnectionOptions {
@@ -46,14 +49,14 @@ export interface ConnectionOptions {
   readonly maxStreams: number;
 }
 
-export class HboneConnection implements StreamLine, IncomingLine {
+export class HboneConnection implements StreamLine, IncomingLine<HboneStream> {
   readonly socket: Socket;
-  readonly streams = new StreamTable();
+  readonly streams = new StreamTable<HboneStream>();
   readonly out: Outgoing;
   readonly windows: WindowPool;
   readonly #owner: ConnectionOwner;
   readonly #isServer: boolean;
-  readonly #incoming: Incoming;
+  readonly #incoming: Incoming<HboneStream>;
   readonly #reader: TurnReader;
   readonly #queue = new SendQueue();
   readonly #writer: FrameWriter;
@@ -61,6 +64,8 @@ export class HboneConnection implements StreamLine, IncomingLine {
   readonly #pings: (() => void)[] = [];
   #peer: PeerSettings = DEFAULT_SETTINGS;
   #isReady = false;
+  /** RFC 7541 4.2: the peer's table has become smaller than the default, which is to be confirmed once. */
+  #isTableSizeDue = false;
   #nextId = 1;
   /** Highest stream of the peer that is still looked at. */
   #lastTaken = MAX_WINDOW;
@@ -75,13 +80,15 @@ export class HboneConnection implements StreamLine, IncomingLine {
     this.#isServer = options.isServer;
     this.#writer = new FrameWriter(socket, this.#queue, (error) => this.#fail(error));
     this.out = new Outgoing(this.#writer);
-    this.#incoming = new Incoming(this, options.isServer);
-    const frames = new FrameReader(this.#incoming, options.isServer);
+    const { isServer, maxStreams } = options;
+    this.#incoming = new Incoming(this, incomingOf(isServer));
+    const limits = { expectsPreface: isServer, maxFrameBytes: MAX_FRAME_BYTES };
+    const frames = new FrameReader(this.#incoming, limits);
     this.#reader = new TurnReader(socket, frames, {
       onError: (error) => this.#fail(error),
       onLost: () => this.#lost(),
     });
-    this.out.greet(options.isServer, options.maxStreams);
+    this.out.greet(isServer, greetingFor(maxStreams));
     socket.on("error", ignore);
   }
 
@@ -111,7 +118,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
     this.streams.begin(id);
     const stream = new HboneStream(id, this, this.#peer.initialWindow);
     this.streams.add(stream);
-    this.out.request(id, authority);
+    this.out.headers(id, encodeRequest(authority, this.#takeTableSizeDue()), false);
     return stream;
   }
 
@@ -143,12 +150,16 @@ export class HboneConnection implements StreamLine, IncomingLine {
   /** Ends now, with all its streams, which the peer takes for reset. `reason`: for the log of each. */
   destroy(reason?: string): void {
     if (this.#state !== "closed") this.#endedBy = reason;
-    this.#fail(new HboneError("lost", CODE.cancel, "ended by us"));
+    this.#fail(new Http2Error("lost", CODE.cancel, "ended by us"));
   }
 
   queueData(stream: HboneStream): void {
     this.#queue.add(stream);
     if (this.#queue.hasData) this.#writer.schedule();
+  }
+
+  answer(id: number, status: number, isLast: boolean): void {
+    this.out.headers(id, encodeStatus(status, this.#takeTableSizeDue()), isLast);
   }
 
   release(octets: number): void {
@@ -163,7 +174,7 @@ export class HboneConnection implements StreamLine, IncomingLine {
       setImmediate(() => this.#endIfUnused());
   }
 
-  onRequest(id: number, request: RequestFields): HboneStream | undefined {
+  onRequest(id: number, { request }: RequestMessage): HboneStream | undefined {
     if (id > this.#lastTaken) return undefined;
     const stream = new HboneStream(id, this, this.#peer.initialWindow);
     this.streams.add(stream);
@@ -179,14 +190,14 @@ export class HboneConnection implements StreamLine, IncomingLine {
     const before = this.#peer;
     const now = applySettings(before, payload, !this.#isServer);
     this.#peer = now;
-    if (now.headerTableSize < before.headerTableSize) this.out.tableSizeChanged();
+    if (now.headerTableSize < before.headerTableSize) this.#isTableSizeDue = true;
     this.#queue.maxFrame = now.maxFrame;
     // RFC 9113 6.9.2: windows of open streams change by the difference, and may become negative.
     const wider = now.initialWindow - before.initialWindow;
     if (wider !== 0) {
       for (const stream of this.streams) {
         if (stream.widen(wider, MAX_WINDOW)) continue;
-        throw new HboneError(
+        throw new Http2Error(
           "http2_protocol_error",
           CODE.flowControlError,
           "windows beyond 2^31-1",
@@ -225,6 +236,12 @@ export class HboneConnection implements StreamLine, IncomingLine {
     return isRight;
   }
 
+  #takeTableSizeDue(): boolean {
+    const isDue = this.#isTableSizeDue;
+    this.#isTableSizeDue = false;
+    return isDue;
+  }
+
   /** Server: nobody asks for more, or it is refused. */
   #closeForNew(): void {
     if (this.#state !== "closing" || this.#lastTaken !== MAX_WINDOW) return;
@@ -237,12 +254,12 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #endIfUnused(): void {
     const isAsked = this.#isServer && this.#lastTaken === MAX_WINDOW;
     if (this.#state !== "closing" || this.streams.size > 0 || isAsked) return;
-    this.#closed(new HboneError("lost", CODE.noError, "closed"));
+    this.#closed(new Http2Error("lost", CODE.noError, "closed"));
     this.#end();
   }
 
   /** The end of all, which the peer is told of. */
-  #fail(error: HboneError): void {
+  #fail(error: Http2Error): void {
     if (this.#state === "closed") return;
     this.out.goAway(this.#isServer ? this.streams.last : 0, error.code);
     this.#closed(error);
@@ -259,12 +276,12 @@ export class HboneConnection implements StreamLine, IncomingLine {
   #lost(): void {
     this.#writer.destroy();
     if (this.#state !== "closed") {
-      this.#closed(new HboneError("lost", CODE.cancel, "the connection is gone"));
+      this.#closed(new Http2Error("lost", CODE.cancel, "the connection is gone"));
     }
     this.socket.destroy();
   }
 
-  #closed(error: HboneError): void {
+  #closed(error: Http2Error): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     clearTimeout(this.#goodbye);

@@ -13,8 +13,8 @@ import {
   headers,
 } from "../../test/netns/raw-http2.ts";
 import { sized } from "../../test/soak.ts";
+import { PREFACE } from "../http2/protocol.ts";
 import { HboneConnection } from "./connection.ts";
-import { PREFACE } from "./protocol.ts";
 
 /** Conversations, each of up to 25 frames. */
 const RUNS = sized(3_000, 400_000);

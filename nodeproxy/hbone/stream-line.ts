@@ -1,7 +1,7 @@
 /** What a stream asks of the connection that it lies in, and what it tells whoever reads it. */
-import type { Outgoing } from "./outgoing.ts";
+import type { Outgoing } from "../http2/outgoing.ts";
+import type { WindowPool } from "../http2/window-pool.ts";
 import type { HboneStream } from "./stream.ts";
-import type { WindowPool } from "./window-pool.ts";
 
 export interface StreamLine {
   readonly out: Outgoing;
@@ -9,6 +9,8 @@ export interface StreamLine {
   readonly endedBy: string | undefined;
   /** It has octets to send, and a window for some. */
   queueData(stream: HboneStream): void;
+  /** Server. */
+  answer(id: number, status: number, isLast: boolean): void;
   /** So many octets of the connection's window are free again. */
   release(octets: number): void;
   /** What the windows of its streams share. */

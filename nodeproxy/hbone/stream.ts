@@ -4,9 +4,10 @@
  * The reader is called straight from the frame reader, and what is written waits here, copied, for its turn on the
  * line. It begins paused, and holds what comes meanwhile. From `answered` on the methods are the connection's.
  */
+
+import { CODE } from "../http2/protocol.ts";
+import { ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "../http2/receive-window.ts";
 import { givePiece, SlabQueue } from "../tcp/slab-queue.ts";
-import { CODE } from "./protocol.ts";
-import { ReceiveWindow, STREAM_PARTS, STREAM_WINDOW } from "./receive-window.ts";
 import type { StreamLine, StreamReader } from "./stream-line.ts";
 
 /** Octets that wait for their turn; who writes more has to wait for `onDrain`. */
@@ -84,7 +85,7 @@ export class HboneStream {
   answer(status: number, isLast: boolean): void {
     if (this.#isClosed || this.#isAnswered) return;
     this.#isAnswered = true;
-    this.line.out.answer(this.id, status, isLast);
+    this.line.answer(this.id, status, isLast);
     if (!isLast) return;
     this.#near = "ended";
     this.#reader = undefined;
@@ -186,8 +187,7 @@ export class HboneStream {
 
   /** The peer reset it, or its connection is lost: `code` tells which. */
   abort(code: number): void {
-    if (this.#isClosed) return;
-    this.#close(code, false);
+    if (!this.#isClosed) this.#close(code, false);
   }
 
   /** The connection is gone. Where both sides had ended, what has arrived is still read. */
@@ -285,7 +285,7 @@ export class HboneStream {
     this.#isClosed = true;
     this.#resetCode = code;
     const { unread } = this;
-    // Who still has it may call `resume` yet: it must not be released twice.
+    // It may still be resumed, and must not be released twice.
     this.#held = 0;
     this.#arrived.clear();
     this.#pending.clear();

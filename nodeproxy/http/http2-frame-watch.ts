@@ -5,7 +5,7 @@
  * Never looks into a frame, and refuses nothing that is merely wrong: that is nghttp2's.
  */
 import { constants } from "node:http2";
-import { FRAME } from "../hbone/protocol.ts";
+import { FRAME } from "../http2/protocol.ts";
 
 /** Frames at once, and a second. */
 const LIMITS = {

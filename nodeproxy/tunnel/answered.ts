@@ -1,6 +1,7 @@
 /** Waits for the far side's answer to one CONNECT, and says in a `TunnelError` what came in place of 200. */
-import { CODE } from "../hbone/protocol.ts";
+
 import type { HboneStream } from "../hbone/stream.ts";
+import { CODE } from "../http2/protocol.ts";
 import { answerReason, TunnelError } from "./tunnel-error.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;

@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type ConnectionOwner, HboneConnection } from "../../nodeproxy/hbone/connection.ts";
-import type { HboneError } from "../../nodeproxy/hbone/hbone-error.ts";
-import type { RequestFields } from "../../nodeproxy/hbone/request-fields.ts";
 import type { HboneStream } from "../../nodeproxy/hbone/stream.ts";
 import type { StreamReader } from "../../nodeproxy/hbone/stream-line.ts";
+import type { Http2Error } from "../../nodeproxy/http2/http2-error.ts";
+import type { RequestFields } from "../../nodeproxy/http2/request-fields.ts";
 
 /** Remembers what a stream told, and wakes who waits for it. */
 export class Recorded implements StreamReader {
@@ -84,7 +84,7 @@ export class RecordedOwner implements ConnectionOwner {
   isReady = false;
   goAways = 0;
   streamsClosed = 0;
-  error: HboneError | undefined;
+  error: Http2Error | undefined;
   readonly #onRequest: ((recorded: Recorded) => void) | undefined;
   readonly #waiting: (() => void)[] = [];
 
@@ -120,7 +120,7 @@ export class RecordedOwner implements ConnectionOwner {
     this.#wake();
   }
 
-  onClosed(error: HboneError): void {
+  onClosed(error: Http2Error): void {
     this.error = error;
     this.#wake();
   }

@@ -1,7 +1,7 @@
 /** The far side of an HTTP/2 connection of ours, by hand: what it hears, and whoever owns our end. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type Frame, FrameReader } from "../../nodeproxy/hbone/frame-reader.ts";
+import { type Frame, FrameReader } from "../../nodeproxy/http2/frame-reader.ts";
 import { FRAME } from "../netns/raw-http2.ts";
 import type { HboneServer, RecordedOwner } from "./hbone-pair.ts";
 
@@ -24,7 +24,7 @@ export async function startHbonePeer(server: HboneServer): Promise<HbonePeer> {
       onDataEnd: () => undefined,
       onFrame: (one) => heard.push({ ...one, payload: Buffer.from(one.payload) }),
     },
-    false,
+    { expectsPreface: false, maxFrameBytes: 1 << 18 },
   );
   socket.on("data", (chunk: Buffer) => reader.feed(chunk));
   while (!server.owners[0]) await new Promise((resolve) => setImmediate(resolve));

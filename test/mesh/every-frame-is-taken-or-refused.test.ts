@@ -6,13 +6,14 @@ import { jest } from "@jest/globals";
 import { canonicalIp } from "../../core/model/ip.ts";
 import { encodeFrame, FrameReader as LineReader } from "../../nodeproxy/channel/frames.ts";
 import { parseFromTraffic } from "../../nodeproxy/channel/parse-from-traffic.ts";
-import { FrameReader } from "../../nodeproxy/hbone/frame-reader.ts";
-import { HboneError } from "../../nodeproxy/hbone/hbone-error.ts";
+import { LISTS } from "../../nodeproxy/hbone/announced.ts";
 import { encodeRequest, encodeStatus } from "../../nodeproxy/hbone/header-encoder.ts";
-import { HpackDecoder, MAX_LIST_BYTES } from "../../nodeproxy/hbone/hpack-decoder.ts";
-import { applySettings, DEFAULT_SETTINGS } from "../../nodeproxy/hbone/peer-settings.ts";
-import { areTrailers, readRequest, readStatus } from "../../nodeproxy/hbone/request-fields.ts";
 import { checkRequest, requestedService } from "../../nodeproxy/health/health-message.ts";
+import { FrameReader } from "../../nodeproxy/http2/frame-reader.ts";
+import { HpackDecoder } from "../../nodeproxy/http2/hpack-decoder.ts";
+import { Http2Error } from "../../nodeproxy/http2/http2-error.ts";
+import { applySettings, DEFAULT_SETTINGS } from "../../nodeproxy/http2/peer-settings.ts";
+import { areTrailers, readRequest, readStatus } from "../../nodeproxy/http2/request-fields.ts";
 import { readSocketAddress, writeSocketAddress } from "../../nodeproxy/sys/socket-address.ts";
 import { mutateBytes, mutateText } from "../fakes/byte-mutation.ts";
 import { pick } from "../fakes/der-mutation.ts";
@@ -22,8 +23,8 @@ import { sized } from "../soak.ts";
 
 jest.setTimeout(sized(600_000, 7_200_000));
 
-function isHboneError(error: unknown): boolean {
-  return error instanceof HboneError;
+function isHttp2Error(error: unknown): boolean {
+  return error instanceof Http2Error;
 }
 
 const FIELDS: readonly (readonly string[])[] = [
@@ -73,12 +74,12 @@ const BLOCK_SEEDS: readonly Buffer[] = [
 ];
 
 fuzz("HpackDecoder", 0.12, (random) =>
-  throwsOnly(isHboneError, () => {
-    const decoder = new HpackDecoder();
+  throwsOnly(isHttp2Error, () => {
+    const decoder = new HpackDecoder(LISTS);
     for (let i = 1 + random.below(3); i > 0; i -= 1) {
       const block = mutateBytes(random, pick(random, BLOCK_SEEDS), BLOCK_SEEDS);
       const { fields } = decoder.decode(block);
-      hold(fields.join("").length <= MAX_LIST_BYTES, "a list that is too large", block);
+      hold(fields.join("").length <= LISTS.bytes, "a list that is too large", block);
     }
   }),
 );
@@ -97,7 +98,7 @@ const FRAME_SEEDS: readonly Buffer[] = [
 ];
 
 fuzzBytes("FrameReader of tunnels", { share: 0.1, seeds: FRAME_SEEDS }, (bytes, random) =>
-  throwsOnly(isHboneError, () => {
+  throwsOnly(isHttp2Error, () => {
     let octets = 0;
     function count({ length }: Buffer): void {
       octets += length;
@@ -108,7 +109,7 @@ fuzzBytes("FrameReader of tunnels", { share: 0.1, seeds: FRAME_SEEDS }, (bytes, 
       onDataEnd: () => undefined,
       onFrame: ({ payload }: { readonly payload: Buffer }) => count(payload),
     };
-    const reader = new FrameReader(sink, false);
+    const reader = new FrameReader(sink, { expectsPreface: false, maxFrameBytes: 1 << 18 });
     for (let at = 0; at < bytes.length; ) {
       const end = at + 1 + random.below(40);
       reader.feed(bytes.subarray(at, end));
@@ -127,7 +128,7 @@ fuzzBytes(
   "applySettings()",
   { share: 0.03, seeds: [SETTINGS, SETTINGS.subarray(0, 12)] },
   (bytes) =>
-    throwsOnly(isHboneError, () => {
+    throwsOnly(isHttp2Error, () => {
       const { initialWindow, maxFrame } = applySettings(DEFAULT_SETTINGS, bytes, true);
       hold(initialWindow < 2 ** 31 && maxFrame >= 16_384 && maxFrame < 2 ** 24, "a setting", bytes);
     }),

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { currentTurn } from "../tcp/loop-turn.ts";
 import { type Reading, readInPlace } from "../tcp/read-in-place.ts";
 import type { FrameReader } from "./frame-reader.ts";
-import { HboneError } from "./hbone-error.ts";
+import { Http2Error } from "./http2-error.ts";
 
 /** In which some thousand small messages are read, a handful of requests, or a quarter of a megabyte. */
 const TURN_MS = 1;
@@ -16,7 +16,7 @@ const TURN_MS = 1;
 const STEP_COST = 64;
 
 export interface TurnOwner {
-  onError(error: HboneError): void;
+  onError(error: Http2Error): void;
   /** Nothing more comes. Behind all that did, and maybe twice. */
   onLost(): void;
 }
@@ -97,7 +97,7 @@ export class TurnReader {
         if (performance.now() >= this.#untilMs) return rest;
       }
     } catch (error) {
-      if (!(error instanceof HboneError)) throw error;
+      if (!(error instanceof Http2Error)) throw error;
       this.#owner.onError(error);
       return undefined;
     }

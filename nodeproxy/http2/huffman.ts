@@ -4,7 +4,7 @@
  * The code is canonical: of two symbols the shorter comes first, of two equally long ones the smaller. So
  * the lengths say all, and the automaton is built from them once.
  */
-import { protocolError } from "./hbone-error.ts";
+import { protocolError } from "./http2-error.ts";
 import { CODE } from "./protocol.ts";
 
 /** Of the 256 octets and of EOS. */
@@ -34,12 +34,12 @@ const SYMBOL = new Uint16Array((STATES + 1) * 16).fill(NONE);
 const MAY_END = new Uint8Array(STATES + 1);
 
 /** Longest string that `decodeHuffman` takes; the shortest code of five bits makes 8/5 octets of each. */
-const MAX_BYTES = 20_000;
+const MAX_BYTES = 70_000;
 const scratch = Buffer.alloc(Math.ceil((MAX_BYTES * 8) / 5));
 
 build();
 
-/** The octets of `block` from `start` to `end`, one character each. Throws `HboneError` for what is no such code. */
+/** The octets of `block` from `start` to `end`, one character each. Throws `Http2Error` for what is no such code. */
 export function decodeHuffman(block: Buffer, start: number, end: number): string {
   if (end - start > MAX_BYTES) {
     throw protocolError("a string longer than any header list", CODE.compressionError);

@@ -4,10 +4,9 @@
  * Clients open odd ones, and here nobody opens even ones: no pushes.
  */
 import { type Ending, RecentStreams } from "./recent-streams.ts";
-import type { HboneStream } from "./stream.ts";
 
-export class StreamTable {
-  readonly #open = new Map<number, HboneStream>();
+export class StreamTable<S extends { readonly id: number }> {
+  readonly #open = new Map<number, S>();
   readonly #recent = new RecentStreams();
   /** Highest that was ever opened. */
   #last = 0;
@@ -25,7 +24,7 @@ export class StreamTable {
     return id > this.#last || id % 2 === 0;
   }
 
-  get(id: number): HboneStream | undefined {
+  get(id: number): S | undefined {
     return this.#open.get(id);
   }
 
@@ -34,12 +33,12 @@ export class StreamTable {
     this.#last = id;
   }
 
-  add(stream: HboneStream): void {
+  add(stream: S): void {
     this.#open.set(stream.id, stream);
   }
 
   /** False where it was none of those that are open. */
-  remove(stream: HboneStream, wasResetByUs: boolean): boolean {
+  remove(stream: S, wasResetByUs: boolean): boolean {
     this.#recent.add(stream.id, wasResetByUs);
     return this.#open.delete(stream.id);
   }
@@ -53,7 +52,7 @@ export class StreamTable {
     return this.#recent.endingOf(id);
   }
 
-  [Symbol.iterator](): Iterator<HboneStream> {
+  [Symbol.iterator](): Iterator<S> {
     return this.#open.values();
   }
 }

@@ -1,19 +1,20 @@
 /**
  * What each frame of the peer means, by RFC 9113 5.1 and 6: the one place that judges frames.
  *
- * Errors of one stream reset it; those of the connection are thrown as `HboneError`, which ends it.
+ * Errors of one stream reset it; those of the connection are thrown as `Http2Error`, which ends it.
  */
-import { FloodGuard } from "./flood-guard.ts";
+import { FloodGuard, type FloodLimits } from "./flood-guard.ts";
 import type { Frame, FrameSink } from "./frame-reader.ts";
-import { protocolError } from "./hbone-error.ts";
+import type { FramedStream } from "./framed-stream.ts";
 import { dependencyOf, HeaderBlocks } from "./header-block.ts";
+import type { ListLimits } from "./hpack-decoder.ts";
+import { protocolError } from "./http2-error.ts";
 import { type HeadersLine, IncomingHeaders } from "./incoming-headers.ts";
 import { CODE, FLAG, FRAME, MAX_WINDOW } from "./protocol.ts";
-import { CONNECTION_PARTS, CONNECTION_WINDOW, ReceiveWindow } from "./receive-window.ts";
-import type { HboneStream } from "./stream.ts";
+import { CONNECTION_PARTS, ReceiveWindow } from "./receive-window.ts";
 
 /** What the connection does about it. */
-export interface IncomingLine extends HeadersLine {
+export interface IncomingLine<S extends FramedStream> extends HeadersLine<S> {
   onSettings(payload: Buffer): void;
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
@@ -23,22 +24,33 @@ export interface IncomingLine extends HeadersLine {
   widen(octets: number): boolean;
 }
 
-export class Incoming implements FrameSink {
-  readonly #line: IncomingLine;
-  readonly #guard = new FloodGuard();
-  readonly #blocks = new HeaderBlocks();
-  readonly #headers: IncomingHeaders;
-  readonly #window = new ReceiveWindow(CONNECTION_WINDOW, CONNECTION_PARTS);
+export interface IncomingOptions {
+  readonly isServer: boolean;
+  readonly lists: ListLimits;
+  readonly floods: FloodLimits;
+  /** Of the connection, in octets. */
+  readonly window: number;
+}
+
+export class Incoming<S extends FramedStream> implements FrameSink {
+  readonly #line: IncomingLine<S>;
+  readonly #guard: FloodGuard;
+  readonly #blocks: HeaderBlocks;
+  readonly #headers: IncomingHeaders<S>;
+  readonly #window: ReceiveWindow;
   /** Of the DATA that is being read; none where nobody reads it. */
-  #stream: HboneStream | undefined;
+  #stream: S | undefined;
   /** Octets of the frame with padding, and without. */
   #length = 0;
   #octets = 0;
   #hasSettings = false;
 
-  constructor(line: IncomingLine, isServer: boolean) {
+  constructor(line: IncomingLine<S>, options: IncomingOptions) {
     this.#line = line;
-    this.#headers = new IncomingHeaders(line, this.#guard, isServer);
+    this.#guard = new FloodGuard(options.floods);
+    this.#blocks = new HeaderBlocks(options.lists.bytes);
+    this.#headers = new IncomingHeaders(line, this.#guard, options);
+    this.#window = new ReceiveWindow(options.window, CONNECTION_PARTS);
   }
 
   /** Octets were read: the peer may send as many more. */
@@ -124,7 +136,7 @@ export class Incoming implements FrameSink {
   }
 
   /** RFC 9113 6.1 and 5.1. */
-  #readerOf(id: number, length: number): HboneStream | undefined {
+  #readerOf(id: number, length: number): S | undefined {
     const { streams } = this.#line;
     const stream = streams.get(id);
     if (!stream) {

@@ -91,7 +91,11 @@ test("TurnReader: single octets are read in turns, in order, and the last of the
 test("TurnReader: a turn of the loop takes a part of what a bulk transfer sends at once", async () => {
   const socket = new PassThrough();
   const sink = new SlowSink();
-  new TurnReader(socket as unknown as Socket, new FrameReader(sink, false), sink);
+  new TurnReader(
+    socket as unknown as Socket,
+    new FrameReader(sink, { expectsPreface: false, maxFrameBytes: 1 << 18 }),
+    sink,
+  );
   const frames = Array.from({ length: 40 }, () => frame([FRAME.data, 0, 1], CHUNK));
   // Read within the call: not before its turn is watched.
   setImmediate(() => socket.write(Buffer.concat(frames)));

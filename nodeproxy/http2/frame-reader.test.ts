@@ -73,7 +73,7 @@ test("feed(): whatever the cuts of the transport, the frames are the same", () =
     fc.property(FRAMES, fc.array(fc.integer({ min: 1, max: 50 })), (frames, cuts) => {
       const all = Buffer.concat([PREFACE, ...frames.map(({ bytes }) => bytes)]);
       const recorder = new Recorder();
-      const reader = new FrameReader(recorder, true);
+      const reader = new FrameReader(recorder, { expectsPreface: true, maxFrameBytes: 1 << 18 });
       let at = 0;
       for (const cut of cuts) {
         reader.feed(all.subarray(at, at + cut));
@@ -90,7 +90,7 @@ test("feed(): DATA is handed on as it comes, without waiting for its end and wit
   const seen: Buffer[] = [];
   const recorder = new Recorder();
   recorder.onDataChunk = (chunk) => seen.push(chunk);
-  const reader = new FrameReader(recorder, false);
+  const reader = new FrameReader(recorder, { expectsPreface: false, maxFrameBytes: 1 << 18 });
   const head = bytesOf([0, 0, 1], Buffer.alloc(100_000)).subarray(0, 9);
   const first = Buffer.concat([head, Buffer.alloc(16_000)]);
   reader.feed(first);
@@ -100,7 +100,7 @@ test("feed(): DATA is handed on as it comes, without waiting for its end and wit
 
 test("feed(): stop() from within the sink is the last of it", () => {
   const recorder = new Recorder();
-  const reader = new FrameReader(recorder, false);
+  const reader = new FrameReader(recorder, { expectsPreface: false, maxFrameBytes: 1 << 18 });
   const note = recorder.onFrame.bind(recorder);
   recorder.onFrame = (frame) => {
     note(frame);

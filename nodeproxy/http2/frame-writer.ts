@@ -5,13 +5,20 @@
  * One write is under way at a time. What comes meanwhile waits in slabs, of which a peer that reads nothing
  * gets so many and no more.
  */
-import type { Socket } from "node:net";
-import { flood, type HboneError } from "./hbone-error.ts";
+import { flood, type Http2Error } from "./http2-error.ts";
 import { FLAG, FRAME, HEAD_BYTES } from "./protocol.ts";
 import { giveSlab, SLAB_BYTES, takeSlab } from "./slabs.ts";
 
 /** Of frames that are not DATA, in slabs: a megabyte. */
 const MAX_SEALED = 8;
+
+/** Where frames go to: a socket, mostly. */
+export interface FrameTransport {
+  /** The memory is the writer's again once `done` is called, be it within the call. */
+  write(bytes: Buffer, done: () => void): unknown;
+  /** Behind what was written. */
+  end(): unknown;
+}
 
 export interface DataSource {
   readonly hasData: boolean;
@@ -27,9 +34,9 @@ interface Sealed {
 }
 
 export class FrameWriter {
-  readonly #socket: Socket;
+  readonly #transport: FrameTransport;
   readonly #source: DataSource;
-  readonly #onFlood: (error: HboneError) => void;
+  readonly #onFlood: (error: Http2Error) => void;
   #slab: Buffer | undefined;
   #at = 0;
   readonly #sealed: Sealed[] = [];
@@ -38,8 +45,8 @@ export class FrameWriter {
   #isEnding = false;
   #isEnded = false;
 
-  constructor(socket: Socket, source: DataSource, onFlood: (error: HboneError) => void) {
-    this.#socket = socket;
+  constructor(transport: FrameTransport, source: DataSource, onFlood: (error: Http2Error) => void) {
+    this.#transport = transport;
     this.#source = source;
     this.#onFlood = onFlood;
   }
@@ -80,14 +87,14 @@ export class FrameWriter {
     setImmediate(flush, this);
   }
 
-  /** Writes what there is, then ends the socket; nothing is taken any more. */
+  /** Writes what there is, then ends the transport; nothing is taken any more. */
   end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.schedule();
   }
 
-  /** The socket is gone. */
+  /** The transport is gone. */
   destroy(): void {
     this.#isEnding = true;
     this.#isEnded = true;
@@ -107,10 +114,10 @@ export class FrameWriter {
     const next = this.#sealed.shift() ?? this.#takeTurn();
     if (next) {
       this.#isWriting = true;
-      this.#socket.write(next.slab.subarray(0, next.bytes), () => this.#written(next.slab));
+      this.#transport.write(next.slab.subarray(0, next.bytes), () => this.#written(next.slab));
     } else if (this.#isEnding) {
       this.#isEnded = true;
-      this.#socket.end();
+      this.#transport.end();
     }
     if (!isBehind) this.#source.filled();
   }

@@ -4,23 +4,24 @@
  *
  * Keeps the connection's send window; a stream's own is the stream's (RFC 9113 5.2, 6.9).
  */
+
 import type { DataSource } from "./frame-writer.ts";
 import { writeHead } from "./frame-writer.ts";
+import type { SendingStream } from "./framed-stream.ts";
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FLAG, FRAME, HEAD_BYTES } from "./protocol.ts";
-import type { HboneStream } from "./stream.ts";
 
 /** Octets of one stream in a round. One that is alone gets all there is room for. */
 const QUANTUM_BYTES = 16_384;
 
 export class SendQueue implements DataSource {
-  #ready: HboneStream[] = [];
-  #next: HboneStream[] = [];
+  #ready: SendingStream[] = [];
+  #next: SendingStream[] = [];
   /** Of `#ready`, what was served. */
   #at = 0;
   #window = DEFAULT_WINDOW;
   /** SETTINGS_MAX_FRAME_SIZE of the peer. */
   #maxFrame = DEFAULT_MAX_FRAME;
-  readonly #drained: HboneStream[] = [];
+  readonly #drained: SendingStream[] = [];
 
   get hasData(): boolean {
     return this.#window > 0 && (this.#at < this.#ready.length || this.#next.length > 0);
@@ -36,7 +37,7 @@ export class SendQueue implements DataSource {
     return this.#window <= limit;
   }
 
-  add(stream: HboneStream): void {
+  add(stream: SendingStream): void {
     this.#next.push(stream);
   }
 
@@ -67,13 +68,13 @@ export class SendQueue implements DataSource {
     for (const stream of this.#drained.splice(0)) stream.drain();
   }
 
-  #lengthFor(stream: HboneStream, room: number): number {
+  #lengthFor(stream: SendingStream, room: number): number {
     const isAlone = this.#at === this.#ready.length && this.#next.length === 0;
     const turn = isAlone ? room : Math.min(room, QUANTUM_BYTES);
     return Math.min(stream.sendable, turn, this.#window, this.#maxFrame);
   }
 
-  #take(): HboneStream | undefined {
+  #take(): SendingStream | undefined {
     if (this.#at === this.#ready.length) {
       const served = this.#ready;
       this.#ready = this.#next;

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { Writable } from "node:stream";
 import { expect, test } from "@jest/globals";
 import { FrameWriter } from "./frame-writer.ts";
-import type { HboneError } from "./hbone-error.ts";
+import type { Http2Error } from "./http2-error.ts";
 import { FRAME } from "./protocol.ts";
 
 const NO_DATA = { hasData: false, fill: (_: Buffer, at: number) => at, filled: () => undefined };
@@ -54,7 +54,7 @@ test("FrameWriter: while a write is under way all else waits, in order, and is t
 
 test("FrameWriter: a peer that asks without end and reads no answer is a flood, at a megabyte", async () => {
   const { socket } = slowSocket();
-  const floods: HboneError[] = [];
+  const floods: Http2Error[] = [];
   const writer = new FrameWriter(socket, NO_DATA, (error) => floods.push(error));
   writer.writeNumber(FRAME.resetStream, 1, 8);
   await nextTurn();

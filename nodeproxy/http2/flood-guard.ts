@@ -4,10 +4,10 @@
  * A bucket for each kind: full at first, filled again as time goes on; the frame that finds it empty ends the
  * connection with ENHANCE_YOUR_CALM. The rates are far above what Weft, ztunnel and Envoy send under load.
  */
-import { flood } from "./hbone-error.ts";
+import { flood } from "./http2-error.ts";
 
-/** Frames at once, and a second. */
-const LIMITS = {
+/** Frames at once, and a second, that a peer of tunnels may send. */
+export const TUNNEL_FLOODS = {
   /** Each wants an answer: CVE-2019-9512, CVE-2019-9515. */
   PING: [1_000, 100],
   SETTINGS: [100, 10],
@@ -17,6 +17,8 @@ const LIMITS = {
   "RST_STREAM of a request without answer": [10_000, 1_000],
   /** We had to reset: CVE-2025-8671, and requests that are malformed. */
   "stream errors": [1_000, 10],
+  /** More than were announced. */
+  "streams refused": [1_000, 10],
   /** DATA without octets and without end, CVE-2019-9518. */
   "empty DATA": [1_000, 100],
   /** Two for each half window that is read. */
@@ -25,7 +27,8 @@ const LIMITS = {
   "frames that mean nothing": [1_000, 100],
 } as const satisfies Record<string, readonly [number, number]>;
 
-export type FloodKind = keyof typeof LIMITS;
+export type FloodKind = keyof typeof TUNNEL_FLOODS;
+export type FloodLimits = Readonly<Record<FloodKind, readonly [number, number]>>;
 
 interface Bucket {
   left: number;
@@ -33,19 +36,24 @@ interface Bucket {
 }
 
 export class FloodGuard {
+  readonly #limits: FloodLimits;
   readonly #buckets = new Map<FloodKind, Bucket>();
 
-  /** Throws `HboneError` "http2_flood" where it was one too many. */
+  constructor(limits: FloodLimits) {
+    this.#limits = limits;
+  }
+
+  /** Throws `Http2Error` "http2_flood" where it was one too many. */
   count(kind: FloodKind): void {
     let bucket = this.#buckets.get(kind);
     if (!bucket) {
-      bucket = { left: LIMITS[kind][0], atMs: performance.now() };
+      bucket = { left: this.#limits[kind][0], atMs: performance.now() };
       this.#buckets.set(kind, bucket);
     }
     bucket.left -= 1;
     if (bucket.left >= 0) return;
     // The clock is looked at only where the bucket is empty: most never are.
-    const [burst, perSecond] = LIMITS[kind];
+    const [burst, perSecond] = this.#limits[kind];
     const now = performance.now();
     bucket.left += Math.min(burst, Math.floor(((now - bucket.atMs) / 1000) * perSecond));
     bucket.atMs = now;

@@ -1,5 +1,5 @@
 /** The peer's SETTINGS as we heed them, and which of its values are errors (RFC 9113 6.5.2). Unknown ones are ignored. */
-import { protocolError } from "./hbone-error.ts";
+import { protocolError } from "./http2-error.ts";
 import { CODE, DEFAULT_MAX_FRAME, DEFAULT_WINDOW, MAX_WINDOW, SETTING } from "./protocol.ts";
 
 export interface PeerSettings {
@@ -18,7 +18,7 @@ export const DEFAULT_SETTINGS: PeerSettings = {
 };
 const MAX_MAX_FRAME = (1 << 24) - 1;
 
-/** Throws `HboneError`. `isOfServer`: it may not ask for pushes, RFC 9113 6.5.2. */
+/** Throws `Http2Error`. `isOfServer`: it may not ask for pushes, RFC 9113 6.5.2. */
 export function applySettings(
   before: PeerSettings,
   payload: Buffer,

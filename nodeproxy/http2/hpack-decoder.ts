@@ -4,7 +4,7 @@
  * Bounded whatever the peer sends: the dynamic table by its size, a list by its octets and its fields. A list
  * beyond the bounds is still read to its end, for the table must stay that of the peer; it is only not kept.
  */
-import { protocolError } from "./hbone-error.ts";
+import { protocolError } from "./http2-error.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { CODE } from "./protocol.ts";
 import { STATIC_TABLE } from "./static-table.ts";
@@ -13,13 +13,15 @@ import { STATIC_TABLE } from "./static-table.ts";
 const MAX_TABLE_BYTES = 4_096;
 /** RFC 7541 4.1: what an entry counts beyond its octets. */
 const ENTRY_BYTES = 32;
-/** RFC 9113 6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE. */
-export const MAX_LIST_BYTES = 16_384;
-/** A CONNECT has two fields; ztunnel adds `forwarded`, `baggage` and `traceparent`. */
-const MAX_FIELDS = 32;
 /** RFC 7541 4.2: "at most two" at the beginning of a block. */
 const MAX_SIZE_UPDATES = 2;
 const STATIC_COUNT = STATIC_TABLE.length;
+
+export interface ListLimits {
+  /** RFC 9113 6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE. */
+  readonly bytes: number;
+  readonly fields: number;
+}
 
 export interface HeaderList {
   /** Name, value, name, value … in the order of the block; as far as they were kept. */
@@ -29,6 +31,7 @@ export interface HeaderList {
 }
 
 export class HpackDecoder {
+  readonly #limits: ListLimits;
   /** Oldest first. */
   readonly #names: string[] = [];
   readonly #values: string[] = [];
@@ -39,7 +42,11 @@ export class HpackDecoder {
   #fields: string[] = [];
   #listBytes = 0;
 
-  /** Throws `HboneError` COMPRESSION_ERROR: the connection cannot go on, for its table is lost. */
+  constructor(limits: ListLimits) {
+    this.#limits = limits;
+  }
+
+  /** Throws `Http2Error` COMPRESSION_ERROR: the connection cannot go on, for its table is lost. */
   decode(block: Buffer): HeaderList {
     this.#block = block;
     this.#at = 0;
@@ -60,7 +67,8 @@ export class HpackDecoder {
       else if (first >= 0x40) this.#literal(0x3f, true);
       else this.#literal(0x0f, false);
     }
-    const isTooLarge = this.#listBytes > MAX_LIST_BYTES || this.#fields.length > MAX_FIELDS * 2;
+    const { bytes, fields } = this.#limits;
+    const isTooLarge = this.#listBytes > bytes || this.#fields.length > fields * 2;
     return { fields: this.#fields, isTooLarge };
   }
 
@@ -81,7 +89,8 @@ export class HpackDecoder {
 
   #keep(name: string, value: string): void {
     this.#listBytes += name.length + value.length + ENTRY_BYTES;
-    if (this.#listBytes <= MAX_LIST_BYTES && this.#fields.length <= MAX_FIELDS * 2) {
+    const { bytes, fields } = this.#limits;
+    if (this.#listBytes <= bytes && this.#fields.length <= fields * 2) {
       this.#fields.push(name, value);
     }
   }

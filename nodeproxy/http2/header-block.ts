@@ -4,11 +4,10 @@
  * Holds at most what a header list may have: CONTINUATION without end (CVE-2024-27983) ends the connection.
  */
 import type { Frame } from "./frame-reader.ts";
-import { flood, protocolError } from "./hbone-error.ts";
+import { flood, protocolError } from "./http2-error.ts";
 import { CODE, FLAG } from "./protocol.ts";
 
-const MAX_BLOCK_BYTES = 16_384;
-/** A block of that size in frames of 2 KB; honest peers need one frame. */
+/** Of the smallest list in frames of 2 KB; honest peers need one frame for each 16 KB. */
 const MAX_CONTINUATIONS = 8;
 
 export interface HeaderBlock {
@@ -23,6 +22,12 @@ export class HeaderBlocks {
   #open: HeaderBlock | undefined;
   #parts: Buffer[] = [];
   #length = 0;
+  readonly #maxBytes: number;
+
+  /** `maxBytes`: those of a header list. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** Stream of the block that is open: no other frame than its CONTINUATION may come. */
   get openStream(): number | undefined {
@@ -66,7 +71,7 @@ export class HeaderBlocks {
     // Where it goes on in another frame, the memory under this one is not ours until then.
     this.#parts.push(isWhole ? bytes : Buffer.from(bytes));
     this.#length += bytes.length;
-    if (this.#length > MAX_BLOCK_BYTES) throw flood("a header block larger than any list");
+    if (this.#length > this.#maxBytes) throw flood("a header block larger than any list");
     const open = this.#open;
     if (!open || !isWhole) return undefined;
     this.#open = undefined;

@@ -1,7 +1,7 @@
 /** Why an HTTP/2 connection cannot go on. `reason` is the code in our log, `code` what GOAWAY tells the peer. */
 import { CODE } from "./protocol.ts";
 
-export type HboneReason =
+export type Http2Reason =
   /** The peer broke RFC 9113 or RFC 7541. */
   | "http2_protocol_error"
   /** The peer kept to the letter, and sent more than any honest one does. */
@@ -9,23 +9,23 @@ export type HboneReason =
   /** The transport ended under it. */
   | "lost";
 
-export class HboneError extends Error {
-  override readonly name = "HboneError";
-  readonly reason: HboneReason;
+export class Http2Error extends Error {
+  override readonly name = "Http2Error";
+  readonly reason: Http2Reason;
   /** RFC 9113 7. */
   readonly code: number;
 
-  constructor(reason: HboneReason, code: number, message: string) {
+  constructor(reason: Http2Reason, code: number, message: string) {
     super(message);
     this.reason = reason;
     this.code = code;
   }
 }
 
-export function protocolError(message: string, code: number = CODE.protocolError): HboneError {
-  return new HboneError("http2_protocol_error", code, message);
+export function protocolError(message: string, code: number = CODE.protocolError): Http2Error {
+  return new Http2Error("http2_protocol_error", code, message);
 }
 
-export function flood(message: string): HboneError {
-  return new HboneError("http2_flood", CODE.enhanceYourCalm, message);
+export function flood(message: string): Http2Error {
+  return new Http2Error("http2_flood", CODE.enhanceYourCalm, message);
 }

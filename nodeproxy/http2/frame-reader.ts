@@ -5,7 +5,7 @@
  * none is waited for. Other frames are handed on whole; none is larger than a header list may be. Knows
  * lengths and padding; what a frame means is the sink's.
  */
-import { flood, protocolError } from "./hbone-error.ts";
+import { flood, protocolError } from "./http2-error.ts";
 import { CODE, FLAG, FRAME, HEAD_BYTES, PREFACE } from "./protocol.ts";
 
 export interface FrameSink {
@@ -25,9 +25,14 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** What we announce as SETTINGS_MAX_FRAME_SIZE. */
-export const MAX_FRAME_BYTES = 1 << 18;
-/** A header list, and the largest padding. */
+export interface FrameReaderOptions {
+  /** Of a server: that of clients comes first. */
+  readonly expectsPreface: boolean;
+  /** What we announce as SETTINGS_MAX_FRAME_SIZE. */
+  readonly maxFrameBytes: number;
+}
+
+/** Other frames than DATA: the smallest of all limits, and the largest padding. */
 const MAX_WHOLE_BYTES = 16_384 + 256;
 /** A request is parsed, judged and dialled; a reset ends all that. Others: 1. */
 const COSTS: Readonly<Record<number, number>> = { [FRAME.headers]: 24, [FRAME.resetStream]: 8 };
@@ -58,9 +63,11 @@ export class FrameReader {
   #padding = 0;
   #cost = 0;
   #isStopped = false;
+  readonly #maxFrameBytes: number;
 
-  constructor(sink: FrameSink, expectsPreface: boolean) {
+  constructor(sink: FrameSink, { expectsPreface, maxFrameBytes }: FrameReaderOptions) {
     this.#sink = sink;
+    this.#maxFrameBytes = maxFrameBytes;
     this.#state = expectsPreface ? "preface" : "head";
   }
 
@@ -70,7 +77,7 @@ export class FrameReader {
   }
 
   /**
-   * Where it stopped: at the end, or before it once `cost` has reached the limit. Throws `HboneError`, its own or
+   * Where it stopped: at the end, or before it once `cost` has reached the limit. Throws `Http2Error`, its own or
    * the sink's: nothing may be fed after that.
    */
   feed(chunk: Buffer, costLimit = Infinity): number {
@@ -148,7 +155,7 @@ export class FrameReader {
     this.#have = 0;
     this.#left = length;
     this.#cost += COSTS[this.#type] ?? 1;
-    if (length > MAX_FRAME_BYTES) {
+    if (length > this.#maxFrameBytes) {
       throw protocolError(`a frame of ${length} octets`, CODE.frameSizeError);
     }
     if (this.#type === FRAME.data) this.#beginData(length);

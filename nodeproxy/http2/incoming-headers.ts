@@ -4,34 +4,47 @@
  * Also the one place that resets a stream for a fault of the peer's, and counts how often that is.
  */
 import type { FloodGuard } from "./flood-guard.ts";
-import { protocolError } from "./hbone-error.ts";
+import type { FramedStream } from "./framed-stream.ts";
 import type { HeaderBlock } from "./header-block.ts";
-import { HpackDecoder } from "./hpack-decoder.ts";
+import { HpackDecoder, type ListLimits } from "./hpack-decoder.ts";
+import { protocolError } from "./http2-error.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { CODE } from "./protocol.ts";
 import { areTrailers, type RequestFields, readRequest, readStatus } from "./request-fields.ts";
-import type { HboneStream } from "./stream.ts";
 import type { StreamTable } from "./stream-table.ts";
 
-export interface HeadersLine {
-  readonly streams: StreamTable;
-  readonly out: Outgoing;
+export interface RequestMessage {
+  readonly request: RequestFields;
+  /** All of them, pseudo-header fields too, as they came. */
+  readonly fields: readonly string[];
+  /** No content follows. */
+  readonly isLast: boolean;
+}
+
+export interface HeadersLine<S extends FramedStream> {
+  readonly streams: StreamTable<S>;
+  readonly out: Pick<Outgoing, "reset" | "windowUpdate">;
   /** Server: opens the stream. None where no more are taken: it is to be refused. */
-  onRequest(id: number, request: RequestFields): HboneStream | undefined;
+  onRequest(id: number, message: RequestMessage): S | undefined;
   /** Server: a request that HTTP/2 does not let be one. */
   onMalformed(): void;
 }
 
-export class IncomingHeaders {
-  readonly #line: HeadersLine;
+export class IncomingHeaders<S extends FramedStream> {
+  readonly #line: HeadersLine<S>;
   readonly #guard: FloodGuard;
   readonly #isServer: boolean;
-  readonly #decoder = new HpackDecoder();
+  readonly #decoder: HpackDecoder;
 
-  constructor(line: HeadersLine, guard: FloodGuard, isServer: boolean) {
+  constructor(
+    line: HeadersLine<S>,
+    guard: FloodGuard,
+    { isServer, lists }: { readonly isServer: boolean; readonly lists: ListLimits },
+  ) {
     this.#line = line;
     this.#guard = guard;
     this.#isServer = isServer;
+    this.#decoder = new HpackDecoder(lists);
   }
 
   onBlock(block: HeaderBlock): void {
@@ -45,19 +58,19 @@ export class IncomingHeaders {
       streams.begin(id);
       const isBad = isTooLarge ? CODE.enhanceYourCalm : CODE.protocolError;
       const request = isTooLarge || block.dependsOnItself ? undefined : readRequest(fields);
-      if (request) this.#open(id, request, isLast);
+      if (request) this.#open(id, { request, fields, isLast });
       else this.#malformed(id, isBad);
     } else this.#onClosed(id);
   }
 
   /** END_STREAM of the peer, in DATA or HEADERS. */
-  streamEnded(stream: HboneStream): void {
+  streamEnded(stream: S): void {
     // RFC 9113 8.1.1: content of another length than announced is malformed.
     if ((stream.contentLeft ?? 0) === 0) stream.farEnded();
     else this.streamError(stream.id, CODE.protocolError);
   }
 
-  /** Throws `HboneError` where there are too many. */
+  /** Throws `Http2Error` where there are too many. */
   streamError(id: number, code: number): void {
     this.#guard.count("stream errors");
     const stream = this.#line.streams.get(id);
@@ -69,12 +82,15 @@ export class IncomingHeaders {
     this.#line.streams.refused(id);
   }
 
-  #open(id: number, request: RequestFields, isLast: boolean): void {
-    const stream = this.#line.onRequest(id, request);
+  #open(id: number, message: RequestMessage): void {
+    const stream = this.#line.onRequest(id, message);
     if (!stream) {
-      this.streamError(id, CODE.refusedStream);
+      this.#guard.count("streams refused");
+      this.#line.out.reset(id, CODE.refusedStream);
+      this.#line.streams.refused(id);
       return;
     }
+    const { request, isLast } = message;
     stream.contentLeft = request.contentLength;
     if (isLast && !stream.destroyed) this.streamEnded(stream);
   }
@@ -85,7 +101,7 @@ export class IncomingHeaders {
   }
 
   #onOpen(
-    stream: HboneStream,
+    stream: S,
     fields: readonly string[],
     { isLast, isTooLarge }: { readonly isLast: boolean; readonly isTooLarge: boolean },
   ): void {
@@ -96,12 +112,16 @@ export class IncomingHeaders {
   }
 
   /** RFC 9113 8.1: they end the stream. */
-  #onTrailers(stream: HboneStream, fields: readonly string[], isLast: boolean): void {
-    if (isLast && areTrailers(fields)) this.streamEnded(stream);
-    else this.streamError(stream.id, CODE.protocolError);
+  #onTrailers(stream: S, fields: readonly string[], isLast: boolean): void {
+    if (!isLast || !areTrailers(fields)) {
+      this.streamError(stream.id, CODE.protocolError);
+      return;
+    }
+    stream.trailed?.(fields);
+    this.streamEnded(stream);
   }
 
-  #onAnswer(stream: HboneStream, fields: readonly string[], isLast: boolean): void {
+  #onAnswer(stream: S, fields: readonly string[], isLast: boolean): void {
     const status = readStatus(fields);
     if (status === undefined || (status < 200 && isLast)) {
       this.streamError(stream.id, CODE.protocolError);
@@ -110,9 +130,10 @@ export class IncomingHeaders {
     // RFC 9110 15.2: another follows.
     if (status < 200) {
       this.#guard.count("frames that mean nothing");
+      stream.informed?.(status, fields);
       return;
     }
-    stream.answered(status);
+    stream.answered(status, { fields, isLast });
     if (isLast && !stream.destroyed) this.streamEnded(stream);
   }
 
