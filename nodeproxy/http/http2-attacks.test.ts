@@ -100,6 +100,12 @@ test.each<readonly [string, readonly Field[]]>([
   ["upgrade", [...GET, ["upgrade", "websocket"]]],
   ["keep-alive", [...GET, ["keep-alive", "1"]]],
   ["proxy-connection", [...GET, ["proxy-connection", "close"]]],
+  ["a value with LF", [...GET, ["x-text", "a\nx-admin: 1"]]],
+  ["a value with CR", [...GET, ["x-text", "a\rb"]]],
+  ["a value with NUL", [...GET, ["x-text", "a\0b"]]],
+  ["a blank before a value", [...GET, ["x-text", " a"]]],
+  ["a name with a blank", [...GET, ["x text", "a"]]],
+  ["no name", [...GET, ["", "a"]]],
   ["te other than trailers", [...GET, ["te", "gzip"]]],
   ["a name in upper case", [...GET, ["X-Upper", "1"]]],
   ["two paths", [...GET, [":path", "/b"]]],
@@ -126,23 +132,11 @@ test.each<readonly [string, readonly Field[]]>([
 );
 
 test.each([
-  ["LF", "a\nx-admin: 1"],
-  ["CR", "a\rb"],
-  ["NUL", "a\0b"],
-])("serveHttp2(): a value with %s never goes on", async (_, value) => {
-  const raw = await attacker();
-  raw.send(request(1, [...GET, ["x-text", value]]));
-  // nghttp2 takes the field away before anybody sees it.
-  expect(await raw.answer(1)).toBe(200);
-  expect(engine.heads.map(({ fields }) => fields)).toEqual([[]]);
-});
-
-test.each([
-  ["more", "4", "goaway 2"],
-  ["less", "6", PROTOCOL_ERROR],
+  ["more", "4"],
+  ["less", "6"],
 ])(
   "serveHttp2(): %s DATA than content-length says is no whole request to the application",
-  async (_, length, said) => {
+  async (_, length) => {
     const closed = Promise.withResolvers<[boolean, number | undefined]>();
     onStream = (stream) => {
       let isWhole = false;
@@ -157,7 +151,7 @@ test.each([
     // Its head is there before its body is wrong.
     while (seen.length === 0) await raw.ping();
     raw.send(frame([FRAME.data, END_STREAM, 1], Buffer.from("12345")));
-    expect(await raw.answer(1)).toBe(said);
+    expect(await raw.answer(1)).toBe(PROTOCOL_ERROR);
     expect(await closed.promise).toEqual([false, constants.NGHTTP2_CANCEL]);
   },
 );

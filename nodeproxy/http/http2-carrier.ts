@@ -4,16 +4,14 @@
  *
  * Knows of a stream that failed whether the server can have seen it; never sends one again.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import type { Side } from "../flow/side.ts";
+import { CODE } from "../http2/protocol.ts";
+import { isField } from "../http2/request-fields.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { linesOf } from "./http2-head.ts";
-import { backSettings, SESSION_WINDOW } from "./http2-settings.ts";
-import type { RequestHead } from "./message.ts";
-import { duplexOf } from "./side-duplex.ts";
-
-/** Whatever the server takes: beyond it another session is worth its cost. */
-const MAX_STREAMS = 1_000;
+import type { FieldLines, RequestHead } from "./message.ts";
+import { MessageSession } from "./message-session.ts";
+import type { MessageStream, StreamHearer } from "./message-stream.ts";
 
 export interface CarrierUser {
   /** A request may be sent, within the call. */
@@ -33,37 +31,46 @@ export interface CarrierKeeper {
   onClosed(): void;
 }
 
+export interface CarriedRequest {
+  readonly head: RequestHead;
+  /** Names of its fields that no table may hold. */
+  readonly secret: readonly string[] | undefined;
+  /** No body follows. */
+  readonly isWhole: boolean;
+  readonly hearer: StreamHearer;
+}
+
 /** What became of a stream whose answer is not whole. */
 export type BrokenStream = "refused" | "lost" | "reset";
 
 export class Http2Carrier {
-  readonly #session: ClientHttp2Session;
-  readonly #keeper: CarrierKeeper;
-  #most = MAX_STREAMS;
+  readonly #session: MessageSession;
   #running = 0;
-  #isClosing = false;
-  /** As a GOAWAY has said: those behind it the server has not looked at. */
-  #lastStream = Number.POSITIVE_INFINITY;
 
   constructor(side: Side, limits: HttpLimits, keeper: CarrierKeeper) {
-    this.#keeper = keeper;
-    const stream = duplexOf(side);
-    stream.on("error", ignore);
-    this.#session = connect("http://app", {
-      ...backSettings(limits),
-      createConnection: () => stream,
-    });
-    this.#listen(this.#session);
+    this.#session = new MessageSession(
+      side,
+      {
+        onReady: () => keeper.onReady(),
+        onGoAway: () => keeper.onClosing(),
+        onStreamClosed: () => {
+          this.#running -= 1;
+          keeper.onLeft();
+        },
+        onClosed: () => keeper.onClosed(),
+      },
+      { isServer: false, limits },
+    );
   }
 
   /** It takes requests. */
   get isOpen(): boolean {
-    return !this.#isClosing && !this.#session.closed && !this.#session.destroyed;
+    return this.#session.isOpen;
   }
 
   /** For one request more. */
   get hasRoom(): boolean {
-    return this.isOpen && this.#running < this.#most;
+    return this.isOpen && this.#running < this.#session.maxStreams;
   }
 
   get running(): number {
@@ -71,25 +78,21 @@ export class Http2Carrier {
   }
 
   /** Nothing where the head has something that HTTP/2 cannot say. */
-  request(head: RequestHead, isWhole: boolean): ClientHttp2Stream | undefined {
-    try {
-      const options = { endStream: isWhole, waitForTrailers: !isWhole };
-      const stream = this.#session.request(linesOf(head), options);
-      this.#running += 1;
-      stream.once("close", () => {
-        this.#running -= 1;
-        this.#keeper.onLeft();
-      });
-      return stream;
-    } catch {
-      return undefined;
-    }
+  request({ head, secret, isWhole, hearer }: CarriedRequest): MessageStream | undefined {
+    if (!isSayable(head.fields)) return undefined;
+    const stream = this.#session.request();
+    if (!stream) return undefined;
+    this.#running += 1;
+    stream.hearBy(hearer);
+    if (head.method === "HEAD") stream.expectNoContent();
+    stream.sendHead(linesOf(head), isWhole, secret);
+    stream.resume();
+    return stream;
   }
 
-  brokenHow({ rstCode, id }: ClientHttp2Stream): BrokenStream {
-    const isUnseen = id === undefined || id > this.#lastStream;
-    if (isUnseen || rstCode === constants.NGHTTP2_REFUSED_STREAM) return "refused";
-    return this.#session.destroyed ? "lost" : "reset";
+  brokenHow({ id, resetCode }: MessageStream): BrokenStream {
+    if (id === 0 || resetCode === CODE.refusedStream) return "refused";
+    return this.#session.isClosed ? "lost" : "reset";
   }
 
   /** No request is to come; what runs goes on. */
@@ -101,22 +104,11 @@ export class Http2Carrier {
   destroy(): void {
     this.#session.destroy();
   }
-
-  #listen(session: ClientHttp2Session): void {
-    // Each stream is told too; without listeners an error would end the process.
-    session.on("error", ignore);
-    session.once("connect", () => session.setLocalWindowSize(SESSION_WINDOW));
-    session.once("remoteSettings", () => this.#keeper.onReady());
-    session.on("remoteSettings", ({ maxConcurrentStreams = MAX_STREAMS }) => {
-      this.#most = Math.min(MAX_STREAMS, maxConcurrentStreams);
-    });
-    session.on("goaway", (_code, lastStream) => {
-      this.#isClosing = true;
-      this.#lastStream = lastStream;
-      this.#keeper.onClosing();
-    });
-    session.once("close", () => this.#keeper.onClosed());
-  }
 }
 
-function ignore(): void {}
+function isSayable(fields: FieldLines): boolean {
+  for (let i = 0; i < fields.length; i += 2) {
+    if (!isField(fields[i] ?? "", fields[i + 1] ?? "")) return false;
+  }
+  return true;
+}

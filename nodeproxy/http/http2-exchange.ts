@@ -6,21 +6,23 @@
  *
  * Until the judge has answered nothing of the body is read: the window holds it. One exchange's failure stays its own.
  */
-import { constants, type ServerHttp2Stream } from "node:http2";
+import type { AnswerMessage } from "../http2/framed-stream.ts";
+import type { RequestMessage } from "../http2/incoming-headers.ts";
+import { CODE } from "../http2/protocol.ts";
 import { isGrpc } from "./grpc-status.ts";
 import { grpcTimeoutOf, shorterTimeout } from "./grpc-timeout.ts";
 import type { Reaching } from "./http1-back.ts";
+import { Http2Answer } from "./http2-answer.ts";
 import type { Http2Back } from "./http2-back.ts";
-import { copyBody, type Trailers } from "./http2-body.ts";
 import type { BrokenStream, CarrierUser, Http2Carrier } from "./http2-carrier.ts";
 import { parseHttp2Head } from "./http2-head.ts";
-import { endRequest, grpcTrailers, type Refusal, refusal, refuseStream } from "./http2-refusal.ts";
+import { type Refusal, refusal } from "./http2-refusal.ts";
 import { Http2RequestBody } from "./http2-request-body.ts";
 import { resetToCaller, resetToForbid } from "./http2-reset.ts";
 import { changedResponse, responseOf } from "./http2-response.ts";
-import { respondOptions } from "./http2-settings.ts";
 import { failureOf, Http2Try, type TryHearer } from "./http2-try.ts";
 import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RefusedUnread } from "./message.ts";
+import type { MessageStream, StreamHearer } from "./message-stream.ts";
 import { type Late, lateCode, RequestTries, type Trying } from "./request-tries.ts";
 import type { RequestWay, TryFailure } from "./request-way.ts";
 
@@ -33,48 +35,41 @@ export interface ExchangeLine {
 
 type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
 
-/** Of 1xx, which an application may send as many as it likes. */
-const MAX_INFORMATIONAL = 32;
 /** Of gRPC. */
 const DEADLINE_EXCEEDED = 4;
 
-export class Http2Exchange implements CarrierUser, TryHearer, Trying {
-  readonly #front: ServerHttp2Stream;
+export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Trying {
+  readonly #front: MessageStream;
   readonly #line: ExchangeLine;
   readonly #sinceMs = performance.now();
   readonly #body: Http2RequestBody;
-  readonly #isWhole: boolean;
+  readonly #answer: Http2Answer;
+  readonly #message: RequestMessage;
+  readonly #isGrpc: boolean;
   #tries: RequestTries | undefined;
   #reaching: Reaching | undefined;
   #try: Http2Try | undefined;
   #passed: Passed | undefined;
   #release: (() => void) | undefined;
-  #isGrpc = false;
-  #informational = 0;
-  /** What the caller hears at the end is ours. */
-  #isAnsweredHere = false;
-  #status = 0;
-  #answerTrailers: Trailers | undefined;
-  #responseBytes = 0;
   /** Why it did not end in order: whatever was first. */
   #code = "";
 
-  /** `isWhole`: no body follows. */
-  constructor(front: ServerHttp2Stream, line: ExchangeLine, isWhole: boolean) {
+  constructor(front: MessageStream, line: ExchangeLine, message: RequestMessage) {
     this.#front = front;
     this.#line = line;
-    this.#isWhole = isWhole;
+    this.#message = message;
+    this.#isGrpc = isGrpc(message.fields);
     this.#body = new Http2RequestBody(front);
-    front.on("error", ignore);
-    front.once("close", () => this.#frontClosed());
+    const isToHead = message.request.method === "HEAD";
+    this.#answer = new Http2Answer(front, { isGrpc: this.#isGrpc, isToHead });
+    front.hearBy(this);
   }
 
-  begin(lines: FieldLines): void {
-    const parsed = parseHttp2Head(lines, this.#line.maxFields);
-    this.#isGrpc = isGrpc(lines);
+  begin(): void {
+    const parsed = parseHttp2Head(this.#message.fields, this.#line.maxFields);
     if (parsed.kind === "refuse") {
       this.#refuse(refusal(parsed.status, parsed.fault));
-      this.#line.refused(parsed.fault, this.#status);
+      this.#line.refused(parsed.fault, this.#answer.status);
       return;
     }
     const answer = this.#line.gate(parsed.head);
@@ -92,7 +87,7 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
       return;
     }
     this.#passed = answer;
-    if (this.#isFrontOver()) {
+    if (this.#front.destroyed) {
       this.#code ||= "caller_gone";
       this.#finish();
       return;
@@ -111,169 +106,151 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
   }
 
   #reach(): void {
-    if (this.#isOver()) return;
+    if (this.#answer.isOver) return;
     const way = this.#passed?.way;
     this.#reaching = way ? way.reachCarrier(this) : this.#line.back.reach(this);
   }
 
   onUnreachable(code: string, status = 503): void {
-    if (!this.#isOver()) this.#refuse(refusal(status, code));
+    if (!this.#answer.isOver) this.#refuse(refusal(status, code));
   }
 
   onCarrier(carrier: Http2Carrier): void {
     const head = this.#passed?.head;
-    if (!head || this.#isOver()) return;
-    const stream = carrier.request(head, this.#isWhole);
+    if (!head || this.#answer.isOver) return;
+    const { isLast: isWhole, secret } = this.#message;
+    const tried = new Http2Try(carrier, this);
+    const stream = tried.begin({ head, isWhole, secret });
     if (!stream) {
       this.#refuse(refusal(500, "http_head_refused"));
       return;
     }
     this.#tries?.tryBegun();
-    this.#try = new Http2Try(carrier, stream, this);
-    if (this.#isWhole) this.#front.resume();
+    this.#try = tried;
+    if (isWhole) this.#front.resume();
     else this.#body.sendTo(stream);
   }
 
-  /** RFC 9110 15.2: "A proxy MUST forward 1xx responses". */
-  onInform(lines: FieldLines): void {
-    const front = this.#front;
-    if (front.headersSent || this.#isOver()) return;
-    this.#informational += 1;
-    const informed = responseOf(lines);
-    if (informed.status === 101 || this.#informational > MAX_INFORMATIONAL) {
-      this.#appFailed("app_protocol_error");
-    } else front.additionalHeaders(informed.asObject());
+  onData(chunk: Buffer): void {
+    if (!this.#answer.throwAway(chunk.length)) this.#body.take(chunk);
   }
 
-  onResponse(lines: FieldLines, isLast: boolean): void {
-    const front = this.#front;
-    const tried = this.#try;
-    if (front.headersSent || this.#isOver() || !tried) return;
-    const came = responseOf(lines);
+  onEnd(trailers: FieldLines): void {
+    this.#body.end(trailers);
+  }
+
+  onSent(octets: number): void {
+    this.#try?.took(octets);
+    this.#answer.sent();
+  }
+
+  onClose(): void {
+    if (!this.#answer.over()) this.#code ||= "caller_reset";
+    this.#cancelBack();
+    this.#finish();
+  }
+
+  onInform(lines: FieldLines): void {
+    if (this.#answer.hasBegun || this.#answer.isOver) return;
+    if (!this.#answer.inform(lines)) this.#appFailed("app_protocol_error");
+  }
+
+  onResponse({ fields, isLast, secret }: AnswerMessage): void {
+    if (this.#answer.hasBegun || this.#answer.isOver) return;
+    const came = responseOf(fields);
     if (this.#again(failureOf(came, this.#isGrpc && isLast))) return;
     this.#body.forget();
     const response = changedResponse(came, this.#passed);
-    const { status, hasNoContent, fields } = response;
-    const { stream: back, trailers } = tried;
-    // To HEAD the writable half has ended from the start.
-    const isEmpty = isLast || hasNoContent || !front.writable;
-    this.#status = status;
-    this.#answerTrailers = trailers;
-    front.respond(fields, respondOptions(isEmpty));
-    if (isEmpty) {
-      back.resume();
-      return;
-    }
-    copyBody({
-      from: back,
-      to: front,
-      trailers,
-      count: (bytes) => {
-        this.#responseBytes += bytes;
-      },
-    });
+    this.#answer.begin({ response, isLast, secret });
+  }
+
+  onBody(chunk: Buffer): void {
+    if (!this.#answer.write(chunk)) this.#try?.took(chunk.length);
+  }
+
+  onBodyEnd(trailers: FieldLines): void {
+    this.#answer.end(trailers);
+  }
+
+  onRequestSent(octets: number): void {
+    this.#body.sent(octets);
   }
 
   /** The application need not have read all of the request. */
   onWhole(): void {
-    if (this.#isOver()) return;
-    if (!this.#isWhole && !this.#front.readableEnded) endRequest(this.#front);
+    if (!this.#answer.isOver) this.#linger();
   }
 
   onBroken(how: BrokenStream, code: number): void {
-    if (this.#isOver() || this.#again({ kind: how })) return;
+    if (this.#answer.isOver || this.#again({ kind: how })) return;
     // What it refused the caller may try again by itself.
-    const isLost =
-      how === "lost" || (how === "refused" && code !== constants.NGHTTP2_REFUSED_STREAM);
+    const isLost = how === "lost" || (how === "refused" && code !== CODE.refusedStream);
     if (isLost) this.#appFailed(this.#passed?.way ? "upstream_reset" : "app_connection_lost");
     else {
       this.#code ||= "app_reset";
-      this.#front.close(resetToCaller(code));
+      this.#front.reset(resetToCaller(code));
     }
   }
 
   get moved(): number {
-    return this.#body.octets + this.#responseBytes + this.#status;
+    return this.#body.octets + this.#answer.octets + this.#answer.status;
   }
 
   onLate(of: Late): void {
-    if (this.#isOver() || (of === "try" && this.#again({ kind: "late" }))) return;
+    if (this.#answer.isOver || (of === "try" && this.#again({ kind: "late" }))) return;
     const late = { ...refusal(504, lateCode(of)), grpcStatus: DEADLINE_EXCEEDED };
-    this.#endHere(late, constants.NGHTTP2_CANCEL);
+    this.#endHere(late, CODE.cancel);
   }
 
   /** True: it is sent once more, and nothing is heard of this try any more. */
   #again(failure: TryFailure | undefined): boolean {
-    if (!failure || this.#front.headersSent || !this.#body.mayRepeat) return false;
+    if (!failure || this.#answer.hasBegun || !this.#body.mayRepeat) return false;
     if (!this.#tries?.again(failure, () => this.#reach())) return false;
     (this.#try ?? this.#reaching)?.drop();
     this.#try = undefined;
-    if (!this.#isWhole) this.#body.hold();
+    if (!this.#message.isLast) this.#body.hold();
     return true;
   }
 
   /** As long as there was no answer there can be one from here. */
   #appFailed(reason: string): void {
-    const front = this.#front;
-    if (front.headersSent) {
+    if (this.#answer.hasBegun) {
       this.#code ||= reason;
-      front.close(constants.NGHTTP2_INTERNAL_ERROR);
+      this.#front.reset(CODE.internalError);
     } else this.#refuse(refusal(503, reason));
     this.#cancelBack();
   }
 
   #forbid(): void {
-    if (this.#isOver()) return;
+    if (this.#answer.isOver) return;
     const forbidden = { ...refusal(403, "policy_changed"), body: "RBAC: access denied" };
     this.#endHere(forbidden, resetToForbid(this.#isGrpc));
   }
 
   #endHere(refused: Refusal, reset: number): void {
-    if (this.#front.headersSent) this.#endBegun(refused, reset);
-    else this.#refuse(refused);
+    if (this.#answer.hasBegun) {
+      this.#code ||= refused.reason;
+      this.#body.leave();
+      this.#answer.breakOff(refused, reset);
+    } else this.#refuse(refused);
     this.#cancelBack();
-  }
-
-  /** gRPC has its status at the end too, where the caller has taken all that came before it. */
-  #endBegun(refused: Refusal, reset: number): void {
-    const front = this.#front;
-    this.#code ||= refused.reason;
-    this.#isAnsweredHere = true;
-    if (this.#isGrpc && front.writable && front.writableLength === 0) {
-      this.#answerTrailers?.replace(grpcTrailers(refused));
-      front.end();
-      endRequest(front);
-    } else front.close(reset);
   }
 
   #refuse(refused: Refusal): void {
     this.#code ||= refused.reason;
-    if (this.#isFrontOver() || this.#front.headersSent) return;
-    this.#isAnsweredHere = true;
+    this.#body.leave();
     const fields = [...refused.fields, ...(this.#passed?.fields ?? [])];
-    this.#status = refuseStream(this.#front, { ...refused, fields }, this.#isGrpc);
+    this.#answer.refuse({ ...refused, fields });
+  }
+
+  #linger(): void {
+    this.#body.leave();
+    this.#answer.linger();
   }
 
   #cancelBack(): void {
     this.#reaching?.drop();
     this.#try?.cancel();
-  }
-
-  #frontClosed(): void {
-    const { rstCode } = this.#front;
-    const isWhole = rstCode === constants.NGHTTP2_NO_ERROR && this.#front.headersSent;
-    if (!isWhole) this.#code ||= "caller_reset";
-    this.#cancelBack();
-    this.#finish();
-  }
-
-  /** Nothing of the application's goes on to the caller any more, and nothing to the application. */
-  #isOver(): boolean {
-    return this.#isAnsweredHere || this.#isFrontOver();
-  }
-
-  #isFrontOver(): boolean {
-    return this.#front.closed || this.#front.destroyed;
   }
 
   /** Once: what closes later has nothing left to call. */
@@ -289,12 +266,10 @@ export class Http2Exchange implements CarrierUser, TryHearer, Trying {
   #outcome(): ExchangeOutcome {
     return {
       code: this.#code,
-      status: this.#status,
+      status: this.#answer.status,
       requestBytes: this.#body.octets,
-      responseBytes: this.#responseBytes,
+      responseBytes: this.#answer.octets,
       durationMs: performance.now() - this.#sinceMs,
     };
   }
 }
-
-function ignore(): void {}

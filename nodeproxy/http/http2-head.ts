@@ -1,9 +1,10 @@
 /**
- * A request's field lines as `node:http2` gives them, and the head that the gate judges: both ways.
+ * A request's field lines as the framer gives them, and the head that the gate judges: both ways.
  *
- * nghttp2 has refused what is malformed (RFC 9113 8.1.1, 8.2, 8.3: order and number of pseudo fields, upper case,
+ * The framer has refused what is malformed (RFC 9113 8.1.1, 8.2, 8.3: order and number of pseudo fields, upper case,
  * connection-specific fields, content-length against DATA). Here is refused what two readers could read in two ways.
  */
+import type { RequestFields } from "../http2/request-fields.ts";
 import type { FieldLines, RequestHead } from "./message.ts";
 
 export type HeadFault =
@@ -32,6 +33,24 @@ interface Target {
   path: string;
   host: string | undefined;
 }
+
+/**
+ * What of a request is malformed beyond what every message of HTTP/2 has to keep to: RFC 9113 8.3.1 of `:path` and of
+ * `:authority`, RFC 9110 7.2 of Host. Its stream is reset.
+ */
+export function isHttpRequest(request: RequestFields, fields: FieldLines): boolean {
+  const { method, authority, path = "" } = request;
+  if (method === "CONNECT") return true;
+  if (!PATH.test(path) && !(path === "*" && method === "OPTIONS")) return false;
+  let hosts = 0;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === "host" && fields[i + 1] !== "") hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && authority !== undefined);
+}
+
+/** No blanks, no control characters; not yet what of it is ambiguous. */
+const PATH = /^\/[!-~\x80-\xff]*$/;
 
 export function parseHttp2Head(lines: FieldLines, maxFields: number): ParsedHead {
   const target: Target = {
@@ -96,7 +115,7 @@ function faultOf({ method, scheme, authority = "", path, host }: Target): HeadFa
 }
 
 function fieldFault(fields: FieldLines, maxFields: number): HeadFault | undefined {
-  // Connection-specific too, RFC 7540 3.2.1, and unknown to nghttp2.
+  // Connection-specific too, RFC 7540 3.2.1.
   if (fields.some((text, at) => at % 2 === 0 && text === "http2-settings")) {
     return "http_field_refused";
   }

@@ -1,14 +1,12 @@
 /** Answers a request here, in place of the application: HTTP's way, or for gRPC with trailers only. */
-import type { ServerHttp2Stream } from "node:http2";
+import { CODE } from "../http2/protocol.ts";
+import { isField } from "../http2/request-fields.ts";
 import { encodeGrpcMessage, grpcStatusOf } from "./grpc-status.ts";
+import type { Hearing } from "./http2-answer.ts";
 import { fieldOf } from "./http2-head.ts";
 import { NOT_SENT } from "./http2-response.ts";
-import { respondOptions } from "./http2-settings.ts";
 import type { FieldLines } from "./message.ts";
-
-/** What a request may still say that has been answered. */
-const LINGER_MS = 1_000;
-const LINGER_BYTES = 64 << 10;
+import type { MessageStream } from "./message-stream.ts";
 
 const OWN: ReadonlySet<string> = new Set([
   "content-type",
@@ -34,36 +32,66 @@ export function refusal(status: number, reason: string): Refusal {
   return { status, reason, body: reason, fields: [] };
 }
 
-/** The status that the caller sees. What it still sends of its request is thrown away. */
-export function refuseStream(front: ServerHttp2Stream, refusal: Refusal, isGrpc: boolean): number {
-  if (isGrpc) front.respond(grpcLines(refusal), respondOptions(true));
-  else {
-    // To HEAD there is no content.
-    const hasContent = front.writable && refusal.body !== "";
-    front.respond(httpLines(refusal), respondOptions(!hasContent));
-    if (hasContent) front.end(refusal.body);
+/** The status that the caller sees. */
+export function refuseStream(
+  front: MessageStream,
+  refusal: Refusal,
+  { isGrpc, isToHead }: Hearing,
+): number {
+  if (isGrpc) {
+    front.sendHead(grpcLines(refusal), true);
+    return 200;
   }
-  if (!front.readableEnded) endRequest(front);
-  return isGrpc ? 200 : refusal.status;
+  const hasContent = !isToHead && refusal.body !== "";
+  front.sendHead(httpLines(refusal), !hasContent);
+  if (hasContent) {
+    front.write(Buffer.from(refusal.body));
+    front.end();
+  }
+  return refusal.status;
 }
+
+/** What a request may still say that has been answered. */
+const LINGER_MS = 1_000;
+const LINGER_BYTES = 64 << 10;
 
 /**
  * Once the answer is whole nobody reads the rest of the request. RFC 9113 8.1: "a server MAY request that the client
  * abort transmission of a request without error by sending a RST_STREAM with an error code of NO_ERROR". Not at once:
  * there are gRPC clients that wait forever for a message that they could not write any more.
  */
-export function endRequest(front: ServerHttp2Stream): void {
-  let bytes = 0;
-  front.on("data", (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > LINGER_BYTES && front.writableFinished) front.close();
-  });
-  front.resume();
-  const timer = setTimeout(() => {
-    if (front.writableFinished) front.close();
-    else front.once("finish", () => front.close());
-  }, LINGER_MS);
-  front.once("close", () => clearTimeout(timer));
+export class Lingering {
+  readonly #front: MessageStream;
+  readonly #timer: NodeJS.Timeout;
+  #octets = 0;
+  #isLate = false;
+
+  constructor(front: MessageStream) {
+    this.#front = front;
+    this.#timer = setTimeout(() => {
+      this.#isLate = true;
+      this.look();
+    }, LINGER_MS);
+    front.release();
+  }
+
+  /** Of what is thrown away. */
+  take(octets: number): void {
+    this.#octets += octets;
+    this.#front.release(octets);
+    this.look();
+  }
+
+  /** Whenever more of the answer is on its way. */
+  look(): void {
+    const isEnough = this.#isLate || this.#octets > LINGER_BYTES;
+    if (isEnough && this.#front.hasNearEnded) this.#front.reset(CODE.noError);
+  }
+
+  /** The stream is gone. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 function httpLines({ status, reason, body, fields }: Refusal): string[] {
@@ -96,7 +124,8 @@ function withoutOwn(fields: FieldLines): string[] {
   for (let i = 0; i < fields.length; i += 2) {
     const name = (fields[i] ?? "").toLowerCase();
     const isOwn = OWN.has(name) || NOT_SENT.has(name) || name.startsWith(":");
-    if (!isOwn) kept.push(name, fields[i + 1] ?? "");
+    const value = fields[i + 1] ?? "";
+    if (!isOwn && isField(name, value)) kept.push(name, value);
   }
   return kept;
 }

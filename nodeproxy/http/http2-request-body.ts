@@ -1,25 +1,28 @@
 /**
  * The body of one request over HTTP/2, from its caller to the server of each try: as fast as that takes it, and from
- * its beginning once more where all of it was kept.
+ * its beginning once more where all of it was kept. The caller may send as much more as has gone on, and no more.
  */
-import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from "node:http2";
-import { Trailers } from "./http2-body.ts";
+import { trailersOf } from "./http2-response.ts";
+import type { FieldLines } from "./message.ts";
+import type { MessageStream } from "./message-stream.ts";
 
 export class Http2RequestBody {
-  readonly #front: ServerHttp2Stream;
-  readonly #trailers: Trailers;
-  #to: ClientHttp2Stream | undefined;
-  #isRead = false;
+  readonly #front: MessageStream;
+  #to: MessageStream | undefined;
   #hasEnded = false;
+  #trailers: FieldLines | undefined;
   #octets = 0;
+  /** Of this try: those that have gone on. */
+  #sent = 0;
+  /** Those that the caller was told of. */
+  #released = 0;
   #keptOctets = 0;
   /** All so far, where it may be sent again. */
   #kept: Buffer[] | undefined;
 
   /** Reads nothing yet. */
-  constructor(front: ServerHttp2Stream) {
+  constructor(front: MessageStream) {
     this.#front = front;
-    this.#trailers = new Trailers(front);
   }
 
   get octets(): number {
@@ -42,18 +45,11 @@ export class Http2RequestBody {
     this.#kept = undefined;
   }
 
-  sendTo(to: ClientHttp2Stream): void {
+  sendTo(to: MessageStream): void {
     this.#to = to;
-    to.on("drain", () => {
-      if (this.#to === to) this.#front.resume();
-    });
-    to.on("wantTrailers", () => to.sendTrailers(this.#trailers.toSend(true)));
-    if (!this.#isRead) {
-      this.#read(this.#front);
-      return;
-    }
+    this.#sent = 0;
     for (const piece of this.#kept ?? []) to.write(piece);
-    if (this.#hasEnded) to.end();
+    if (this.#hasEnded) to.end(this.#trailers);
     else this.#front.resume();
   }
 
@@ -63,21 +59,39 @@ export class Http2RequestBody {
     this.#front.pause();
   }
 
-  #read(front: ServerHttp2Stream): void {
-    this.#isRead = true;
-    front.on("data", (chunk: Buffer) => {
-      this.#octets += chunk.length;
-      if (this.#octets > this.#keptOctets) this.#kept = undefined;
-      this.#kept?.push(chunk);
-      const to = this.#to;
-      // Where nobody takes it any more it is read, and thrown away.
-      if (to?.writable && !to.write(chunk)) front.pause();
-    });
-    front.on("end", () => {
-      // A stream that was reset tells its end too.
-      if (front.rstCode !== constants.NGHTTP2_NO_ERROR) return;
-      this.#hasEnded = true;
-      if (this.#to?.writable) this.#to.end();
-    });
+  /** To nobody any more: what comes is thrown away. */
+  leave(): void {
+    this.#to = undefined;
+    this.#kept = undefined;
+    this.#front.release();
+  }
+
+  take(chunk: Buffer): void {
+    this.#octets += chunk.length;
+    if (this.#octets > this.#keptOctets) this.#kept = undefined;
+    // The memory under the chunk is read into again.
+    this.#kept?.push(Buffer.from(chunk));
+    const to = this.#to;
+    if (to?.isWritable) {
+      to.write(chunk);
+      return;
+    }
+    this.#released += chunk.length;
+    this.#front.release(chunk.length);
+  }
+
+  end(trailers: FieldLines): void {
+    this.#hasEnded = true;
+    if (trailers.length > 0) this.#trailers = trailersOf(trailers, true);
+    this.#to?.end(this.#trailers);
+  }
+
+  /** Octets of this try have gone on; of those that were sent before the caller was told before. */
+  sent(octets: number): void {
+    this.#sent += octets;
+    const released = this.#sent - this.#released;
+    if (released <= 0) return;
+    this.#released += released;
+    this.#front.release(released);
   }
 }

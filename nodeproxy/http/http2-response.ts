@@ -1,9 +1,10 @@
-/** A response's field lines as `node:http2` gives them: its status, and what of it goes on to the caller. */
+/** A response's field lines as the framer gives them: its status, and what of it goes on to the caller. */
 import type { FieldLines, GateAnswer, ResponseHead } from "./message.ts";
+import { NEVER_TRAILERS } from "./never-trailers.ts";
 
 type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
 
-/** In an answer or in trailers: connection-specific, RFC 9113 8.2.2, and `node:http2` would throw; nghttp2 has refused most of them. */
+/** In an answer or in trailers: connection-specific, RFC 9113 8.2.2; from a server most of them end its answer. */
 export const NOT_SENT: ReadonlySet<string> = new Set([
   "connection",
   "http2-settings",
@@ -16,7 +17,7 @@ export const NOT_SENT: ReadonlySet<string> = new Set([
 
 export class Http2Response implements ResponseHead {
   readonly status: number;
-  /** With `:status`, as `respond` wants them. */
+  /** With `:status`. */
   readonly fields: string[];
 
   constructor(status: number, fields: string[]) {
@@ -24,24 +25,10 @@ export class Http2Response implements ResponseHead {
     this.fields = fields;
   }
 
-  /** RFC 9110 6.4.1, and 205, which `node:http2` sends without content. */
+  /** RFC 9110 6.4.1, and 15.3.6: "a server MUST NOT generate content in a 205 response". */
   get hasNoContent(): boolean {
     const { status } = this;
     return status === 204 || status === 205 || status === 304;
-  }
-
-  /** To `additionalHeaders`. */
-  asObject(): Record<string, string[] | string> {
-    const object = Object.create(null) as Record<string, string[] | string>;
-    const { fields } = this;
-    for (let i = 0; i < fields.length; i += 2) {
-      const name = fields[i] ?? "";
-      const value = fields[i + 1] ?? "";
-      const before = object[name];
-      if (before === undefined) object[name] = value;
-      else object[name] = [before, value].flat();
-    }
-    return object;
   }
 }
 
@@ -59,6 +46,17 @@ export function changedResponse(
   const plain = fields.filter((_, i) => fields[i - (i % 2)] !== ":status");
   const changed = change({ status, fields: plain });
   return responseOf([":status", `${changed.status}`, ...changed.fields, ...added]);
+}
+
+/** As they come, and of them what trailers may say; in requests less. */
+export function trailersOf(lines: FieldLines, isRequest: boolean): FieldLines {
+  const sent: string[] = [];
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i] ?? "";
+    if (NOT_SENT.has(name) || (isRequest && NEVER_TRAILERS.has(name))) continue;
+    sent.push(name, lines[i + 1] ?? "");
+  }
+  return sent;
 }
 
 export function responseOf(lines: FieldLines): Http2Response {

@@ -1,60 +1,90 @@
 /** One try of a request over HTTP/2: its stream to the server, and what is heard of it until nobody wants to any more. */
-import { type ClientHttp2Stream, constants } from "node:http2";
-import { Trailers } from "./http2-body.ts";
-import type { BrokenStream, Http2Carrier } from "./http2-carrier.ts";
+import type { AnswerMessage } from "../http2/framed-stream.ts";
+import { CODE } from "../http2/protocol.ts";
+import type { BrokenStream, CarriedRequest, Http2Carrier } from "./http2-carrier.ts";
 import { fieldOf } from "./http2-head.ts";
 import type { FieldLines, ResponseHead } from "./message.ts";
+import type { MessageStream, StreamHearer } from "./message-stream.ts";
 import type { TryFailure } from "./request-way.ts";
 
 export interface TryHearer {
   /** Of 1xx. */
   onInform(lines: FieldLines): void;
-  onResponse(lines: FieldLines, isLast: boolean): void;
+  onResponse(message: AnswerMessage): void;
+  /** The chunk is the hearer's for the length of the call; `took` gives its octets back. */
+  onBody(chunk: Buffer): void;
+  onBodyEnd(trailers: FieldLines): void;
+  /** So many octets of the request's body are on their way. */
+  onRequestSent(octets: number): void;
   /** The answer is whole, and nothing more goes either way. */
   onWhole(): void;
   /** `code`: of the reset. */
   onBroken(how: BrokenStream, code: number): void;
 }
 
-export class Http2Try {
-  readonly stream: ClientHttp2Stream;
-  readonly trailers: Trailers;
+export class Http2Try implements StreamHearer {
+  readonly #carrier: Http2Carrier;
+  readonly #hearer: TryHearer;
+  #stream: MessageStream | undefined;
   #isDropped = false;
-  #hasEnded = false;
 
-  constructor(carrier: Http2Carrier, stream: ClientHttp2Stream, hearer: TryHearer) {
-    this.stream = stream;
-    this.trailers = new Trailers(stream);
-    stream.on("error", ignore);
-    stream.on("headers", (_fields: unknown, _flags: number, lines: FieldLines = []) => {
-      if (!this.#isDropped) hearer.onInform(lines);
-    });
-    stream.once("response", (_fields: unknown, flags: number, lines: FieldLines = []) => {
-      const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-      if (!this.#isDropped) hearer.onResponse(lines, isLast);
-    });
-    stream.once("end", () => {
-      this.#hasEnded = stream.rstCode === constants.NGHTTP2_NO_ERROR;
-    });
-    stream.once("close", () => {
-      if (this.#isDropped) return;
-      if (this.#hasEnded) hearer.onWhole();
-      else hearer.onBroken(carrier.brokenHow(stream), stream.rstCode);
-    });
+  constructor(carrier: Http2Carrier, hearer: TryHearer) {
+    this.#carrier = carrier;
+    this.#hearer = hearer;
+  }
+
+  /** Nothing where the head has something that HTTP/2 cannot say. */
+  begin(request: Omit<CarriedRequest, "hearer">): MessageStream | undefined {
+    this.#stream = this.#carrier.request({ ...request, hearer: this });
+    return this.#stream;
+  }
+
+  /** The caller has taken so many octets of the answer, or nobody ever will. */
+  took(octets: number): void {
+    this.#stream?.release(octets);
   }
 
   /** Nobody waits for its answer any more. */
   cancel(): void {
-    const { stream } = this;
-    if (stream.closed || (this.#hasEnded && stream.writableFinished)) return;
-    stream.close(constants.NGHTTP2_CANCEL);
+    const stream = this.#stream;
+    if (!stream) return;
+    if (stream.hasFarEnded && stream.hasNearEnded) stream.release();
+    else stream.reset(CODE.cancel);
   }
 
   /** The same, and nothing more is heard of it. */
   drop(): void {
     this.#isDropped = true;
-    this.stream.resume();
     this.cancel();
+  }
+
+  onInform(fields: FieldLines): void {
+    if (!this.#isDropped) this.#hearer.onInform(fields);
+  }
+
+  onAnswer(message: AnswerMessage): void {
+    if (!this.#isDropped) this.#hearer.onResponse(message);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#isDropped) this.took(chunk.length);
+    else this.#hearer.onBody(chunk);
+  }
+
+  onEnd(trailers: FieldLines): void {
+    if (!this.#isDropped) this.#hearer.onBodyEnd(trailers);
+  }
+
+  onSent(octets: number): void {
+    if (!this.#isDropped) this.#hearer.onRequestSent(octets);
+  }
+
+  onClose(): void {
+    const stream = this.#stream;
+    if (this.#isDropped || !stream) return;
+    const { resetCode } = stream;
+    if (resetCode === undefined) this.#hearer.onWhole();
+    else this.#hearer.onBroken(this.#carrier.brokenHow(stream), resetCode);
   }
 }
 
@@ -67,5 +97,3 @@ export function failureOf(
   const grpcStatus = isGrpcOnly ? Number(fieldOf(fields, "grpc-status") ?? 0) : 0;
   return grpcStatus > 0 ? { kind: "grpc", status: grpcStatus } : undefined;
 }
-
-function ignore(): void {}

@@ -1,7 +1,7 @@
 /**
- * A raw socket, or a tunnel's stream, as one of Node's streams, for `node:http2` and whoever else wants one.
+ * A raw socket, or a tunnel's stream, as one of Node's streams, for Node's clients and whoever else wants one.
  *
- * Back-pressure both ways. Somebody may look at each chunk before it is read, and say that it is not to be.
+ * Back-pressure both ways.
  */
 import { Socket } from "node:net";
 import { Duplex } from "node:stream";
@@ -10,16 +10,13 @@ import type { StreamReader } from "../hbone/stream-line.ts";
 import type { SocketReader } from "../tcp/socket-reader.ts";
 
 type Written = (error?: Error | null) => void;
-/** False: this chunk and all behind it are thrown away. */
-type Look = (chunk: Buffer) => boolean;
 
 export interface DuplexOptions {
-  readonly look?: Look;
   /** Destroyed, it does not wait for what was written last to be taken. */
   readonly endsAtOnce?: boolean;
 }
 
-/** The side belongs to the stream from here on. What Node's own sockets read nobody looks at. */
+/** The side belongs to the stream from here on. */
 export function duplexOf(side: Side, options: DuplexOptions = {}): Duplex {
   if (!(side instanceof Socket)) return new SideDuplex(side, options);
   side.allowHalfOpen = false;
@@ -28,24 +25,19 @@ export function duplexOf(side: Side, options: DuplexOptions = {}): Duplex {
 
 class SideDuplex extends Duplex implements StreamReader, SocketReader {
   readonly #side: Exclude<Side, Socket>;
-  readonly #look: Look | undefined;
   readonly #endsAtOnce: boolean;
   #written: Written | undefined;
-  #isDeaf = false;
 
-  constructor(side: Exclude<Side, Socket>, { look, endsAtOnce = false }: DuplexOptions) {
+  constructor(side: Exclude<Side, Socket>, { endsAtOnce = false }: DuplexOptions) {
     // HTTP is over with either half.
     super({ allowHalfOpen: false });
     this.#side = side;
-    this.#look = look;
     this.#endsAtOnce = endsAtOnce;
     side.readBy(this);
     if (side.destroyed) process.nextTick(() => this.onClose());
   }
 
   onData(chunk: Buffer): boolean {
-    this.#isDeaf ||= this.#look?.(chunk) === false;
-    if (this.#isDeaf) return true;
     // The chunk is ours for the length of the call only.
     if (!this.push(Buffer.from(chunk))) this.#side.pause();
     return true;

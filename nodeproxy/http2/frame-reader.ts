@@ -71,6 +71,12 @@ export class FrameReader {
     this.#state = expectsPreface ? "preface" : "head";
   }
 
+  /** HEADERS, or CONTINUATION, have come in part. */
+  get isWithinHead(): boolean {
+    if (this.#state !== "whole") return false;
+    return this.#type === FRAME.headers || this.#type === FRAME.continuation;
+  }
+
   /** Of all frames so far, roughly in the time that a message of DATA takes. */
   get cost(): number {
     return this.#cost;

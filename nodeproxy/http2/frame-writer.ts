@@ -80,6 +80,11 @@ export class FrameWriter {
     if (slab) writeHead(slab, this.#at - HEAD_BYTES, [0, FRAME.data, FLAG.endStream, stream]);
   }
 
+  /** So many octets go out with the next write. */
+  hasRoom(bytes: number): boolean {
+    return this.#sealed.length === 0 && this.#at + bytes <= SLAB_BYTES && !this.#isEnding;
+  }
+
   /** At the end of this turn of the loop, or once what is being written is written. */
   schedule(): void {
     if (this.#isScheduled || this.#isWriting || this.#isEnded) return;

@@ -16,7 +16,7 @@ export interface FramedStream {
   /** Padding, which no reader sees. */
   receivePadding(octets: number): void;
   /** Client: an answer of 1xx. */
-  informed?(status: number, fields: readonly string[]): void;
+  informed?(fields: readonly string[]): void;
   /** Client: the final answer. */
   answered(status: number, message: AnswerMessage): void;
   /** Their end is told too, behind them. */
@@ -31,6 +31,10 @@ export interface FramedStream {
 
 export interface AnswerMessage {
   readonly fields: readonly string[];
+  /** Names of fields that no table may hold. */
+  readonly secret: readonly string[] | undefined;
+  /** Octets announced, which need not come: to HEAD, with 304. */
+  readonly contentLength: number | undefined;
   /** No content follows. */
   readonly isLast: boolean;
 }

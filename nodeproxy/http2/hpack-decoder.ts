@@ -26,6 +26,8 @@ export interface ListLimits {
 export interface HeaderList {
   /** Name, value, name, value … in the order of the block; as far as they were kept. */
   readonly fields: readonly string[];
+  /** Names of those that no table may hold (RFC 7541 6.2.3: whoever carries them on has to say so too). */
+  readonly secret: readonly string[] | undefined;
   /** Larger than we take. */
   readonly isTooLarge: boolean;
 }
@@ -40,6 +42,7 @@ export class HpackDecoder {
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
   #fields: string[] = [];
+  #secret: string[] | undefined;
   #listBytes = 0;
 
   constructor(limits: ListLimits) {
@@ -51,6 +54,7 @@ export class HpackDecoder {
     this.#block = block;
     this.#at = 0;
     this.#fields = [];
+    this.#secret = undefined;
     this.#listBytes = 0;
     let updates = 0;
     let isBeginning = true;
@@ -65,11 +69,11 @@ export class HpackDecoder {
       isBeginning = false;
       if (first >= 0x80) this.#indexed();
       else if (first >= 0x40) this.#literal(0x3f, true);
-      else this.#literal(0x0f, false);
+      else this.#literal(0x0f, false, first >= 0x10);
     }
     const { bytes, fields } = this.#limits;
     const isTooLarge = this.#listBytes > bytes || this.#fields.length > fields * 2;
-    return { fields: this.#fields, isTooLarge };
+    return { fields: this.#fields, secret: this.#secret, isTooLarge };
   }
 
   /** RFC 7541 6.1. */
@@ -79,12 +83,13 @@ export class HpackDecoder {
   }
 
   /** RFC 7541 6.2: with incremental indexing, without, and never indexed. */
-  #literal(mask: number, isIndexing: boolean): void {
+  #literal(mask: number, isIndexing: boolean, isSecret = false): void {
     const index = this.#integer(mask);
     const name = index === 0 ? this.#string() : this.#nameAt(index);
     const value = this.#string();
     this.#keep(name, value);
     if (isIndexing) this.#insert(name, value);
+    if (isSecret) (this.#secret ??= []).push(name);
   }
 
   #keep(name: string, value: string): void {

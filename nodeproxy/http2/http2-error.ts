@@ -6,6 +6,8 @@ export type Http2Reason =
   | "http2_protocol_error"
   /** The peer kept to the letter, and sent more than any honest one does. */
   | "http2_flood"
+  /** A head that began, or the first SETTINGS, did not come in time. */
+  | "http_head_timeout"
   /** The transport ended under it. */
   | "lost";
 

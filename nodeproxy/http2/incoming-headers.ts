@@ -6,17 +6,19 @@
 import type { FloodGuard } from "./flood-guard.ts";
 import type { FramedStream } from "./framed-stream.ts";
 import type { HeaderBlock } from "./header-block.ts";
-import { HpackDecoder, type ListLimits } from "./hpack-decoder.ts";
+import { type HeaderList, HpackDecoder, type ListLimits } from "./hpack-decoder.ts";
 import { protocolError } from "./http2-error.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { CODE } from "./protocol.ts";
-import { areTrailers, type RequestFields, readRequest, readStatus } from "./request-fields.ts";
+import { areTrailers, type RequestFields, readAnswer, readRequest } from "./request-fields.ts";
 import type { StreamTable } from "./stream-table.ts";
 
 export interface RequestMessage {
   readonly request: RequestFields;
   /** All of them, pseudo-header fields too, as they came. */
   readonly fields: readonly string[];
+  /** Names of fields that no table may hold. */
+  readonly secret: readonly string[] | undefined;
   /** No content follows. */
   readonly isLast: boolean;
 }
@@ -24,10 +26,12 @@ export interface RequestMessage {
 export interface HeadersLine<S extends FramedStream> {
   readonly streams: StreamTable<S>;
   readonly out: Pick<Outgoing, "reset" | "windowUpdate">;
+  /** Server: not malformed by what else the owner knows. */
+  isGood?(request: RequestFields, fields: readonly string[]): boolean;
   /** Server: opens the stream. None where no more are taken: it is to be refused. */
   onRequest(id: number, message: RequestMessage): S | undefined;
   /** Server: a request that HTTP/2 does not let be one. */
-  onMalformed(): void;
+  onMalformed?(): void;
 }
 
 export class IncomingHeaders<S extends FramedStream> {
@@ -51,15 +55,16 @@ export class IncomingHeaders<S extends FramedStream> {
     const { stream: id, isLast } = block;
     const { streams } = this.#line;
     // Every block is read, whatever it is for: the table of later ones depends on it. RFC 9113 4.3.
-    const { fields, isTooLarge } = this.#decoder.decode(block.bytes);
+    const { fields, secret, isTooLarge } = this.#decoder.decode(block.bytes);
     const stream = streams.get(id);
-    if (stream) this.#onOpen(stream, fields, { isLast, isTooLarge });
+    if (stream) this.#onOpen(stream, { fields, secret, isLast, isTooLarge });
     else if (this.#isServer && id % 2 === 1 && id > streams.last) {
       streams.begin(id);
       const isBad = isTooLarge ? CODE.enhanceYourCalm : CODE.protocolError;
       const request = isTooLarge || block.dependsOnItself ? undefined : readRequest(fields);
-      if (request) this.#open(id, { request, fields, isLast });
-      else this.#malformed(id, isBad);
+      if (request && (this.#line.isGood?.(request, fields) ?? true)) {
+        this.#open(id, { request, fields, secret, isLast });
+      } else this.#malformed(id, isBad);
     } else this.#onClosed(id);
   }
 
@@ -96,19 +101,16 @@ export class IncomingHeaders<S extends FramedStream> {
   }
 
   #malformed(id: number, code: number): void {
-    this.#line.onMalformed();
+    this.#line.onMalformed?.();
     this.streamError(id, code);
   }
 
-  #onOpen(
-    stream: S,
-    fields: readonly string[],
-    { isLast, isTooLarge }: { readonly isLast: boolean; readonly isTooLarge: boolean },
-  ): void {
+  #onOpen(stream: S, list: HeaderList & { readonly isLast: boolean }): void {
+    const { fields, isLast, isTooLarge } = list;
     if (stream.hasFarEnded) this.streamError(stream.id, CODE.streamClosed);
     else if (isTooLarge) this.streamError(stream.id, CODE.enhanceYourCalm);
     else if (this.#isServer || stream.isAnswered) this.#onTrailers(stream, fields, isLast);
-    else this.#onAnswer(stream, fields, isLast);
+    else this.#onAnswer(stream, list);
   }
 
   /** RFC 9113 8.1: they end the stream. */
@@ -121,19 +123,23 @@ export class IncomingHeaders<S extends FramedStream> {
     this.streamEnded(stream);
   }
 
-  #onAnswer(stream: S, fields: readonly string[], isLast: boolean): void {
-    const status = readStatus(fields);
-    if (status === undefined || (status < 200 && isLast)) {
+  #onAnswer(
+    stream: S,
+    { fields, secret, isLast }: HeaderList & { readonly isLast: boolean },
+  ): void {
+    const answer = readAnswer(fields);
+    if (!answer || (answer.status < 200 && isLast)) {
       this.streamError(stream.id, CODE.protocolError);
       return;
     }
+    const { status, contentLength } = answer;
     // RFC 9110 15.2: another follows.
     if (status < 200) {
       this.#guard.count("frames that mean nothing");
-      stream.informed?.(status, fields);
+      stream.informed?.(fields);
       return;
     }
-    stream.answered(status, { fields, isLast });
+    stream.answered(status, { fields, secret, contentLength, isLast });
     if (isLast && !stream.destroyed) this.streamEnded(stream);
   }
 

@@ -53,6 +53,11 @@ export class Incoming<S extends FramedStream> implements FrameSink {
     this.#window = new ReceiveWindow(options.window, CONNECTION_PARTS);
   }
 
+  /** A header block has begun that is not whole, or there are no SETTINGS yet. */
+  get isHeadOpen(): boolean {
+    return !this.#hasSettings || this.#blocks.openStream !== undefined;
+  }
+
   /** Octets were read: the peer may send as many more. */
   release(octets: number): void {
     const increment = this.#window.release(octets);
@@ -72,7 +77,14 @@ export class Incoming<S extends FramedStream> implements FrameSink {
 
   onDataChunk(chunk: Buffer): void {
     this.#octets += chunk.length;
-    this.#stream?.receive(chunk);
+    const stream = this.#stream;
+    if (!stream) return;
+    if (stream.contentLeft !== undefined) {
+      stream.contentLeft -= chunk.length;
+      // RFC 9113 8.1.1: malformed, and nobody is to see it.
+      if (stream.contentLeft < 0) this.#headers.streamError(stream.id, CODE.protocolError);
+    }
+    stream.receive(chunk);
   }
 
   onDataEnd(isLast: boolean): void {
@@ -84,7 +96,6 @@ export class Incoming<S extends FramedStream> implements FrameSink {
       return;
     }
     if (this.#length > this.#octets) stream.receivePadding(this.#length - this.#octets);
-    if (stream.contentLeft !== undefined) stream.contentLeft -= this.#octets;
     if (isLast && !stream.destroyed) this.#headers.streamEnded(stream);
   }
 

@@ -35,6 +35,7 @@ export const CODE = {
   protocolError: 1,
   internalError: 2,
   flowControlError: 3,
+  settingsTimeout: 4,
   streamClosed: 5,
   frameSizeError: 6,
   refusedStream: 7,
@@ -42,6 +43,8 @@ export const CODE = {
   compressionError: 9,
   connectError: 10,
   enhanceYourCalm: 11,
+  inadequateSecurity: 12,
+  http11Required: 13,
 } as const;
 
 /** Octets before each payload: RFC 9113 4.1. */

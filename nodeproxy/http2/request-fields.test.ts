@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { areTrailers, readRequest, readStatus } from "./request-fields.ts";
+import { areTrailers, readAnswer, readRequest } from "./request-fields.ts";
 
 const CONNECT = [":method", "CONNECT", ":authority", "10.0.0.1:80"];
 const GET = [":method", "GET", ":scheme", "https", ":path", "/"];
@@ -57,12 +57,12 @@ for (const [what, fields] of MALFORMED) {
   });
 }
 
-test("readStatus(): three digits, and nothing of requests", () => {
-  expect(readStatus([":status", "200", "date", "x"])).toBe(200);
-  expect(readStatus([":status", "99"])).toBeUndefined();
-  expect(readStatus([":status", "0200"])).toBeUndefined();
-  expect(readStatus(["date", "x"])).toBeUndefined();
-  expect(readStatus([":status", "200", ":path", "/"])).toBeUndefined();
+test("readAnswer(): three digits, and nothing of requests", () => {
+  expect(readAnswer([":status", "200", "date", "x"])?.status).toBe(200);
+  expect(readAnswer([":status", "99"])?.status).toBeUndefined();
+  expect(readAnswer([":status", "0200"])?.status).toBeUndefined();
+  expect(readAnswer(["date", "x"])?.status).toBeUndefined();
+  expect(readAnswer([":status", "200", ":path", "/"])?.status).toBeUndefined();
 });
 
 test("areTrailers(): no pseudo-headers", () => {

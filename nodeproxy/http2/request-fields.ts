@@ -13,7 +13,11 @@ export interface RequestFields {
   readonly contentLength: number | undefined;
 }
 
-type ReadFields = Omit<RequestFields, "contentLength">;
+export interface AnswerFields {
+  /** 100 to 999. */
+  readonly status: number;
+  readonly contentLength: number | undefined;
+}
 
 /** RFC 9110 5.6.2, and lower case by RFC 9113 8.2.1. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -30,66 +34,103 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
-const REQUEST_PSEUDO: ReadonlySet<string> = new Set([":method", ":authority", ":path", ":scheme"]);
-const ANSWER_PSEUDO: ReadonlySet<string> = new Set([":status"]);
-const NO_PSEUDO: ReadonlySet<string> = new Set();
+const COLON = 0x3a;
+
+/** Pseudo-header fields, and `content-length` where there is one. */
+interface Found {
+  ":method": string | undefined;
+  ":authority": string | undefined;
+  ":path": string | undefined;
+  ":scheme": string | undefined;
+  ":status": string | undefined;
+  length: string | undefined;
+}
 
 export function readRequest(fields: readonly string[]): RequestFields | undefined {
-  const pseudo = readFields(fields, REQUEST_PSEUDO);
-  const method = pseudo?.get(":method");
-  if (!pseudo || method === undefined || method === "") return undefined;
-  const authority = pseudo.get(":authority");
-  const path = pseudo.get(":path");
-  const scheme = pseudo.get(":scheme");
+  const found = readFields(fields, "request");
+  const method = found?.[":method"];
+  if (!found || !method) return undefined;
+  const { ":authority": authority, ":path": path, ":scheme": scheme, length } = found;
   if (authority !== undefined && !AUTHORITY.test(authority)) return undefined;
-  const contentLength = readContentLength(pseudo.get("content-length"));
-  const request = { method, authority, path, scheme, contentLength };
-  if (method === "CONNECT") return connectOf(request);
-  return path && scheme && contentLength !== "malformed"
-    ? { ...request, contentLength }
-    : undefined;
+  if (method === "CONNECT") return connectOf(found);
+  const contentLength = readContentLength(length);
+  if (!path || !scheme || contentLength === "malformed") return undefined;
+  return { method, authority, path, scheme, contentLength };
 }
 
 /** RFC 9113 8.5: "The ":scheme" and ":path" pseudo-header fields MUST be omitted", ":authority" must not. */
-function connectOf({ method, authority, path, scheme }: ReadFields): RequestFields | undefined {
+function connectOf({
+  ":authority": authority,
+  ":path": path,
+  ":scheme": scheme,
+}: Found): RequestFields | undefined {
   if (authority === undefined || path !== undefined || scheme !== undefined) return undefined;
-  return { method, authority, path, scheme, contentLength: undefined };
+  return { method: "CONNECT", authority, path, scheme, contentLength: undefined };
 }
 
-/** Of an answer. 100 to 999. */
-export function readStatus(fields: readonly string[]): number | undefined {
-  const status = readFields(fields, ANSWER_PSEUDO)?.get(":status") ?? "";
-  return /^[1-9][0-9]{2}$/.test(status) ? Number(status) : undefined;
+export function readAnswer(fields: readonly string[]): AnswerFields | undefined {
+  const found = readFields(fields, "answer");
+  const status = found?.[":status"] ?? "";
+  const contentLength = readContentLength(found?.length);
+  if (!/^[1-9][0-9]{2}$/.test(status) || contentLength === "malformed") return undefined;
+  return { status: Number(status), contentLength };
 }
 
 /** RFC 9113 8.1: trailers have no pseudo-header fields. */
 export function areTrailers(fields: readonly string[]): boolean {
-  return readFields(fields, NO_PSEUDO) !== undefined;
+  return readFields(fields, "trailers") !== undefined;
 }
 
-/** Pseudo-header fields, and `content-length` where there is one. */
-function readFields(
-  fields: readonly string[],
-  known: ReadonlySet<string>,
-): Map<string, string> | undefined {
-  const found = new Map<string, string>();
+/** Whether a field can be said at all, of whatever message; not whether what it says may be. */
+export function isField(name: string, value: string): boolean {
+  return isRegularField(name, value) && !BAD_VALUE.test(value) && !WIDE.test(value);
+}
+
+/** No octet. */
+const WIDE = /[^\0-\xff]/;
+
+type Kind = "request" | "answer" | "trailers";
+
+function readFields(fields: readonly string[], kind: Kind): Found | undefined {
+  const found: Found = {
+    ":method": undefined,
+    ":authority": undefined,
+    ":path": undefined,
+    ":scheme": undefined,
+    ":status": undefined,
+    length: undefined,
+  };
   let isRegular = false;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";
     const value = fields[i + 1] ?? "";
     if (BAD_VALUE.test(value)) return undefined;
-    if (name.startsWith(":")) {
+    if (name.charCodeAt(0) === COLON) {
       // RFC 9113 8.3: before all others, known, each once.
-      if (isRegular || !known.has(name) || found.has(name)) return undefined;
-      found.set(name, value);
+      if (isRegular || !isPseudo(name, kind) || found[name] !== undefined) return undefined;
+      found[name] = value;
       continue;
     }
     isRegular = true;
     if (!isRegularField(name, value)) return undefined;
     // RFC 9110 8.6: twice and different is invalid, which no number stands for.
-    if (name === "content-length") found.set(name, found.has(name) ? "twice" : value);
+    if (name === "content-length") found.length = found.length === undefined ? value : "twice";
   }
   return found;
+}
+
+function isPseudo(name: string, kind: Kind): name is Exclude<keyof Found, "length"> {
+  switch (name) {
+    case ":method":
+    case ":authority":
+    case ":path":
+    case ":scheme":
+      return kind === "request";
+    case ":status":
+      return kind === "answer";
+    default:
+      return false;
+  }
 }
 
 function isRegularField(name: string, value: string): boolean {

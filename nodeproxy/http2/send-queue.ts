@@ -37,6 +37,17 @@ export class SendQueue implements DataSource {
     return this.#window <= limit;
   }
 
+  /** Nobody waits for a turn, and the peer takes so many octets in one frame. */
+  mayPass(octets: number): boolean {
+    const isEmpty = this.#at === this.#ready.length && this.#next.length === 0;
+    return isEmpty && octets <= this.#window && octets <= this.#maxFrame;
+  }
+
+  /** Of the connection's window, past the queue. */
+  spend(octets: number): void {
+    this.#window -= octets;
+  }
+
   add(stream: SendingStream): void {
     this.#next.push(stream);
   }

@@ -7,7 +7,8 @@ import { type HbonePeer, startHbonePeer } from "../../test/fakes/hbone-peer.ts";
 import { connectTo, FRAME, frame, headers } from "../../test/netns/raw-http2.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { PREFACE } from "./protocol.ts";
-import { type TurnOwner, TurnReader } from "./turn-reader.ts";
+import type { TurnOwner } from "./turn-feed.ts";
+import { TurnReader } from "./turn-reader.ts";
 
 const GREETING = Buffer.concat([PREFACE, frame([FRAME.settings, 0, 0])]);
 const CONNECT = connectTo("10.0.0.1:80");

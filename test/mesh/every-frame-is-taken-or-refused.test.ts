@@ -13,7 +13,7 @@ import { FrameReader } from "../../nodeproxy/http2/frame-reader.ts";
 import { HpackDecoder } from "../../nodeproxy/http2/hpack-decoder.ts";
 import { Http2Error } from "../../nodeproxy/http2/http2-error.ts";
 import { applySettings, DEFAULT_SETTINGS } from "../../nodeproxy/http2/peer-settings.ts";
-import { areTrailers, readRequest, readStatus } from "../../nodeproxy/http2/request-fields.ts";
+import { areTrailers, readAnswer, readRequest } from "../../nodeproxy/http2/request-fields.ts";
 import { readSocketAddress, writeSocketAddress } from "../../nodeproxy/sys/socket-address.ts";
 import { mutateBytes, mutateText } from "../fakes/byte-mutation.ts";
 import { pick } from "../fakes/der-mutation.ts";
@@ -40,7 +40,7 @@ const FIELDS: readonly (readonly string[])[] = [
 ];
 const FIELD_TEXTS = FIELDS.flat();
 
-fuzz("readRequest(), readStatus(), areTrailers()", 0.08, (random) => {
+fuzz("readRequest(), readAnswer(), areTrailers()", 0.08, (random) => {
   const fields = Array.from({ length: 1 + random.below(4) }, () => [
     ...pick(random, FIELDS),
   ]).flat();
@@ -49,7 +49,7 @@ fuzz("readRequest(), readStatus(), areTrailers()", 0.08, (random) => {
   const at = random.below(fields.length);
   if (random.below(3) > 0) fields[at] = mutateText(random, fields[at] ?? "", FIELD_TEXTS);
   const all = fields.join("\x01");
-  const status = readStatus(fields);
+  const status = readAnswer(fields)?.status;
   hold(status === undefined || (status >= 100 && status <= 999), "a status", all);
   const request = readRequest(fields);
   if (!request) return areTrailers(fields) || status !== undefined ? "taken" : "refused";

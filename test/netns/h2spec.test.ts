@@ -1,7 +1,8 @@
 /**
  * h2spec, which is not ours, against the tunnels' HTTP/2: once against the framer alone, as a server of any
  * request, where all of it applies; once against a pod's port 15008 behind TLS and a client certificate. And against
- * ports that speak HTTP/2, through two node proxies, beside Node's own server in the same run.
+ * the engine of ports that speak HTTP/2 alone, and such ports through two node proxies, beside Node's own server in the
+ * same run.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,6 +15,7 @@ import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startHboneServer } from "../fakes/hbone-pair.ts";
+import { Http2Engine, startHttp2App } from "../fakes/http2-engine.ts";
 import { provideGoProgram } from "../world/go-program.ts";
 import { createAttackMesh } from "./attack-mesh.ts";
 import { createTwoFronts, FRONTS, type Front } from "./two-fronts.ts";
@@ -113,6 +115,17 @@ test("h2spec: all of it passes against the framer", async () => {
   });
   expect(await runH2spec(server.port)).toEqual({ cases: CASES, notPassed: [] });
   await server.close();
+});
+
+test("h2spec: all of it passes against the engine of ports that speak HTTP/2", async () => {
+  const app = await startHttp2App((stream) => {
+    stream.respond({ ":status": 200 });
+    stream.end("some content");
+  });
+  const engine = await new Http2Engine({ appPort: app.port }).start();
+  expect(await runH2spec(engine.port)).toEqual({ cases: CASES, notPassed: [] });
+  await engine.close();
+  await app.close();
 });
 
 /** Of cases that fail by what they wait for: a slow machine is given more time, once. */
