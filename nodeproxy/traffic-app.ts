@@ -23,6 +23,7 @@ import { closeDescriptor } from "./sys/descriptor.ts";
 import { adoptNamespace } from "./sys/namespace.ts";
 import { openOutboundSocket } from "./sys/tcp-socket.ts";
 import { ConnectionTelemetry } from "./telemetry/connection-telemetry.ts";
+import { LateTracing } from "./tracing/late-tracing.ts";
 import type { Traffic, TrafficOptions } from "./traffic-options.ts";
 import { type PodSource, type TrafficParts, TrafficPod } from "./traffic-pod.ts";
 import { TrafficTrust } from "./traffic-trust.ts";
@@ -31,6 +32,7 @@ import { openHandshake } from "./tunnel/open-handshake.ts";
 import { type TunnelEnds, TunnelPool } from "./tunnel/pool.ts";
 import type { Handshake } from "./tunnel/tunnel.ts";
 import { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
+import { VERSION } from "./version.ts";
 
 const LEAF_WAIT_MS = 5_000;
 const REPORT_INTERVAL_MS = 1_000;
@@ -53,6 +55,7 @@ class TrafficApp implements Traffic {
   readonly #denials: KeptDenials;
   readonly #probes = new ProbePerformer();
   readonly #connections: Connections;
+  readonly #tracing: LateTracing;
   readonly #pool: TunnelPool;
   readonly #trust: TrafficTrust;
   readonly #gone: GoneWorkloads;
@@ -66,11 +69,13 @@ class TrafficApp implements Traffic {
     this.#callers = createCallerParts(this.#current, options);
     this.#tokens = new Tokens(this.#current, log);
     this.#denials = new KeptDenials({ node, policyOf: (ref) => this.#current.policy(ref) });
+    this.#tracing = createTracing(this.#current, options);
     const telemetry = new ConnectionTelemetry({
       metrics,
       accessLog,
       isLogged: () => this.#current.settings()?.accessLog ?? true,
       denials: this.#denials,
+      tracer: () => this.#tracing.tracer,
     });
     this.#connections = new Connections(telemetry);
     this.#reports = new ConnectionReports(this.#connections, (open) =>
@@ -110,6 +115,7 @@ class TrafficApp implements Traffic {
       pool: this.#pool,
       probes: this.#probes,
       ...this.#callers,
+      tracing: this.#tracing,
       limits,
       shares,
       leaveNamespace: shares?.leaveNamespace ?? closeDescriptor,
@@ -157,6 +163,7 @@ class TrafficApp implements Traffic {
       drained: () => this.#drained(),
       withinMs,
     });
+    await this.#tracing.flush();
   }
 
   async #drained(): Promise<void> {
@@ -175,6 +182,7 @@ class TrafficApp implements Traffic {
     this.#pool.close();
     this.#probes.close();
     this.#callers.checks.close();
+    this.#tracing.close();
   }
 
   /** Never throws: one pod that cannot be taken over must not end the others. Control sees that it never listens. */
@@ -250,6 +258,7 @@ class TrafficApp implements Traffic {
   #react(touched: ReadonlySet<ResourceKind>, changes: Changes): void {
     this.#trust.react(touched);
     if (touched.has("service")) retainServices(this.#callers, this.#current);
+    if (touched.has("settings")) this.#tracing.follow(this.#current.settings()?.tracing);
     for (const pod of this.#pods.values()) pod.changed(touched);
     if (touched.has("requestAuthentication")) this.#tokens.retain();
     const isPodChange = touched.has("enrolment") || touched.has("settings");
@@ -283,4 +292,9 @@ class TrafficApp implements Traffic {
     this.#trust.tick();
     this.#reports.tick(performance.now());
   }
+}
+
+function createTracing(view: Current, { node, log, metrics }: TrafficOptions): LateTracing {
+  const count = metrics.spans.count.bind(metrics.spans);
+  return new LateTracing({ view, node, version: VERSION, log, count });
 }

@@ -37,6 +37,7 @@ import type { NetworkNamespace } from "./sys/namespace.ts";
 import { originalDestination } from "./sys/original-destination.ts";
 import { openOutboundSocket, openTransparentSocket } from "./sys/tcp-socket.ts";
 import { createRawServer, createStreamServer, descriptorOf } from "./tcp/accept.ts";
+import type { LateTracing } from "./tracing/late-tracing.ts";
 import type { TrafficShares } from "./traffic-options.ts";
 import type { TunnelPool } from "./tunnel/pool.ts";
 import type { IsRevoked } from "./tunnel/revoked-end.ts";
@@ -45,6 +46,7 @@ import type { TunnelIssuers } from "./tunnel/tunnel-issuers.ts";
 
 export interface TrafficParts extends CallerParts {
   readonly node: string;
+  readonly tracing: LateTracing;
   readonly log: Log;
   readonly current: Current;
   readonly connections: Connections;
@@ -214,13 +216,14 @@ export class TrafficPod {
   }
 
   #inbound(): InboundPod {
-    const { current, connections, judge, parties, authenticate } = this.#parts;
+    const { current, connections, judge, parties, authenticate, tracing } = this.#parts;
     return {
       uid: this.uid,
       connections,
       judge,
       exchanges: judge.exchanges,
       authenticate: (carrier) => authenticate(this.uid, carrier),
+      tracer: () => tracing.tracer,
       trustedProxies: () => current.settings()?.trustedProxies ?? 0,
       admit: (request) =>
         this.#limits.admit(this.#enrolment()?.rateLimits, request, performance.now()),
@@ -252,6 +255,7 @@ export class TrafficPod {
       ownSlots: this.#calling,
       checks,
       pools: this.#pools,
+      tracer: () => this.#parts.tracing.tracer,
       isClosed: () => this.#isClosed,
       onEjected: (service, endpoint, reason) => {
         this.#parts.log.info({ service, endpoint, reason }, "endpoint ejected");

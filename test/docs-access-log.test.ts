@@ -51,6 +51,15 @@ const NO_CODES = new Set([
 /** A code of a single word is found where an exchange ends with it. */
 const END = /#end\("([a-z]+)"\)/g;
 
+const TRACE = {
+  traceId: "0af7651916cd43dd8448eb211c80319c",
+  spanId: "b7ad6b7169203331",
+  parentId: "",
+  flags: 1,
+  state: "",
+  version: "1.1",
+  beganMs: 0,
+} as const;
 const ROUTE = { route: "shop/web", routeRule: "0", isMirror: true } as const;
 const REQUEST = {
   method: "GET",
@@ -59,6 +68,7 @@ const REQUEST = {
   status: 403,
   fields: [],
   ...ROUTE,
+  trace: TRACE,
 };
 
 function listed(part: string): readonly string[] {

@@ -54,6 +54,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/sys",
     "nodeproxy/tcp",
     "nodeproxy/telemetry",
+    "nodeproxy/tracing",
     "nodeproxy/tunnel",
     "nodeproxy/why",
     "nodeproxy/workers",
@@ -161,6 +162,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nodeproxy/sys": ["core/model"],
   "nodeproxy/tcp": [],
   "nodeproxy/telemetry": ["nodeproxy/flow"],
+  "nodeproxy/tracing": ["core/model", "nodeproxy/balance", "nodeproxy/flow", "nodeproxy/http"],
   "nodeproxy/tunnel": [
     "core/model",
     "core/x509",

@@ -1,6 +1,7 @@
 /** What is known of one connection from its first moment: for the log, the metrics, the admin list and the recheck. */
 import type { Attempt } from "../authz/attempt.ts";
 import type { DryRunOutcome, Observation } from "../authz/verdict.ts";
+import type { RequestTrace } from "./request-trace.ts";
 
 /** One side of a connection by the names people give it; empty texts where it is no workload of the mesh. */
 export interface Party {
@@ -53,13 +54,17 @@ export interface RequestLine {
   readonly host: string;
   /** Of the answer; 0 where there was none. */
   readonly status: number;
-  /** As they came: [name, value, name, value, ...]. For what is kept of denials, never for the log. */
+  /** As they came, but for the trace's own: [name, value, name, value, ...]. For what is kept of denials, never for the log. */
   readonly fields: readonly string[];
   /** Outbound only: the route that ruled it, `namespace/name`, and of its rules the name or the index. */
   readonly route?: string;
   readonly routeRule?: string;
   /** Outbound only: a copy of a request, as a route asked for; nobody hears of its answer. */
   readonly isMirror?: true;
+  /** The span that is made of it, where there is one. */
+  readonly trace?: RequestTrace;
+  /** Of gRPC: what its trailers said. */
+  readonly grpcStatus?: number;
 }
 
 /** `answer`: `permitted`, `denied`, or why it could not be asked. */

@@ -38,6 +38,12 @@ export function httpStatusOfGrpc(status: number): number {
   return HTTP_STATUSES[status] ?? 500;
 }
 
+/** What trailers, or a head without a message behind it, say; `undefined` where they say nothing that is a status. */
+export function grpcStatusIn(fields: FieldLines): number | undefined {
+  const text = fieldOf(fields, "grpc-status") ?? "";
+  return /^\d{1,2}$/.test(text) ? Number(text) : undefined;
+}
+
 /** "Percent-Encoded": UTF-8, where only printable ASCII without "%" stands for itself. */
 export function encodeGrpcMessage(text: string): string {
   return text.replace(/[^ -$&-~]+/gu, (odd) =>

@@ -1,5 +1,6 @@
 /** What one caller hears over HTTP/2: the application's answer as it comes, or ours, and what is made of a request that goes on behind it. */
 import { CODE } from "../http2/protocol.ts";
+import { grpcStatusIn, grpcStatusOf } from "./grpc-status.ts";
 import { grpcTrailers, Lingering, type Refusal, refuseStream } from "./http2-refusal.ts";
 import { type Http2Response, responseOf, trailersOf } from "./http2-response.ts";
 import type { FieldLines } from "./message.ts";
@@ -28,6 +29,7 @@ export class Http2Answer {
   /** What the caller hears at the end is ours. */
   #isOurs = false;
   #status = 0;
+  #grpcStatus: number | undefined;
   #octets = 0;
   #lingering: Lingering | undefined;
 
@@ -49,6 +51,11 @@ export class Http2Answer {
     return this.#status;
   }
 
+  /** As the caller is told it; `undefined` as long as it is told none. */
+  get grpcStatus(): number | undefined {
+    return this.#grpcStatus;
+  }
+
   /** Of the application's body, on their way to the caller. */
   get octets(): number {
     return this.#octets;
@@ -66,6 +73,7 @@ export class Http2Answer {
   begin({ response, isLast, secret }: AnswerHead): void {
     const { status, hasNoContent, fields } = response;
     this.#status = status;
+    this.#grpcStatus = grpcStatusIn(fields);
     this.#front.sendHead(fields, isLast || hasNoContent || this.#hearing.isToHead, secret);
   }
 
@@ -78,13 +86,16 @@ export class Http2Answer {
   }
 
   end(trailers: FieldLines): void {
-    if (!this.#isOurs) this.#front.end(trailersOf(trailers, false));
+    if (this.#isOurs) return;
+    this.#grpcStatus = grpcStatusIn(trailers) ?? this.#grpcStatus;
+    this.#front.end(trailersOf(trailers, false));
   }
 
   /** In place of the application, which has said nothing yet. */
   refuse(refused: Refusal): void {
     if (this.#front.destroyed || this.#front.isAnswered) return;
     this.#isOurs = true;
+    this.#grpcStatus = refused.grpcStatus ?? grpcStatusOf(refused.status);
     this.#status = refuseStream(this.#front, refused, this.#hearing);
     this.linger();
   }
@@ -94,6 +105,7 @@ export class Http2Answer {
     const front = this.#front;
     this.#isOurs = true;
     if (this.#hearing.isGrpc && front.isWritable && front.unsent === 0) {
+      this.#grpcStatus = refused.grpcStatus ?? grpcStatusOf(refused.status);
       front.end(grpcTrailers(refused));
       this.linger();
     } else front.reset(code);

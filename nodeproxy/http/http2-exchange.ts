@@ -270,6 +270,7 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
       requestBytes: this.#body.octets,
       responseBytes: this.#answer.octets,
       durationMs: performance.now() - this.#sinceMs,
+      ...(this.#isGrpc && { grpcStatus: this.#answer.grpcStatus }),
     };
   }
 }

@@ -3,6 +3,7 @@
  *
  * No body ever comes by here.
  */
+import type { RequestTrace } from "../flow/request-trace.ts";
 import type { RequestWay } from "./request-way.ts";
 
 /** Names in lower case, in order of arrival; values trimmed; duplicates kept: [name, value, name, value, ...]. Hop-by-hop fields are gone. */
@@ -20,6 +21,8 @@ export interface RequestHead {
   /** "" or the protocol asked by Upgrade ("websocket") or Extended CONNECT */
   readonly upgrade: string;
   readonly version: "1.0" | "1.1" | "2";
+  /** The span that is made of it, where there is one. */
+  readonly trace?: RequestTrace;
 }
 
 /** In the place of one that nobody could read. */
@@ -77,4 +80,6 @@ export interface ExchangeOutcome {
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly durationMs: number;
+  /** Of gRPC, where its caller was told one. */
+  readonly grpcStatus?: number | undefined;
 }

@@ -150,6 +150,7 @@ function podOf(): InboundPod {
       },
     },
     authenticate: () => Promise.reject(new Error("of no request")),
+    tracer: () => undefined,
     trustedProxies: () => 0,
     admit: () => ({ isRefused: false, applied: [], elsewhere: [] }),
     rateService: { ask: () => Promise.reject(new Error("of no request")) },

@@ -4,6 +4,7 @@ import type { Authorizers } from "../ext-authz/authorizers.ts";
 import type { Party } from "../flow/connection-facts.ts";
 import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
+import type { RequestTracer } from "../http/request-tracer.ts";
 import type { Authentication } from "../jwt/authenticate.ts";
 import type { TokenCarrier } from "../jwt/find-tokens.ts";
 import type { LimitedRequest } from "../limit/limit-match.ts";
@@ -22,6 +23,8 @@ export interface InboundPod {
   readonly exchanges: OpenExchanges;
   /** Whose request it is, by its token. Never rejects. */
   authenticate(carrier: TokenCarrier): Promise<Authentication>;
+  /** `undefined` while the mesh has no tracing. */
+  tracer(): RequestTracer | undefined;
   /** As MeshConfig says. */
   trustedProxies(): number;
   /** What the rate limits say to a request that policies permit; where none refuses it, it is counted. */

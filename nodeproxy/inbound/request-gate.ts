@@ -37,7 +37,8 @@ const RATE_SERVICE = "rateLimitService";
 const DENIED = "RBAC: access denied";
 
 export function createGate(connection: GatedConnection): Gate {
-  return (head) => new GatedRequest(connection, head).judge();
+  const { pod } = connection;
+  return (head) => new GatedRequest(connection, pod.tracer()?.begin(head) ?? head).judge();
 }
 
 class GatedRequest {

@@ -34,26 +34,29 @@ const NOTHING = { carried: false, bytesSent: 0, bytesReceived: 0 };
 
 export function reportsOf({ pod, facts }: GatedConnection, head: RequestHead): RequestReports {
   const sinceMs = Date.now();
-  const { method, path, authority: host, fields } = head;
+  const { method, path, authority: host, fields, trace } = head;
   function report(
     judged: JudgedRequest | undefined,
-    status: number,
+    answered: Pick<ExchangeOutcome, "status" | "grpcStatus">,
     outcome: ConnectionOutcome,
   ): void {
-    const request = { method, path: judged?.attempt.http?.path ?? path, host, status, fields };
+    const { status, grpcStatus } = answered;
+    const said = { method, path: judged?.attempt.http?.path ?? path, host, status, fields };
+    const traced = trace ? { trace, ...(grpcStatus === undefined ? {} : { grpcStatus }) } : {};
+    const request = { ...said, ...traced };
     const { lease: _lease, ...shared } = facts;
     const told: ConnectionFacts = { ...shared, sinceMs, request, ...factsIn(judged) };
     const watched = judged ? watchedFacts(told, judged.decision) : told;
     pod.connections.reportRequest(watched, outcome);
   }
   return {
-    unjudged: (status, code) => report(undefined, status, { code, ...NOTHING }),
+    unjudged: (status, code) => report(undefined, { status }, { code, ...NOTHING }),
     judged: (judged) => ({
-      refused: (status, refusal) => report(judged, status, { ...refusal, ...NOTHING }),
+      refused: (status, refusal) => report(judged, { status }, { ...refusal, ...NOTHING }),
       ended: (outcome, cut) => {
         const ending: Refusal = cut ? refusalOf(cut) : { code: outcome.code };
-        const { requestBytes: bytesSent, responseBytes: bytesReceived, status } = outcome;
-        report(judged, status, { ...ending, carried: true, bytesSent, bytesReceived });
+        const { requestBytes: bytesSent, responseBytes: bytesReceived } = outcome;
+        report(judged, outcome, { ...ending, carried: true, bytesSent, bytesReceived });
       },
     }),
   };

@@ -38,13 +38,13 @@ export function withMirrors(caller: RequestCaller, routed: RoutedRequest): Ungua
   const { mirrors, head } = routed;
   if (mirrors.length === 0 || head.upgrade !== "") return routed;
   if (routed.version !== "http1") {
-    for (const to of mirrors) notSent(caller, mirrorOf(routed, to), VERSION);
+    for (const to of mirrors) notSent(caller, mirrorOf(caller, routed, to), VERSION);
     return routed;
   }
   return {
     ...routed,
     onWhole: (body) => {
-      for (const to of mirrors) mirror(caller, { ...mirrorOf(routed, to), body });
+      for (const to of mirrors) mirror(caller, { ...mirrorOf(caller, routed, to), body });
     },
   };
 }
@@ -53,14 +53,20 @@ export function withMirrors(caller: RequestCaller, routed: RoutedRequest): Ungua
 type Mirrored = UnguardedRequest & { readonly body: readonly Buffer[] | undefined };
 
 /** As the first went, but to another place, and with what its route says of tries not heard. */
-function mirrorOf({ head, rule }: RoutedRequest, to: HttpCall): UnguardedRequest {
+function mirrorOf(
+  { pod }: RequestCaller,
+  { head, rule }: RoutedRequest,
+  to: HttpCall,
+): UnguardedRequest {
   const fields = without(head.fields, "expect");
+  const copy = { ...head, fields };
   return {
     kind: "forward",
     rule: rule && { ...rule, retry: undefined, backendTimeoutMs: 0 },
     call: to,
     version: to.version,
-    head: { ...head, fields },
+    // With a span of its own, below that of the request.
+    head: pod.tracer()?.begin(copy) ?? copy,
     mirrors: [],
     changeResponse: undefined,
     isMirror: true,

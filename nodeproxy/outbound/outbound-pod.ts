@@ -7,6 +7,7 @@ import type { Connections } from "../flow/connections.ts";
 import type { PodSlots } from "../flow/pod-slots.ts";
 import type { Side, TcpSide } from "../flow/side.ts";
 import type { EndpointChecks } from "../health/endpoint-checks.ts";
+import type { RequestTracer } from "../http/request-tracer.ts";
 import type { Destination, MeshView } from "./choose-upstream.ts";
 import type { LatePools } from "./late-pools.ts";
 import type { Resilience } from "./resilience.ts";
@@ -32,6 +33,8 @@ export interface OutboundPod {
   readonly checks: EndpointChecks;
   /** Its connections to HTTP ports of Services. */
   readonly pools: LatePools;
+  /** `undefined` while the mesh has no tracing. */
+  tracer(): RequestTracer | undefined;
   /** An endpoint is left out for a while. */
   onEjected(service: string, endpoint: string, reason: EjectReason): void;
   /** It is not captured any more. */

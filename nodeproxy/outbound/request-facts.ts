@@ -43,12 +43,19 @@ export function reportRequest(
   told: RequestPlace & { readonly outcome: ExchangeOutcome },
 ): void {
   const { outcome, service, upstream, sinceMs, rule, isMirror } = told;
-  const { method, path, authority: host, fields } = head;
-  const { code, status, requestBytes: bytesSent, responseBytes: bytesReceived } = outcome;
+  const { method, path, authority: host, fields, trace } = head;
+  const {
+    code,
+    status,
+    grpcStatus,
+    requestBytes: bytesSent,
+    responseBytes: bytesReceived,
+  } = outcome;
   const { lease: _lease, ...shared } = facts;
   const routed = rule ? { route: rule.route, routeRule: rule.rule } : {};
   const mirrored = isMirror ? { isMirror } : {};
-  const request = { method, path, host, status, fields, ...routed, ...mirrored };
+  const traced = trace ? { trace, ...(grpcStatus === undefined ? {} : { grpcStatus }) } : {};
+  const request = { method, path, host, status, fields, ...routed, ...mirrored, ...traced };
   const carried = upstream !== undefined;
   pod.connections.reportRequest(
     { ...shared, ...farSideOf(pod, upstream), service, sinceMs, request },
@@ -60,15 +67,18 @@ export interface Refused {
   readonly status: number;
   readonly code: string;
   readonly rule?: RouteRule | undefined;
+  /** Where the caller of gRPC hears another one than the status stands for. */
+  readonly grpcStatus?: number | undefined;
 }
 
 /** Of a request that was answered before it had a way; without a head where nobody could read it. */
 export function reportRefused(
   connection: CallerConnection,
-  { status, code, rule }: Refused,
+  { status, code, rule, grpcStatus }: Refused,
   head = NO_HEAD,
 ): void {
-  const outcome = { code, status, requestBytes: 0, responseBytes: 0, durationMs: 0 };
+  const nothing = { requestBytes: 0, responseBytes: 0, durationMs: 0 };
+  const outcome = { code, status, grpcStatus, ...nothing };
   const { service } = connection.facts;
   const place = { service, upstream: undefined, rule, sinceMs: Date.now() };
   reportRequest(connection, head, { ...place, outcome });

@@ -44,7 +44,7 @@ export function serveCaller(
     return serveHttp(
       { version, side: front, bytes },
       {
-        gate: (head) => answerTo(head, { caller, to, version, bytes }),
+        gate: (head) => answerTo(pod.tracer()?.begin(head) ?? head, { caller, to, version, bytes }),
         dial: neverDialled,
         limits: HTTP_LIMITS,
         refused: (code, status) => reportRefused(caller, { status, code }),
@@ -127,7 +127,7 @@ function refuse(
   head: RequestHead,
   { status, reason, rule, grpcStatus, fields = [] }: Answer,
 ): GateAnswer {
-  reportRefused(caller, { status, code: reason, rule }, head);
+  reportRefused(caller, { status, code: reason, rule, grpcStatus }, head);
   const body = reason === "" ? "" : `${reason}\n`;
   const told = grpcStatus === undefined ? {} : { grpcStatus };
   return { kind: "refuse", status, reason, body, fields, ...told };

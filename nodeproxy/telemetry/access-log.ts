@@ -92,10 +92,10 @@ export function formatAccessLine(
 
 function requestText(request: RequestLine | undefined): string {
   if (!request) return "";
-  const { method, path, host, status, route, routeRule = "", isMirror } = request;
+  const { method, path, host, status, route, routeRule = "", isMirror, trace } = request;
   const routed =
     route === undefined ? "" : `,"route":${quoted(route)},"routeRule":${quoted(routeRule)}`;
-  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}${routed}${isMirror ? ',"mirror":true' : ""}`;
+  return `,"method":${quoted(method)},"path":${quoted(path)},"host":${quoted(host)},"status":${status}${routed}${isMirror ? ',"mirror":true' : ""}${trace ? `,"trace":"${trace.traceId}"` : ""}`;
 }
 
 /** What needs no escape in JSON: printable ASCII but the quote and the backslash. */

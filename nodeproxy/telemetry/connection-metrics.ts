@@ -23,6 +23,7 @@ import {
   RequestMetrics,
 } from "./request-metrics.ts";
 import { ServiceEvents } from "./service-events.ts";
+import { SpanMetrics } from "./span-metrics.ts";
 
 export interface MetricsBudget extends RequestBudget {
   /** Pairs of workloads beyond this are counted together under the name `other`. */
@@ -45,6 +46,7 @@ interface Series {
 }
 
 export class ConnectionMetrics {
+  readonly spans = new SpanMetrics();
   readonly #budget: MetricsBudget;
   readonly #series = new PairTable<Series>();
   readonly #others = new PairTable<Series>();
@@ -80,6 +82,7 @@ export class ConnectionMetrics {
     this.#requests.expose(registry, prometheus);
     this.#services.expose(registry, prometheus);
     this.#registerBeyond(registry, prometheus);
+    this.spans.expose(registry, prometheus);
     const dropped: Counter = new prometheus.Counter({
       name: "weft_access_log_dropped_total",
       help: "Access log lines lost because the file did not take them",

@@ -10,11 +10,19 @@ interface Denials {
   note(facts: ConnectionFacts, outcome: ConnectionOutcome): string | undefined;
 }
 
+/** Makes spans of requests. */
+interface Spans {
+  /** Of a request that has one begun. */
+  ended(facts: ConnectionFacts, outcome: ConnectionOutcome): void;
+}
+
 interface TelemetryParts {
   readonly metrics: ConnectionMetrics;
   readonly accessLog: AccessLog;
   readonly isLogged: () => boolean;
   readonly denials: Denials;
+  /** `undefined` while there is no tracing. */
+  readonly tracer: () => Spans | undefined;
 }
 
 export class ConnectionTelemetry implements ConnectionObserver {
@@ -36,6 +44,7 @@ export class ConnectionTelemetry implements ConnectionObserver {
 
   onRequestEnded(facts: ConnectionFacts, outcome: ConnectionOutcome): void {
     this.#parts.metrics.requested(facts, outcome);
+    if (facts.request?.trace) this.#parts.tracer()?.ended(facts, outcome);
     this.#log(facts, outcome);
   }
 
