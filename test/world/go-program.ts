@@ -20,6 +20,7 @@ export async function provideGoProgram(name: keyof typeof PACKAGES): Promise<str
   const inputs = await Promise.all(files);
   return cached(`${name}-${hashOf([arch(), ...inputs])}`, async (path) => {
     const build = ["build", "-trimpath", "-ldflags", "-s -w", "-o", path, main];
-    await runCommand([await findGo(), ...build], { cwd: source, env: { CGO_ENABLED: "0" } });
+    // The newest that any of them asks for: Go must not have to fetch another by itself.
+    await runCommand([await findGo(27), ...build], { cwd: source, env: { CGO_ENABLED: "0" } });
   });
 }
