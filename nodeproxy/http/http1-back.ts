@@ -105,6 +105,11 @@ export class Back implements LineOwner, Reaching {
     user.onReady(this);
   }
 
+  /** In the midst of an exchange. */
+  handTo(user: BackUser): void {
+    this.#user = user;
+  }
+
   /** The exchange is over, and all that belongs to it was read. `keptSeconds`: for so long the server keeps it. */
   free(keptSeconds: number | undefined): void {
     this.#user = undefined;

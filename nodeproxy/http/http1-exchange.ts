@@ -5,10 +5,11 @@
  * fails later ends the client's connection abruptly: no part of a body is ever taken for the whole.
  */
 import type { Back, BackUser, Reach, Reaching } from "./http1-back.ts";
-import { BodyFlow } from "./http1-body-flow.ts";
+import type { BodyFlow } from "./http1-body-flow.ts";
+import { BodyFlows } from "./http1-body-flows.ts";
 import type { Asked, ExchangeHost, Pass } from "./http1-exchange-host.ts";
-import { isEmpty, UNTIL_CLOSE } from "./http1-framing.ts";
 import { bodilessText, requestText, upgradedText } from "./http1-head-text.ts";
+import { type HedgeHost, type Http1Hedges, hedgesOf } from "./http1-hedges.ts";
 import type { Line } from "./http1-line.ts";
 import type { Request } from "./http1-request.ts";
 import type { Response } from "./http1-response.ts";
@@ -17,19 +18,19 @@ import { ResponseReader } from "./http1-response-reader.ts";
 import { type Late, lateCode, RequestTries, type Trying } from "./request-tries.ts";
 import type { TryFailure } from "./request-way.ts";
 
-export class Exchange implements BackUser, Trying {
+export class Exchange implements BackUser, Trying, HedgeHost {
   readonly #host: ExchangeHost;
   readonly #request: Request;
   readonly #pass: Pass;
   readonly #sinceMs = performance.now();
   readonly #heads: ResponseReader;
+  readonly #bodies: BodyFlows;
+  readonly beside: Http1Hedges | undefined;
   #tries: RequestTries | undefined;
   #reaching: Reaching | undefined;
   /** Once the request may be written to it. */
   #back: Back | undefined;
-  #forth: BodyFlow | undefined;
   #reply: Response | undefined;
-  #backwards: BodyFlow | undefined;
   #isFrontKept = false;
   #isTunnel = false;
   #isDirty = false;
@@ -42,6 +43,8 @@ export class Exchange implements BackUser, Trying {
     this.#request = request;
     this.#pass = pass;
     this.#heads = new ResponseReader(pass.head, host.limits);
+    this.#bodies = new BodyFlows(request.framing, host.limits);
+    this.beside = hedgesOf({ request, pass, limits: host.limits }, this);
   }
 
   begin(reach: Reach): void {
@@ -56,49 +59,46 @@ export class Exchange implements BackUser, Trying {
   }
 
   onReady(back: Back): void {
-    const { front, limits } = this.#host;
+    const { front } = this.#host;
     const { head, way } = this.#pass;
+    const { framing } = this.#request;
     const { line } = back;
     if (this.#isOver || !line) return;
-    const { framing } = this.#request;
     this.#back = back;
     this.#tries?.tryBegun();
     line.put(requestText(head, framing));
-    if (this.#forth) this.#forth.repeat(line);
-    else {
-      const route = { from: framing, to: framing, line };
-      this.#forth = new BodyFlow(route, limits, way);
-    }
+    this.#bodies.sendForth(line, way);
     front.resume();
     // Else more of it goes along, and the end of the turn sends it.
     if (!front.isDelivering) this.endFrontTurn();
   }
 
   onUnreachable(code: string, status = 503): void {
-    this.#fail(status, code);
+    if (this.beside?.outlasts({ kind: "unreachable" })) this.#reaching = undefined;
+    else this.fail(status, code);
   }
 
   takeRequestBytes(chunk: Buffer): number {
-    const forth = this.#forth;
+    const { forth } = this.#bodies;
     if (!forth || !this.#back || this.#isOver) return 0;
     const taken = forth.take(chunk);
     if (!forth.hasFailed) return taken;
-    this.#fail(400, "body_malformed");
+    this.fail(400, "body_malformed");
     return chunk.length;
   }
 
   endFrontTurn(): void {
     const line = this.#back?.line;
     if (this.#isOver || !line) return;
-    this.#forth?.endTurn();
+    this.#bodies.forth?.endTurn();
     line.flush();
     if (line.isFull) this.#host.front.hold();
   }
 
   /** It sends no more, and may still read. */
   frontEnded(): void {
-    if (this.#isTunnel) this.#tunnelEnded(this.#forth, this.#back?.line);
-    else if (!this.#isRequestSent()) this.#fail(400, "request_truncated");
+    if (this.#isTunnel) this.#tunnelEnded(this.#bodies.forth, this.#back?.line);
+    else if (!this.#bodies.isForthDone) this.fail(400, "request_truncated");
   }
 
   frontHasRoom(): void {
@@ -115,10 +115,10 @@ export class Exchange implements BackUser, Trying {
 
   onBytes(chunk: Buffer): number {
     if (this.#isOver) return chunk.length;
-    const backwards = this.#backwards;
+    const backwards = this.#bodies.back;
     if (!backwards) return this.#takeHeadBytes(chunk);
     const taken = backwards.take(chunk);
-    if (backwards.hasFailed) this.#fail(502, "upstream_response_invalid");
+    if (backwards.hasFailed) this.fail(502, "upstream_response_invalid");
     else if (taken > 0) return taken;
     // Behind a response comes nothing that anybody has asked for.
     this.#isDirty = true;
@@ -128,15 +128,15 @@ export class Exchange implements BackUser, Trying {
   onTurnEnd(): void {
     if (this.#isOver) return;
     const { front } = this.#host;
-    this.#backwards?.endTurn();
+    this.#bodies.back?.endTurn();
     front.flush();
     if (front.isFull) this.#back?.line?.hold();
-    if (this.#backwards?.isDone && !this.#isTunnel) this.#complete();
+    if (this.#bodies.back?.isDone && !this.#isTunnel) this.#complete();
   }
 
   onFarEnd(): void {
-    if (this.#isTunnel) this.#tunnelEnded(this.#backwards, this.#host.front);
-    else if (this.#backwards?.endWithConnection()) this.onTurnEnd();
+    if (this.#isTunnel) this.#tunnelEnded(this.#bodies.back, this.#host.front);
+    else if (this.#bodies.back?.endWithConnection()) this.onTurnEnd();
     else this.#lost();
   }
 
@@ -154,27 +154,32 @@ export class Exchange implements BackUser, Trying {
     }
   }
 
-  #isRequestSent(): boolean {
-    return this.#forth?.isDone ?? isEmpty(this.#request.framing);
-  }
-
   hearReset(): void {
     this.#back?.hearReset();
   }
 
   get moved(): number {
-    return (this.#forth?.octets ?? 0) + (this.#backwards?.octets ?? 0) + this.#status;
+    return this.#bodies.moved + this.#status;
   }
 
   onLate(of: Late): void {
-    if (this.#isOver || (of === "try" && this.#again({ kind: "late" }))) return;
-    this.#fail(504, lateCode(of));
+    if (this.#isOver || (of === "try" && this.again({ kind: "late" }))) return;
+    this.fail(504, lateCode(of));
+  }
+
+  onHedgeAnswer(back: Back, response: Response): void {
+    this.#drop();
+    this.#back = back;
+    this.#heads.release();
+    this.#tries?.tryBegun();
+    back.handTo(this);
+    this.#onResponse(response);
   }
 
   #takeHeadBytes(chunk: Buffer): number {
     const taken = this.#heads.read(chunk);
     const response = this.#heads.take();
-    if (response === "invalid") this.#fail(502, "upstream_response_invalid");
+    if (response === "invalid") this.fail(502, "upstream_response_invalid");
     else if (response) this.#onResponse(response);
     return this.#back ? taken : chunk.length;
   }
@@ -190,29 +195,27 @@ export class Exchange implements BackUser, Trying {
 
   #beginResponse(response: Response): void {
     const { status } = response.head;
-    if (status >= 400 && this.#again({ kind: "status", status })) return;
-    const { front, limits, isLast } = this.#host;
+    if (status >= 400 && this.again({ kind: "status", status })) return;
+    this.beside?.end();
+    const { front, isLast } = this.#host;
     const head = answerHead(response.head, this.#pass);
-    const isSent = this.#isRequestSent();
+    const isSent = this.#bodies.isForthDone;
     const plan = planResponse(this.#request, response, { isLast, isSent });
     this.#isFrontKept = plan.isKept;
     this.#status = head.status;
     this.#reply = response;
-    this.#backwards = new BodyFlow({ from: response.framing, to: plan.to, line: front }, limits);
+    this.#bodies.sendBack({ from: response.framing, to: plan.to, line: front });
     front.put(plannedText(head, plan));
   }
 
   #changeProtocol({ head, upgrade }: Response): void {
-    const { front, limits } = this.#host;
-    const line = this.#back?.line;
+    const { front } = this.#host;
     this.#isTunnel = true;
     // What follows is no response, and ends when either end wants.
     this.#tries?.end();
     this.#status = 101;
     front.put(upgradedText(answerHead(head, this.#pass), upgrade));
-    const whole = { from: UNTIL_CLOSE, to: UNTIL_CLOSE };
-    this.#forth = new BodyFlow({ ...whole, line }, limits);
-    this.#backwards = new BodyFlow({ ...whole, line: front }, limits);
+    this.#bodies.tunnel(this.#back?.line, front);
     front.resume();
   }
 
@@ -220,30 +223,29 @@ export class Exchange implements BackUser, Trying {
     if (this.#isOver) return;
     half?.endWithConnection();
     to?.end();
-    if (!this.#forth?.isDone || !this.#backwards?.isDone) return;
+    if (!this.#bodies.areDone) return;
     this.#end("");
     this.#back?.close();
     this.#host.exchangeEnded("closing");
   }
 
   #complete(): void {
-    const isSent = this.#isRequestSent();
+    const isSent = this.#bodies.isForthDone;
     this.#end("");
-    const back = this.#back;
-    if (!isSent) back?.drop();
-    else back?.finish(this.#isDirty ? undefined : this.#reply);
+    if (!isSent) this.#back?.drop();
+    else this.#back?.finish(this.#isDirty ? undefined : this.#reply);
     this.#host.exchangeEnded(isSent && this.#isFrontKept ? "kept" : "closing");
   }
 
   /** The server's connection is gone before its response was whole. */
   #lost(): void {
-    if (!this.#heads.isWithin && this.#again({ kind: "lost" })) return;
-    this.#fail(503, "upstream_reset");
+    if (!this.#heads.isWithin && this.again({ kind: "lost" })) return;
+    this.fail(503, "upstream_reset");
   }
 
   /** True: it is sent once more, and nothing is heard of this try any more. */
-  #again(failure: TryFailure): boolean {
-    if (this.#reply || this.#isTunnel || this.#forth?.mayRepeat === false) return false;
+  again(failure: TryFailure): boolean {
+    if (this.#reply || this.#isTunnel || this.#bodies.forth?.mayRepeat === false) return false;
     const isSentAgain = this.#tries?.again(failure, () => {
       this.#reaching = this.#pass.way?.reach(this);
     });
@@ -260,10 +262,10 @@ export class Exchange implements BackUser, Trying {
     (this.#back ?? this.#reaching)?.drop();
   }
 
-  #fail(status: number, code: string): void {
+  fail(status: number, code: string): void {
     if (this.#isOver) return;
     const { front, isLast } = this.#host;
-    const isKept = this.#request.isKept && !isLast && this.#isRequestSent();
+    const isKept = this.#request.isKept && !isLast && this.#bodies.isForthDone;
     const isBegun = this.#reply !== undefined;
     if (!isBegun) this.#status = status;
     this.#drop();
@@ -287,13 +289,11 @@ export class Exchange implements BackUser, Trying {
     this.#release?.();
     this.#tries?.end();
     this.#heads.release();
-    this.#forth?.release();
-    this.#backwards?.release();
+    this.#bodies.release();
     this.#pass.done({
       code,
       status: this.#status,
-      requestBytes: this.#forth?.octets ?? 0,
-      responseBytes: this.#backwards?.octets ?? 0,
+      ...this.#bodies.octets,
       durationMs: performance.now() - this.#sinceMs,
     });
   }

@@ -6,6 +6,17 @@ export interface Trying {
   readonly moved: number;
   /** The whole time is over, that of this try, or that without a movement. */
   onLate(of: Late): void;
+  readonly beside?: Beside | undefined;
+}
+
+/** Tries beside the request's own. */
+export interface Beside {
+  /** The request's own begins. */
+  start(): void;
+  /** The request's own has failed. True: others go on, and nothing is done about it. False: none does any more. */
+  outlasts(failure: TryFailure): boolean;
+  /** None is wanted any more. */
+  end(): void;
 }
 
 export type Late = "request" | "try" | "idle";
@@ -31,6 +42,7 @@ export class RequestTries {
     if (requestTimeoutMs > 0) this.#whole = this.#timer("request", requestTimeoutMs);
     this.#lookMs = idleTimeoutMs / LOOKS;
     if (idleTimeoutMs > 0) this.#idle = setTimeout(() => this.#look(), this.#lookMs);
+    trying.beside?.start();
   }
 
   /** The request is on its way. */
@@ -41,16 +53,22 @@ export class RequestTries {
     if (tryTimeoutMs > 0) this.#one = this.#timer("try", tryTimeoutMs);
   }
 
-  /** False: there is no other try. Else it begins later, never within this call. */
+  /** False: there is no other try. Else it begins later, never within this call, or is under way already. */
   again(failure: TryFailure, begin: () => void): boolean {
     clearTimeout(this.#one);
+    const { beside } = this.#trying;
+    if (beside?.outlasts(failure)) return true;
     const waitMs = this.#way.again(failure);
     if (waitMs === undefined) return false;
-    this.#one = setTimeout(begin, waitMs);
+    this.#one = setTimeout(() => {
+      beside?.start();
+      begin();
+    }, waitMs);
     return true;
   }
 
   end(): void {
+    this.#trying.beside?.end();
     clearTimeout(this.#whole);
     clearTimeout(this.#one);
     clearTimeout(this.#idle);

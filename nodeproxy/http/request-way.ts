@@ -21,6 +21,8 @@ export interface RequestWay {
   readonly tryTimeoutMs: number;
   /** Nothing has moved in either direction for so long; absent or 0: no limit. */
   readonly idleTimeoutMs?: number;
+  /** Absent: it is never under way twice. Of HTTP/1 alone. */
+  readonly hedging?: Hedging | undefined;
   readonly changeResponse?: (head: ResponseHead) => ResponseHead;
   /**
    * Once, if at all: the last octet of the request has come, and it was on its way to a server. `body`: what was kept of
@@ -29,8 +31,30 @@ export interface RequestWay {
   readonly onWhole?: ((body: readonly Buffer[] | undefined) => void) | undefined;
 }
 
+/** Further tries beside the request's own, which is what `reach` gave, or the one that was adopted since. */
+export interface Hedging {
+  /** Without an answer for so long one begins, and after as long again the next. */
+  readonly delayMs: number;
+  readonly attempts: number;
+  /** One that counts from here on; `undefined`: none may go now, or there is nowhere else. */
+  begin(): HedgedTry | undefined;
+  /** The request's own try came to nothing like this, and others go on. */
+  left(failure: TryFailure): void;
+}
+
+export interface HedgedTry {
+  /** As `RequestWay` does, to one endpoint. Once. */
+  reach(user: BackUser): Reaching;
+  /** It is the request's own from here on, and the one before is not wanted any more. */
+  adopt(): void;
+  /** It is not wanted any more, or came to nothing. Not after `adopt`. */
+  end(failure?: TryFailure): void;
+}
+
 /** Of a try, nothing of whose response went on to the caller. */
 export type TryFailure =
+  /** There was no connection for it. */
+  | { readonly kind: "unreachable" }
   /** The connection ended behind the request's beginning: the server may have begun. */
   | { readonly kind: "lost" }
   /** The server said that it has not looked at it. */

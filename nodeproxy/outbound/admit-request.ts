@@ -8,6 +8,7 @@ import {
   type ConnectionLimits,
   DEFAULT_TRAFFIC_SETTINGS,
 } from "../../core/model/traffic-settings.ts";
+import type { Lease } from "../flow/connection-facts.ts";
 import { drawFault } from "../resilience/draw-fault.ts";
 import { EVENT } from "../resilience/events.ts";
 import type { ServiceCall } from "./choose-upstream.ts";
@@ -101,15 +102,21 @@ async function admitLater(pod: OutboundPod, request: GuardedRequest): Promise<Ad
 function admitWith(pod: OutboundPod, request: GuardedRequest, waitedMs: number): Admission {
   const { http, service } = request;
   const { resilience, slots } = pod;
-  const isCounted = http.limits.maxRequests > 0;
-  const place = isCounted ? { end: () => slots.release(placesOf(service)) } : undefined;
+  const place: Lease = {
+    end: http.limits.maxRequests > 0 ? () => slots.release(placesOf(service)) : nothing,
+  };
   const { breaker } = resilience.guards.at(service);
   const pass = http.breaker ? breaker.tryPass(http.breaker, performance.now()) : "closed";
   if (pass !== undefined) {
-    const guard = new RequestGuard(resilience, request, { pass, place, waitedMs });
+    const guard = new RequestGuard(resilience, request, {
+      pass,
+      place,
+      waitedMs,
+      anotherPlace: () => (hasPlace(pod, request) ? place : undefined),
+    });
     return { kind: "admitted", guard };
   }
-  place?.end();
+  place.end();
   return OPEN;
 }
 
@@ -125,6 +132,8 @@ const LATE: Admission = {
   reason: "request_timeout",
   grpcStatus: 4,
 };
+
+function nothing(): void {}
 
 /** No Service is named so. */
 function placesOf(service: string): string {

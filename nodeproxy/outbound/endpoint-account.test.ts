@@ -124,3 +124,23 @@ test("EndpointAccount: a server that refuses to look at a request is no worse fo
   }
   expect(told).toEqual([]);
 });
+
+test("EndpointAccount: one that another has overtaken is as slow as it was by then, at least", () => {
+  const { at, told, account } = create();
+  const { latency } = at.member;
+  const one = account();
+  one.enter(at);
+  const sinceMs = performance.now();
+  while (performance.now() === sinceMs) one.again({ kind: "refused" });
+  one.overtaken();
+  expect(at.member.health.active).toBe(0);
+  // It is known from now on.
+  expect(latency.cost(0, performance.now())).toBeGreaterThan(0);
+  latency.observe(60_000, performance.now());
+  one.enter(at);
+  one.overtaken();
+  expect(latency.cost(0, performance.now())).toBeGreaterThan(1_000);
+  one.done({ code: "", status: 503 });
+  expect(told).toEqual([]);
+  expect(at.member.health.answers).toBe(0);
+});

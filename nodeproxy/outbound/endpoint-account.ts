@@ -82,10 +82,23 @@ export class EndpointAccount {
       case "late":
         this.missed(504);
         break;
+      case "unreachable":
+        // Said by `missed`, where it is the endpoint's fault.
+        break;
       case "refused":
         // It may do better with the next: RFC 9113 8.7.
         break;
     }
+  }
+
+  /** Another endpoint has answered before: this one would have taken longer still. */
+  overtaken(): void {
+    const nowMs = performance.now();
+    const tookMs = nowMs - this.#sinceMs;
+    const latency = this.#at?.member.latency;
+    const isNews = !this.#isJudged && tookMs > (latency?.cost(0, nowMs) ?? tookMs);
+    if (isNews) latency?.observe(tookMs, nowMs);
+    this.leave();
   }
 
   /** It is over. */

@@ -9,13 +9,15 @@ import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
 import type { CarrierUser } from "../http/http2-carrier.ts";
 import type { ExchangeOutcome, RequestHead, ResponseHead } from "../http/message.ts";
-import type { RequestWay, TryFailure } from "../http/request-way.ts";
+import type { HedgedTry, RequestWay, TryFailure } from "../http/request-way.ts";
 import { endpointKey, type ServiceCall } from "./choose-upstream.ts";
+import { connectHttp1, tellUnreachable, type Waiting, waitingFor } from "./connect-http1.ts";
 import { connectionLimitsOf } from "./connection-limits.ts";
 import { EndpointAccount } from "./endpoint-account.ts";
+import { type HedgePlace, mayHedge, takeHedgePlace } from "./hedge-place.ts";
 import { Holding } from "./holding.ts";
-import { type Chosen, endpointRefOf, openForRequest, serviceNameOf } from "./open-for-request.ts";
-import { isEndpointFault, isVerdict, statusOfUnreachable } from "./open-upstream.ts";
+import { type Chosen, serviceNameOf } from "./open-for-request.ts";
+import { isEndpointFault, isVerdict } from "./open-upstream.ts";
 import { bindingOf, type RequestBinding } from "./request-binding.ts";
 import { type CallerConnection, reportRequest } from "./request-facts.ts";
 import type { RequestGuard } from "./request-guard.ts";
@@ -36,12 +38,6 @@ export interface RequestCaller extends CallerConnection {
   readonly lane: ReadLane;
 }
 
-/** Who waits for a connection, until it has one or does not want it any more. */
-interface Waiting extends Reaching {
-  readonly user: BackUser;
-  isDropped: boolean;
-}
-
 /** Of a body that may be sent twice. */
 const KEPT_OCTETS = 64 << 10;
 /** Of the pod: another endpoint is no help. */
@@ -54,6 +50,7 @@ export class OutboundRequest implements RequestWay {
   readonly idleTimeoutMs: number;
   readonly changeResponse: (head: ResponseHead) => ResponseHead;
   readonly onWhole: RequestWay["onWhole"];
+  readonly hedging: RequestWay["hedging"];
   readonly #caller: RequestCaller;
   readonly #head: RequestHead;
   readonly #routed: SentRequest;
@@ -65,7 +62,9 @@ export class OutboundRequest implements RequestWay {
   #chosen: Chosen | undefined;
   #session: SessionReach | undefined;
   readonly #binding: RequestBinding | undefined;
-  readonly #account: EndpointAccount;
+  #account: EndpointAccount;
+  /** By hedges, and those beside which they were. */
+  readonly #sentTo: string[] = [];
 
   /** `head`: as the caller sent it. */
   constructor(caller: RequestCaller, head: RequestHead, routed: SentRequest) {
@@ -93,19 +92,16 @@ export class OutboundRequest implements RequestWay {
       binding: this.#binding,
       mostPerEndpoint,
     });
-    this.#account = new EndpointAccount(({ member, reason }) => {
-      pod.onEjected(this.#service, member.key, reason);
-    });
+    this.#account = this.#newAccount();
+    const { hedge } = http;
+    if (hedge && mayHedge(head, routed, this.#binding)) {
+      const left = (failure: TryFailure) => this.#left(failure);
+      this.hedging = { ...hedge, begin: () => this.#hedge(), left };
+    }
   }
 
   reach(user: BackUser): Reaching {
-    const waiting: Waiting = {
-      user,
-      isDropped: false,
-      drop() {
-        waiting.isDropped = true;
-      },
-    };
+    const waiting = waitingFor(user);
     const { slots, view } = this.#caller.pod;
     const limits = connectionLimitsOf(view, this.#call.service);
     if (this.#holding || slots.tryTake(this.#service, limits)) this.#next(waiting, "");
@@ -156,6 +152,12 @@ export class OutboundRequest implements RequestWay {
     return told && told.length > 0 ? { ...answer, fields: [...answer.fields, ...told] } : answer;
   }
 
+  #newAccount(): EndpointAccount {
+    return new EndpointAccount(({ member, reason }) => {
+      this.#caller.pod.onEjected(this.#service, member.key, reason);
+    });
+  }
+
   get #service(): string {
     return serviceNameOf(this.#call);
   }
@@ -168,7 +170,7 @@ export class OutboundRequest implements RequestWay {
     const { slots, view } = this.#caller.pod;
     const limits = connectionLimitsOf(view, this.#call.service);
     const end = await slots.wait(this.#service, limits);
-    if (end !== "taken") fail(waiting, end);
+    if (end !== "taken") tellUnreachable(waiting, end);
     else if (waiting.isDropped) slots.release(this.#service);
     else this.#next(waiting, "");
   }
@@ -189,40 +191,71 @@ export class OutboundRequest implements RequestWay {
         continue;
       }
       this.#chosen = route;
-      const ref = endpointRefOf(this.#call, route);
-      // What waits for the same endpoint went the way of the one that was lost, maybe.
-      const isLost = this.#endpoints.wasLostAt(ref.key);
-      const back = isLost ? undefined : pod.pools.http1.take(ref, this.#perConnection);
-      if (back) back.use(waiting.user);
-      else void this.#open(waiting, route);
+      this.#connect(waiting, route, (failed) => this.#failed(waiting, route, failed));
       return;
     }
   }
 
-  async #open(waiting: Waiting, route: Chosen): Promise<void> {
-    const { pod, lane } = this.#caller;
-    const opened = await openForRequest(pod, route, this.#service);
-    if (typeof opened === "string") {
-      this.#failed(waiting, route, opened);
-      return;
-    }
-    const { side, lease } = opened;
-    const back = pod.pools.http1.add(endpointRefOf(this.#call, route), side, {
-      lease,
-      lane,
-      most: this.#perConnection,
-    });
-    if (waiting.isDropped) pod.pools.http1.onFree(back);
-    else back.use(waiting.user);
+  #connect(waiting: Waiting, route: Chosen, failed: (code: string) => void): void {
+    const isNew = this.#endpoints.wasLostAt(endpointKey(route.upstream.to));
+    const wish = { call: this.#call, route, most: this.#perConnection, isNew, failed };
+    connectHttp1(this.#caller, waiting, wish);
   }
 
   #failed(waiting: Waiting, route: Chosen, code: string): void {
-    if (!waiting.isDropped) this.#goOn(waiting, code, this.#waitAfter(route, code));
+    this.#goOn(waiting, code, this.#waitAfter(route, code));
+  }
+
+  /** Beside what is under way, at an endpoint that it was not sent to. */
+  #hedge(): HedgedTry | undefined {
+    const at = this.#chosen;
+    if (!at) return undefined;
+    this.#sentTo.push(endpointKey(at.upstream.to));
+    const place = takeHedgePlace(this.#caller.pod, {
+      call: this.#call,
+      guard: this.#guard,
+      endpoints: this.#endpoints,
+      account: this.#newAccount(),
+      but: this.#sentTo,
+    });
+    if (!place) return undefined;
+    const { account, route } = place;
+    this.#sentTo.push(endpointKey(route.upstream.to));
+    return {
+      reach: (user) => {
+        const waiting = waitingFor(user);
+        this.#connect(waiting, route, (code) => {
+          if (isEndpointFault(code)) account.missed(503);
+          tellUnreachable(waiting, code);
+        });
+        return waiting;
+      },
+      adopt: () => this.#adopt(place),
+      end: (failure) => place.end(failure),
+    };
+  }
+
+  #adopt({ account, route, holding, guarded }: HedgePlace): void {
+    this.#account.overtaken();
+    this.#holding?.end();
+    this.#guard.adopt(guarded);
+    this.#account = account;
+    this.#holding = holding;
+    this.#chosen = route;
+  }
+
+  /** What it has taken up is not needed any more: hedges have their own. */
+  #left(failure: TryFailure): void {
+    this.#account.again(failure);
+    this.#account.leave();
+    this.#guard.left(failure);
+    this.#holding?.end();
+    this.#holding = undefined;
   }
 
   /** `waitMs`: until the next try; `undefined`: there is none. */
   #goOn(waiting: Waiting, code: string, waitMs: number | undefined): void {
-    if (waitMs === undefined) fail(waiting, code);
+    if (waitMs === undefined) tellUnreachable(waiting, code);
     else if (waitMs === 0) this.#next(waiting, code);
     else {
       setTimeout(() => {
@@ -253,10 +286,6 @@ export class OutboundRequest implements RequestWay {
 /** Of a time, so much of which is over; 0: none. */
 function restOf(timeoutMs: number, overMs: number): number {
   return timeoutMs === 0 ? 0 : Math.max(1, timeoutMs - overMs);
-}
-
-function fail({ isDropped, user }: Waiting, code: string): void {
-  if (!isDropped) user.onUnreachable(code, statusOfUnreachable(code));
 }
 
 function unchanged(head: ResponseHead): ResponseHead {

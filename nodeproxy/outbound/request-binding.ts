@@ -79,6 +79,11 @@ export class RequestBinding {
     this.#hashed = this.#isMade ? randomBytes(16).toString("hex") : hashed;
   }
 
+  /** To an endpoint that its client has been at before. */
+  get isBound(): boolean {
+    return this.#token !== undefined;
+  }
+
   callingAt(balancer: Balancer): CallingRequest {
     const bound = this.#token && memberOfSession(balancer, this.#rules.port, this.#token);
     return { hashed: this.#hashed, bound: bound?.key ?? "" };

@@ -9,10 +9,11 @@ import type { HttpSettings } from "../../core/model/http-settings.ts";
 import type { Lease } from "../flow/connection-facts.ts";
 import { fieldOf } from "../http/http2-head.ts";
 import type { ExchangeOutcome, ResponseHead } from "../http/message.ts";
+import type { TryFailure } from "../http/request-way.ts";
 import type { Pass } from "../resilience/breaker.ts";
-import { EVENT } from "../resilience/events.ts";
+import { EVENT, type ResilienceEvent } from "../resilience/events.ts";
 import type { Guard } from "../resilience/guards.ts";
-import { type Failure, RequestRetries, retryRule } from "../resilience/request-retries.ts";
+import { RequestRetries, retryRule } from "../resilience/request-retries.ts";
 import { isServiceFault, isServiceFaultOfGrpc } from "../resilience/service-fault.ts";
 import type { Resilience } from "./resilience.ts";
 
@@ -27,10 +28,18 @@ export interface GuardedRequest {
 export interface Admitted {
   /** Of its first try. */
   readonly pass: Pass;
-  /** Among the requests of the Service; `undefined` where they are not counted. */
-  readonly place: Lease | undefined;
+  /** Among the requests of the Service. */
+  readonly place: Lease;
+  /** One more, where there is any. */
+  anotherPlace(): Lease | undefined;
   /** For it. */
   readonly waitedMs: number;
+}
+
+/** A try that may go. */
+export interface GuardedTry {
+  readonly pass: Pass;
+  readonly place: Lease;
 }
 
 /** Of ours, for what the Service did or did not do. */
@@ -51,7 +60,8 @@ export class RequestGuard {
   readonly #request: GuardedRequest;
   readonly #guard: Guard;
   readonly #retries: RequestRetries;
-  readonly #place: Lease | undefined;
+  readonly #admitted: Admitted;
+  #place: Lease;
   /** Of the try that is under way, until the circuit is told of it. */
   #pass: Pass | undefined;
 
@@ -63,6 +73,7 @@ export class RequestGuard {
     this.#request = request;
     this.#guard = resilience.guards.at(service);
     this.#retries = new RequestRetries(method, retryRule(rule?.retry, http.retry), Math.random);
+    this.#admitted = admitted;
     this.#place = admitted.place;
     this.#pass = admitted.pass;
     this.#guard.budget.requestBegan(http.retryBudget, performance.now());
@@ -73,7 +84,7 @@ export class RequestGuard {
   }
 
   /** Milliseconds until it is sent again; `undefined`: it is not. */
-  again(failure: Failure): number | undefined {
+  again(failure: TryFailure): number | undefined {
     switch (failure.kind) {
       case "status":
       case "grpc":
@@ -89,7 +100,40 @@ export class RequestGuard {
     const waitMs = this.#retries.again(failure);
     if (waitMs === undefined) return undefined;
     this.#told(isFault(failure));
-    return this.#maySendAgain() ? waitMs : undefined;
+    this.#pass = this.#trySend(EVENT.retry);
+    return this.#pass === undefined ? undefined : waitMs;
+  }
+
+  /** One more try beside those that are under way; `undefined`: none may go now. */
+  hedge(): GuardedTry | undefined {
+    const place = this.#admitted.anotherPlace();
+    if (!place) return undefined;
+    const pass = this.#trySend(EVENT.hedge);
+    if (pass !== undefined) return { pass, place };
+    place.end();
+    return undefined;
+  }
+
+  /** `failure`: absent where nobody waited for it. */
+  hedgeEnded({ pass, place }: GuardedTry, failure?: TryFailure): void {
+    const isKnown = failure && failure.kind !== "unreachable";
+    this.#tell(pass, isKnown ? isFault(failure) : undefined);
+    place.end();
+  }
+
+  /** It is the request's own from here on; of the one before nothing was heard. */
+  adopt({ pass, place }: GuardedTry): void {
+    this.#abandon();
+    this.#place.end();
+    this.#pass = pass;
+    this.#place = place;
+  }
+
+  /** The request's own came to nothing, and others go on. */
+  left(failure: TryFailure): void {
+    // Whether the endpoint was at fault for that is told already.
+    if (failure.kind === "unreachable") this.#abandon();
+    else this.#told(isFault(failure));
   }
 
   /** The answer goes on to the caller. */
@@ -102,41 +146,49 @@ export class RequestGuard {
   done({ code }: Pick<ExchangeOutcome, "code">): void {
     if (FAULTS.has(code)) this.#told(true);
     this.#abandon();
-    this.#place?.end();
+    this.#place.end();
   }
 
-  #maySendAgain(): boolean {
+  /** `undefined`: it may not be sent. */
+  #trySend(event: ResilienceEvent): Pass | undefined {
     const { http, service } = this.#request;
     const { budget, breaker } = this.#guard;
     const nowMs = performance.now();
     const pass = http.breaker ? breaker.tryPass(http.breaker, nowMs) : "closed";
-    if (pass === undefined) return false;
+    if (pass === undefined) return undefined;
     const isWithin = budget.tryTake(http.retryBudget, nowMs);
-    this.#resilience.tell(service, isWithin ? EVENT.retry : EVENT.budgetExhausted);
-    this.#pass = pass;
-    if (!isWithin) this.#abandon();
-    return isWithin;
+    this.#resilience.tell(service, isWithin ? event : EVENT.budgetExhausted);
+    if (isWithin) return pass;
+    breaker.abandoned(pass, nowMs);
+    return undefined;
   }
 
   #told(isBad: boolean): void {
-    const { http, service } = this.#request;
     const pass = this.#pass;
     this.#pass = undefined;
-    if (pass === undefined || !http.breaker) return;
+    if (pass !== undefined) this.#tell(pass, isBad);
+  }
+
+  /** `isBad`: `undefined` where nobody knows. */
+  #tell(pass: Pass, isBad: boolean | undefined): void {
+    const { http, service } = this.#request;
     const { breaker } = this.#guard;
-    if (!isBad) breaker.succeeded(http.breaker, pass);
-    else if (breaker.failed(http.breaker, pass, performance.now())) {
+    const nowMs = performance.now();
+    if (isBad === undefined) breaker.abandoned(pass, nowMs);
+    else if (!http.breaker) return;
+    else if (!isBad) breaker.succeeded(http.breaker, pass);
+    else if (breaker.failed(http.breaker, pass, nowMs)) {
       this.#resilience.tell(service, EVENT.circuitOpened);
     }
   }
 
   #abandon(): void {
-    if (this.#pass !== undefined) this.#guard.breaker.abandoned(this.#pass, performance.now());
+    if (this.#pass !== undefined) this.#tell(this.#pass, undefined);
     this.#pass = undefined;
   }
 }
 
-function isFault(failure: Failure): boolean {
+function isFault(failure: TryFailure): boolean {
   switch (failure.kind) {
     case "status":
       return isServiceFault(failure.status);

@@ -48,6 +48,21 @@ export class TryEndpoints {
     }
   }
 
+  /** With a place at one that is none of those. */
+  chooseBeside(account: EndpointAccount, those: readonly string[]): Chosen | undefined {
+    const but = [...this.#missed, ...those];
+    if (this.#lostAt !== undefined) but.push(this.#lostAt);
+    for (;;) {
+      const route = this.#chooseAmong(but);
+      if (route.kind === "none") return undefined;
+      const key = endpointKey(route.upstream.to);
+      // What is not balanced has one endpoint.
+      if (!route.balanced || but.includes(key)) return undefined;
+      if (this.enter(account, route)) return route;
+      but.push(key);
+    }
+  }
+
   /** Counts at that endpoint, and no longer at the one before. False: it has as many requests as may be. */
   enter(account: EndpointAccount, { balanced }: Chosen): boolean {
     if (balanced) keepChecked(this.#pod, balanced);

@@ -1,15 +1,16 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { type Failure, RequestRetries, retryRule } from "./request-retries.ts";
+import type { TryFailure } from "../http/request-way.ts";
+import { RequestRetries, retryRule } from "./request-retries.ts";
 
-const LOST: Failure = { kind: "lost" };
-const UNREACHABLE: Failure = { kind: "unreachable" };
+const LOST: TryFailure = { kind: "lost" };
+const UNREACHABLE: TryFailure = { kind: "unreachable" };
 
 function half(): number {
   return 0.5;
 }
 
-function status(code: number): Failure {
+function status(code: number): TryFailure {
   return { kind: "status", status: code };
 }
 
@@ -86,7 +87,7 @@ test("RequestRetries: a call of gRPC is made again for a status that the policy 
 });
 
 test("RequestRetries: never more tries than the rule says and one, never before its wait", () => {
-  const kinds = fc.constantFrom<Failure>(LOST, UNREACHABLE, status(503), { kind: "refused" });
+  const kinds = fc.constantFrom<TryFailure>(LOST, UNREACHABLE, status(503), { kind: "refused" });
   const rules = fc.record({
     codes: fc.constant([503]),
     grpcCodes: fc.constant([]),

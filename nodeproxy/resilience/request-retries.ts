@@ -18,9 +18,6 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "DELETE",
 ]);
 
-/** `unreachable`: no connection was there for it. */
-export type Failure = TryFailure | { readonly kind: "unreachable" };
-
 /** "Implementations SHOULD retry on connection errors" (HTTPRouteRetry). */
 const OF_ROUTES = {
   grpcCodes: [],
@@ -52,7 +49,7 @@ export class RequestRetries {
   }
 
   /** Milliseconds until then; `undefined`: not again. */
-  again(failure: Failure): number | undefined {
+  again(failure: TryFailure): number | undefined {
     const { kind } = failure;
     // All calls of gRPC are POST: whoever names a status says that such calls may be made again.
     const mayHaveBegun = kind !== "refused" && kind !== "unreachable" && kind !== "grpc";
@@ -77,7 +74,7 @@ export class RequestRetries {
   }
 }
 
-function isMeant({ codes, grpcCodes, on }: HttpRetry, failure: Failure): boolean {
+function isMeant({ codes, grpcCodes, on }: HttpRetry, failure: TryFailure): boolean {
   switch (failure.kind) {
     case "status":
       return codes.includes(failure.status);
@@ -92,7 +89,7 @@ function isMeant({ codes, grpcCodes, on }: HttpRetry, failure: Failure): boolean
   }
 }
 
-const CAUSES: Readonly<Record<Exclude<Failure["kind"], "status" | "grpc">, RetryCause>> = {
+const CAUSES: Readonly<Record<Exclude<TryFailure["kind"], "status" | "grpc">, RetryCause>> = {
   lost: "reset",
   reset: "reset",
   refused: "refused",

@@ -1,4 +1,4 @@
-/** What a TrafficPolicy's `http` does for a Service that fails, in real namespaces: counted at its backends. */
+/** What a TrafficPolicy's `http` does for a Service that fails or is slow, in real namespaces: counted at its backends. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import {
@@ -39,6 +39,8 @@ const sessions: ClientHttp2Session[] = [];
 const held: ServerResponse[] = [];
 /** Requests that came to a backend. */
 let came = 0;
+/** And to which. */
+const cameTo: unknown[] = [];
 /** And by which of its connections. */
 const served = new Map<unknown, number>();
 /** What the next request meets, and then the next; past the last one all is well. */
@@ -62,6 +64,7 @@ beforeEach(() => {
   mesh.a.ended.length = 0;
   came = 0;
   served.clear();
+  cameTo.length = 0;
   plan = [];
   always = undefined;
 });
@@ -93,6 +96,7 @@ function happening(connection: unknown): Happening | undefined {
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
+  cameTo.push(request.socket.localPort);
   switch (happening(request.socket)) {
     case "cut":
       request.socket.destroy();
@@ -384,4 +388,88 @@ test("a connection carries as many requests as may be, and the next goes by a ne
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
   expect(Math.max(...counts)).toBeLessThanOrEqual(3);
   expect(session.closed).toBe(false);
+});
+
+const HEDGE = { delayMs: 20, attempts: 1 };
+
+test("a request without an answer goes to another endpoint, too: the first answer wins, the other is cancelled", async () => {
+  const retryBudget = { percent: 0, intervalMs: LONG_MS, minRetries: 1 };
+  put("hedged", { hedge: HEDGE, retryBudget }, [ONE, TWO]);
+  const caller = call();
+  plan = ["hold"];
+  expect(told(await caller.get("/"))).toEqual([200, undefined]);
+  expect(new Set(cameTo)).toEqual(new Set([ONE, TWO]));
+  expect(came).toBe(2);
+  await until("nobody to wait for the other", () => held[0]?.destroyed || undefined);
+  const [line] = await requests(1);
+  expect(line?.facts.upstreamAddress).toBe(`${mesh.network.b.v4}:${String(cameTo[1])}`);
+  expect(await events("hedged")).toEqual({ hedge: 1 });
+
+  // That was all of the budget.
+  came = 0;
+  const slow = caller.get("/");
+  await until("it to be there, and no more", async () => {
+    const { retry_budget_exhausted: refused } = await events("hedged");
+    return (came === 1 && refused === 1) || undefined;
+  });
+  expect(came).toBe(1);
+  held.pop()?.end("late");
+  expect((await slow).body).toBe("late");
+  expect(await requests(2)).toHaveLength(2);
+  expect(caller.opened).toHaveLength(1);
+});
+
+test("an endpoint that fails fast does not win over one that is slow", async () => {
+  put("hedged-badly", { hedge: HEDGE }, [ONE, TWO]);
+  plan = ["hold", "503"];
+  const reply = call().get("/");
+  await until("both to be there", () => came === 2 || undefined);
+  held.pop()?.end("late");
+  expect(await reply).toMatchObject({ status: 200, body: "late" });
+});
+
+test("hedged is what is safe, has somewhere else to go and no session, and within the budget", async () => {
+  const retryBudget = { percent: 20, intervalMs: LONG_MS, minRetries: 0 };
+  put("stormy", { hedge: HEDGE, retryBudget }, [ONE, TWO]);
+  const caller = call(50);
+  always = "hold";
+  const all = Array.from({ length: 50 }, () => caller.get("/"));
+  const { hedge = 0 } = await until("each to have been looked at", async () => {
+    const counted = await events("stormy");
+    const { hedge: sent = 0, retry_budget_exhausted: refused = 0 } = counted;
+    return sent + refused === 50 ? counted : undefined;
+  });
+  expect(hedge).toBeLessThanOrEqual(10);
+  await until("all to be there", () => came === 50 + hedge || undefined);
+  for (const response of held.splice(0)) response.end();
+  expect(new Set((await Promise.all(all)).map(({ status }) => status))).toEqual(new Set([200]));
+
+  const requestTimeoutMs = 500;
+  came = 0;
+  put("unsafe", { hedge: HEDGE, requestTimeoutMs }, [ONE, TWO]);
+  expect(told(await caller.send("/", "once"))).toEqual([504, "request_timeout"]);
+  expect(told(await caller.get("/", { method: "DELETE" }))).toEqual([504, "request_timeout"]);
+  put("lonely", { hedge: HEDGE, requestTimeoutMs });
+  expect(told(await caller.get("/"))).toEqual([504, "request_timeout"]);
+  // Where the machine is slow, one may have been too late to come.
+  expect(came).toBeLessThanOrEqual(3);
+
+  const session = {
+    kind: "header",
+    name: "x-session",
+    absoluteTimeoutMs: 0,
+    idleTimeoutMs: 0,
+    isPermanent: false,
+  } as const;
+  always = undefined;
+  put("faithful", { session }, [ONE, TWO]);
+  const { headers } = await caller.get("/");
+  const token = headers["x-session"];
+  expect(typeof token).toBe("string");
+  came = 0;
+  always = "hold";
+  put("faithful", { hedge: HEDGE, requestTimeoutMs, session }, [ONE, TWO]);
+  const bound = await caller.get("/", { headers: { "x-session": token } });
+  expect(told(bound)).toEqual([504, "request_timeout"]);
+  expect(came).toBeLessThanOrEqual(1);
 });
