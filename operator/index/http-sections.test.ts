@@ -127,3 +127,13 @@ test("ClusterIndex: whoever says anything of requests to a headless Service is t
     "spec.http: does nothing for Service api: without a cluster IP its callers' requests are not seen",
   ]);
 });
+
+test("ClusterIndex: whoever hedges requests is told where all of them are HTTP/2", () => {
+  const grpc = serviceObject("shop/api", { port: 80, appProtocol: "grpc" }, { port: 9000 });
+  const hedged = policy({ http: { hedge: { delay: "1s" } } });
+  expect(warningsOf(createIndex(grpc), hedged)).toEqual([
+    "spec.http.hedge: does nothing for Service api: over HTTP/2, which all its HTTP ports are, no request is hedged",
+  ]);
+  expect(warningsOf(createIndex(grpc), policy({ http: {} }))).toEqual([]);
+  expect(warningsOf(createIndex(API), hedged)).toEqual([]);
+});

@@ -2,6 +2,7 @@
  * What a TrafficPolicy cannot do because of the objects there are: a Service is not there, or no port of it shows requests
  * to the nodes of callers, or nobody counts for global limits. Warnings only: the next object may put it right.
  */
+import type { HttpVersion } from "../../core/model/enrolment.ts";
 import { askedHttp, unfitPorts } from "../compile/asked-http.ts";
 import { compileService } from "../compile/service.ts";
 import type { Reason } from "../resources/fields.ts";
@@ -38,8 +39,10 @@ function requestWarnings(
   service: Service,
 ): readonly Reason[] {
   const unfit = policy.http ? unfitPorts(policy.http, service) : [];
-  const unseen = whyUnseen(state, policy, service);
+  const versions = versionsFor(state, policy, service);
+  const unseen = whyUnseen(service, versions);
   return [
+    ...unhedged(policy, service, versions),
     ...unfit.map((message) => ({ field: "spec.http.ports", message })),
     ...policy.requestFields.slice(0, 1).flatMap((field) => {
       return unseen === undefined ? [] : [{ field, message: unseen }];
@@ -47,20 +50,37 @@ function requestWarnings(
   ];
 }
 
-/** `undefined`: requests to the Service are seen on a port at least. */
-function whyUnseen(
+/** What its callers speak, port by port, with the policy. */
+function versionsFor(
   { routes }: ClusterState,
   { http }: TrafficPolicy,
   service: Service,
-): string | undefined {
-  const { name } = service;
-  if (service.addresses.length === 0) {
-    return `does nothing for Service ${name}: without a cluster IP its callers' requests are not seen`;
-  }
+): readonly HttpVersion[] {
   const asked = new Map([
     ...(http ? askedHttp(http, service) : []),
     ...routes.routedPorts(service),
   ]);
-  if (compileService(service, asked).ports.some((port) => port.http)) return undefined;
+  return compileService(service, asked).ports.flatMap((port) => port.http ?? []);
+}
+
+/** `undefined`: requests to the Service are seen on a port at least. */
+function whyUnseen(
+  { name, addresses }: Service,
+  versions: readonly HttpVersion[],
+): string | undefined {
+  if (addresses.length === 0) {
+    return `does nothing for Service ${name}: without a cluster IP its callers' requests are not seen`;
+  }
+  if (versions.length > 0) return undefined;
   return `does nothing for Service ${name}: none of its ports is HTTP, by appProtocol, a route or the section http`;
+}
+
+function unhedged(
+  { settings }: TrafficPolicy,
+  { name }: Service,
+  versions: readonly HttpVersion[],
+): readonly Reason[] {
+  if (!settings.http.hedge || !versions.includes("http2") || versions.includes("http1")) return [];
+  const message = `does nothing for Service ${name}: over HTTP/2, which all its HTTP ports are, no request is hedged`;
+  return [{ field: "spec.http.hedge", message }];
 }
