@@ -14,6 +14,7 @@ import { Code, ConnectError, createClient, type HandlerContext } from "@connectr
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, expect, test } from "@jest/globals";
 import { type EngineOptions, Http2Engine } from "../../test/fakes/http2-engine.ts";
+import { until } from "../../test/world/until.ts";
 
 interface Note {
   readonly text: string;
@@ -202,9 +203,12 @@ test("serveHttp2(): gRPC: a stream both ways goes on note by note, none waits fo
   expect(heard).toEqual(["echo 0", "echo 1", "echo 2", "echo 3", "echo 4"]);
 });
 
-test("serveHttp2(): gRPC: an application's status and message arrive as they are", async () => {
-  const { client } = await world();
+test("serveHttp2(): gRPC: an application's status and message arrive as they are, and are told", async () => {
+  const { client, engine } = await world();
   expect(await codeOf(client.one({ text: "fail" }))).toEqual([Code.NotFound, "no \u00fcber note"]);
+  await client.one({ text: "good" });
+  const told = await until("both outcomes", () => engine.outcomes[1] && engine.outcomes);
+  expect(told.map(({ grpcStatus }) => grpcStatus)).toEqual([Code.NotFound, 0]);
 });
 
 test("serveHttp2(): gRPC: a deadline reaches the application, and ends the call on both sides", async () => {
@@ -264,5 +268,7 @@ test("serveHttp2(): gRPC: a call that a policy comes to forbid ends with PERMISS
     }
   })();
   expect((await codeOf(call))?.[0]).toBe(Code.PermissionDenied);
-  expect(engine.outcomes.map(({ code }) => code)).toEqual(["policy_changed"]);
+  expect(engine.outcomes).toMatchObject([
+    { code: "policy_changed", grpcStatus: Code.PermissionDenied },
+  ]);
 });

@@ -91,8 +91,9 @@ afterEach(() => {
 });
 
 afterAll(async () => {
-  await Promise.all(listeners.map((server) => once(server.close(), "close")));
+  // First: it keeps connections to the applications.
   await mesh[Symbol.asyncDispose]();
+  await Promise.all(listeners.map((server) => once(server.close(), "close")));
   await collector.stop();
 }, START_MS);
 
