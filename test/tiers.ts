@@ -24,7 +24,7 @@ export const TIERS: readonly Tier[] = [
   {
     name: "netns",
     needsRoot: true,
-    tools: { ...NETWORK_TOOLS, tcpdump: "tcpdump", openssl: "openssl" },
+    tools: { ...NETWORK_TOOLS, tcpdump: "tcpdump", openssl: "openssl", faketime: "faketime" },
     jestOptions: ["--runInBand"],
   },
   {

@@ -206,13 +206,24 @@ export async function untilCaptured(world: World, node: WorldNode): Promise<void
 /** Resolves once the nodes of these names have a stream to the operator that runs now. */
 export async function untilConnected(world: World, names: readonly string[]): Promise<void> {
   await until("the nodes at the operator", async () => {
-    const response = await fetch(`http://${world.hostAddress}:${OPERATOR_METRICS_PORT}/status`);
-    const { nodes } = (await response.json()) as {
-      nodes: readonly { readonly node: string; readonly connected: boolean }[];
-    };
-    const connected = nodes.filter((one) => one.connected).map(({ node }) => node);
+    const connected = await connectedNodes(world);
     return names.every((name) => connected.includes(name)) ? true : undefined;
   });
+}
+
+/** Resolves once the operator has noticed that the node's stream is gone. */
+export async function untilAway(world: World, name: string): Promise<void> {
+  await until(`the operator to miss ${name}`, async () =>
+    (await connectedNodes(world)).includes(name) ? undefined : true,
+  );
+}
+
+async function connectedNodes(world: World): Promise<readonly string[]> {
+  const response = await fetch(`http://${world.hostAddress}:${OPERATOR_METRICS_PORT}/status`);
+  const { nodes } = (await response.json()) as {
+    nodes: readonly { readonly node: string; readonly connected: boolean }[];
+  };
+  return nodes.filter((one) => one.connected).map(({ node }) => node);
 }
 
 /** How many streams node proxies have opened to the operator that runs now. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ServiceWish } from "../../world/manifests.ts";
-import { writeManifest } from "../../world/manifests.ts";
+import { removeManifest, writeManifest } from "../../world/manifests.ts";
 import {
   adminGet,
   type Confinement,
@@ -41,7 +41,7 @@ function pod(name: string, app: string, node: string): PodWish {
 }
 
 /** A port of `app`'s that nobody may call. */
-function denyPort(app: string, port: number): object {
+export function denyPort(app: string, port: number): object {
   return {
     apiVersion: "weft.dev/v1",
     kind: "AuthorizationPolicy",
@@ -117,10 +117,20 @@ export class FaultStage {
     return workloads.length === POD_WISHES.length && workloads.every(({ value }) => value.tunnel);
   }
 
-  /** Resolves once the policy has reached every node that runs. */
+  /** The operator finds them. */
+  write(name: string, objects: readonly object[]): void {
+    writeManifest(join(this.folder, "manifests"), `${name}.yaml`, objects);
+  }
+
+  /** The operator finds them no more. */
+  remove(name: string): void {
+    removeManifest(join(this.folder, "manifests"), `${name}.yaml`);
+  }
+
+  /** Nobody may call that port of `app`'s. Resolves once the policy has reached every node that runs. */
   async writePolicy(app: string, port: number): Promise<void> {
     const name = `closed-${app}-${port}`;
-    writeManifest(join(this.folder, "manifests"), `${name}.yaml`, [denyPort(app, port)]);
+    this.write(name, [denyPort(app, port)]);
     for (const node of this.world.nodes) {
       if (this.keeperOf(node).child.exitCode !== null) continue;
       if (this.keeperOf(node).child.signalCode !== null) continue;
@@ -170,25 +180,38 @@ export class FaultStage {
 
   /** Sends the signal and resolves with its time, once another process has taken the place and serves. */
   async replacePart(node: WorldNode, part: Part, signal: NodeJS.Signals): Promise<FaultTime> {
-    return this.#replace(node, [part], signal);
+    return this.#replace(node, [part], (pids) => {
+      for (const pid of pids) process.kill(pid, signal);
+    });
+  }
+
+  /** The same by whatever ends the process. */
+  async losePart(
+    node: WorldNode,
+    part: Part,
+    end: (pids: readonly number[]) => Promise<void>,
+  ): Promise<FaultTime> {
+    return this.#replace(node, [part], end);
   }
 
   /** SIGKILL, at once. */
   async replaceBoth(node: WorldNode): Promise<FaultTime> {
-    return this.#replace(node, ["control", "traffic"], "SIGKILL");
+    return this.#replace(node, ["control", "traffic"], (pids) => {
+      for (const pid of pids) process.kill(pid, "SIGKILL");
+    });
   }
 
   async #replace(
     node: WorldNode,
     parts: readonly Part[],
-    signal: NodeJS.Signals,
+    end: (pids: readonly number[]) => void | Promise<void>,
   ): Promise<FaultTime> {
     const keeper = this.keeperOf(node);
     const pids = await Promise.all(
       parts.map((part) => until(`${part} of ${node.name}`, () => pidOf(keeper, part))),
     );
     const fromMs = now();
-    for (const pid of pids) process.kill(pid, signal);
+    await end(pids);
     // On a busy machine a good deal later: what was accepted in between is torn, too.
     const untilMs = now();
     await until(
@@ -242,6 +265,21 @@ export class FaultStage {
     const exit = once(keeper.child, "exit");
     await killTree(keeper);
     await exit;
+  }
+
+  /** What runs in the pod dies, and is started again in the same pod. Resolves once it serves. */
+  async restartApplication(name: string): Promise<void> {
+    const wish = this.world.pods.find((one) => one.name === name);
+    if (!wish) throw new Error(`no pod ${name}`);
+    await this.#pod(name).stop("SIGKILL");
+    const program = this.#startPod(wish);
+    this.#pods.set(name, program);
+    await answerOf(program, "ready");
+  }
+
+  /** What the deployed confinement puts before a node proxy's command. */
+  get wrapper(): readonly string[] {
+    return this.#confinement.wrapper;
   }
 
   async startNodeProxy(node: WorldNode, changes: Partial<Confinement> = {}): Promise<void> {
