@@ -97,14 +97,27 @@ async function saidOf(port: number | undefined): Promise<string> {
   return JSON.stringify({ line, other });
 }
 
-/** What came of a connection: "answered", "ended", or the kernel's name of the error. */
-async function outcomeOfCall(): Promise<string> {
+interface CallOutcome {
+  /** "answered", "ended", or the kernel's name of the error. */
+  readonly outcome: string;
+  /** The caller's. */
+  readonly port: number | undefined;
+}
+
+async function outcomeOfCall(): Promise<CallOutcome> {
   const socket = startFromPod(mesh.network.a, mesh.network.b.v4, PORT);
   callers.add(socket);
+  let port: number | undefined;
+  socket.once("connect", () => {
+    port = socket.localPort;
+  });
   return new Promise((resolve) => {
-    socket.once("data", () => resolve("answered"));
-    socket.once("end", () => resolve("ended"));
-    socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(code));
+    function tell(outcome: string): void {
+      resolve({ outcome, port });
+    }
+    socket.once("data", () => tell("answered"));
+    socket.once("end", () => tell("ended"));
+    socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => tell(code));
   });
 }
 
@@ -239,6 +252,15 @@ function breakIt(thread: Worker): void {
   thread.postMessage(undefined);
 }
 
+/** A worker that lives writes a line of each connection that it ends; of those that failed nobody did. */
+function expectOfTheDead(outcomes: readonly CallOutcome[]): void {
+  const failed = outcomes.filter(({ outcome }) => outcome !== "answered");
+  const written = failed.filter(({ port }) =>
+    mesh.a.lines.some(({ source }) => source.endsWith(`:${port}`)),
+  );
+  expect(written).toEqual([]);
+}
+
 test.each([
   ["a", "ended from outside", endFromOutside],
   ["a", "with an error that nobody caught", breakIt],
@@ -256,7 +278,8 @@ test.each([
     if (thread) kill(thread);
     await died;
     // Taken by the one that died or by the other: no socket refuses.
-    expect(await Promise.all(meanwhile)).not.toContain("ECONNREFUSED");
+    const outcomes = await Promise.all(meanwhile);
+    expect(outcomes.map(({ outcome }) => outcome)).not.toContain("ECONNREFUSED");
     // The other worker serves, and the next one later.
     await callOften(20);
     await until("the dead worker's connections to end", () =>
@@ -270,6 +293,7 @@ test.each([
       await callOften(10);
       return new Set(workersOf(node)).size === WORKERS ? true : undefined;
     });
+    if (name === "a") expectOfTheDead(outcomes);
     await setTunnelled(true);
     expect(await node.metrics()).toMatch(/weft_traffic_worker_deaths_total\{[^}]*\} [1-9]/);
   },
