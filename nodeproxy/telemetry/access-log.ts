@@ -55,16 +55,19 @@ export function openAccessFile({ file, onDropped }: AccessLogOptions): AccessFil
     minLength: BATCH_BYTES,
     maxWrite: MAX_WRITE_BYTES,
     maxLength: MAX_WAITING_BYTES,
+    // Of texts it would measure, and thereby copy, all that waits with each line.
+    contentMode: "buffer",
   });
-  destination.on("drop", (text: string) => {
-    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) onDropped();
+  destination.on("drop", (lines: Buffer) => {
+    for (let at = lines.indexOf("\n"); at >= 0; at = lines.indexOf("\n", at + 1)) onDropped();
   });
   // A full disk must not end the process; what could not be written stays waiting until it is dropped.
   destination.on("error", onDropped);
   const timer = setInterval(() => destination.flush(), FLUSH_MS).unref();
   return {
     write: (text) => {
-      destination.write(text);
+      // Its types know texts only.
+      destination.write(Buffer.from(text) as unknown as string);
     },
     close: async () => {
       clearInterval(timer);
