@@ -9,6 +9,8 @@ export interface BenchWorld {
   readonly world: World;
   readonly client: WorldPod;
   readonly server: WorldPod;
+  /** `server` is the first of them. */
+  readonly servers: readonly WorldPod[];
   /** To be called when no process is left in it. */
   remove(): void;
 }
@@ -16,21 +18,23 @@ export interface BenchWorld {
 /** A fresh connection for each request uses up the default range of ports within seconds. */
 const SYSCTLS = ["net.ipv4.ip_local_port_range=10000 65000", "net.ipv4.tcp_tw_reuse=1"];
 
-export function createBenchWorld(): BenchWorld {
+/** Each of these servers on the second node, with its name as label `app`. */
+export function createBenchWorld(serverNames: readonly string[] = ["server"]): BenchWorld {
   const world = createWorld(
     ["node1", "node2"],
     [
       { name: "client", namespace: "bench", serviceAccount: "client", labels: {}, node: "node1" },
-      {
-        name: "server",
+      ...serverNames.map((name) => ({
+        name,
         namespace: "bench",
-        serviceAccount: "server",
-        labels: { app: "server" },
+        serviceAccount: name,
+        labels: { app: name },
         node: "node2",
-      },
+      })),
     ],
   );
-  const [client, server] = world.pods;
+  const [client, ...servers] = world.pods;
+  const [server] = servers;
   if (!client || !server) throw new Error("the world has no pods");
   for (const { netns } of world.pods)
     run("nsenter", [`--net=${netns}`, "sysctl", "-qw", ...SYSCTLS]);
@@ -38,6 +42,7 @@ export function createBenchWorld(): BenchWorld {
     world,
     client,
     server,
+    servers,
     remove() {
       // First the links: a namespace ends in its own time, and its link with it.
       for (const { name } of world.nodes) run("ip", ["link", "del", `link-${name}`]);

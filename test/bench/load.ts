@@ -14,13 +14,14 @@ export interface LoadTarget extends HttpLoadTarget {
 }
 
 export async function wrk(target: HttpLoadTarget, options: WrkOptions): Promise<number> {
-  const close = options.newConnections ? ["-H", "Connection: close"] : [];
+  const { newConnections, headers = [] } = options;
+  const lines = newConnections ? ["Connection: close", ...headers] : headers;
   const output = await runInside(target.netns, [
     "wrk",
     "-t1",
     `-c${options.connections}`,
     `-d${options.seconds}s`,
-    ...close,
+    ...lines.flatMap((line) => ["-H", line]),
     urlOf(target),
   ]);
   const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0);
@@ -35,6 +36,8 @@ export interface WrkOptions {
   readonly seconds: number;
   /** A connection for each request. */
   readonly newConnections: boolean;
+  /** `name: value`, with every request. */
+  readonly headers?: readonly string[];
 }
 
 export interface Latency {

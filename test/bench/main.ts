@@ -3,7 +3,7 @@
  *
  * Peers are given by WEFT_PEER_ZTUNNEL and WEFT_PEER_ENVOY; one that is not given is left out. `l4 --workers N` gives weft so
  * many worker threads; `l4 --scaling` measures beside 1, 100 and 10,000 open connections instead, and weft with `--workers 1,2`.
- * `propagation` needs root and the test cluster: one that runs, by `--cluster NAME`, or one of its own.
+ * `http --targets ""` measures only what features add. `propagation` needs root and the test cluster: one that runs, by `--cluster NAME`, or one of its own.
  */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ import { runCaBench } from "./ca.ts";
 import { envoyHttpTarget } from "./envoy-http-target.ts";
 import { envoyTarget } from "./envoy-target.ts";
 import { runHttp } from "./http.ts";
+import { runHttpAdds } from "./http-adds.ts";
 import { isolated } from "./isolated.ts";
 import { runL4 } from "./l4.ts";
 import { runPropagation } from "./propagation.ts";
@@ -86,12 +87,10 @@ async function l4(): Promise<number> {
 
 async function http(): Promise<number> {
   const rounds = Number(values.rounds);
+  const secondsPerLoad = Number(values.seconds);
   const wanted = values.targets?.split(",");
   const envoy = process.env["WEFT_PEER_ENVOY"];
-  const all = [
-    weftHttpTarget("weft", []),
-    ...(envoy === undefined ? [] : [envoyHttpTarget(envoy)]),
-  ];
+  const all = [weftHttpTarget(), ...(envoy === undefined ? [] : [envoyHttpTarget(envoy)])];
   return isolated(async ({ folder, fortioProgram }) => {
     const loadBefore = loadavg();
     const targets = await runHttp({
@@ -99,9 +98,11 @@ async function http(): Promise<number> {
       fortioProgram,
       targets: all.filter(({ name }) => wanted === undefined || wanted.includes(name)),
       rounds,
-      secondsPerLoad: Number(values.seconds),
+      secondsPerLoad,
     });
-    print({ rounds, cpus: cpus().length, loadBefore, loadAfter: loadavg(), targets });
+    const adds = await runHttpAdds({ folder, fortioProgram, rounds, secondsPerLoad });
+    const loads = { cpus: cpus().length, loadBefore, loadAfter: loadavg() };
+    print({ rounds, ...loads, targets, ...adds });
     return 0;
   });
 }

@@ -7,7 +7,7 @@ const KILOBYTE = "0123456789abcdef".repeat(64);
 
 export function startOrigin(folder: string, netns: string, port: number): Program {
   const file = join(folder, "nginx.conf");
-  const server = `listen ${port} backlog=4096; location / { return 200 "${KILOBYTE}"; }`;
+  const server = `listen ${port} backlog=4096; location / { return 200 "${KILOBYTE}"; } location /busy { return 503; }`;
   const http = `access_log off; keepalive_requests 100000000; keepalive_timeout 600; server { ${server} }`;
   writeFileSync(
     file,

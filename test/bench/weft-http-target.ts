@@ -1,20 +1,21 @@
-/** Weft as it is installed, with a Service whose ports are HTTP and gRPC, and what a user may ask for besides. */
+/** Weft as it is installed, with a Service whose ports are HTTP and gRPC. */
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { startMesh } from "../world/mesh.ts";
+import { type NodeProxyExtras, startMesh } from "../world/mesh.ts";
 import type { HttpSetting, HttpTarget } from "./http-target.ts";
 import { killTrees } from "./process-cost.ts";
 
-/** `objects`: of the user, in the namespace `bench`, where the Service is called `server`. */
-export function weftHttpTarget(name: string, objects: readonly object[]): HttpTarget {
+/** `extras` are of each node proxy. */
+export function weftHttpTarget(extras: NodeProxyExtras = {}): HttpTarget {
   return {
-    name,
+    name: "weft",
     async start(setting) {
       const { world, folder } = setting;
       const mesh = await startMesh(world, {
         folder: mkdtempSync(join(folder, "weft-")),
         services: [],
-        objects: [...serviceObjects(setting), ...objects],
+        objects: serviceObjects(setting),
+        nodeProxy: extras,
       });
       return {
         programs: mesh.nodeProxies,
