@@ -18,13 +18,22 @@ const NETWORK_TOOLS = {
   curl: "curl",
 };
 
+/** Programs that others wrote, and that speak through the node proxies. */
+const HTTP_CLIENTS = { nghttp: "nghttp2-client", h2load: "nghttp2-client", python3: "python3" };
+
 export const TIERS: readonly Tier[] = [
   { name: "unit", needsRoot: false, tools: { openssl: "openssl" }, jestOptions: [] },
   { name: "mesh", needsRoot: false, tools: { openssl: "openssl" }, jestOptions: [] },
   {
     name: "netns",
     needsRoot: true,
-    tools: { ...NETWORK_TOOLS, tcpdump: "tcpdump", openssl: "openssl", faketime: "faketime" },
+    tools: {
+      ...NETWORK_TOOLS,
+      ...HTTP_CLIENTS,
+      tcpdump: "tcpdump",
+      openssl: "openssl",
+      faketime: "faketime",
+    },
     jestOptions: ["--runInBand"],
   },
   {
