@@ -260,6 +260,9 @@ export class TrafficPod {
       onEjected: (service, endpoint, reason) => {
         this.#parts.log.info({ service, endpoint, reason }, "endpoint ejected");
       },
+      onPluginTrouble: (plugin, code, message) => {
+        this.#parts.log.warn({ plugin, code, message }, "plugin failed");
+      },
       zone: () => this.#enrolment()?.zone ?? "",
       addresses: () => this.#enrolment()?.addresses ?? [],
       nodeAddresses: () => this.#enrolment()?.nodeAddresses ?? [],

@@ -27,6 +27,7 @@ const SOURCES = [
   "nodeproxy/http/{filter,match}/*.ts",
   "nodeproxy/tcp/dial-code.ts",
   "nodeproxy/jwt/refusal.ts",
+  "nodeproxy/plugins/{ask-plugins,hook-result}.ts",
   "nodeproxy/authz/verdict.ts",
   "nodeproxy/http2/http2-error.ts",
   "nodeproxy/balance/choice.ts",

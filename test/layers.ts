@@ -145,10 +145,12 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "nodeproxy/health",
     "nodeproxy/http",
     "nodeproxy/http/match",
+    "nodeproxy/plugins",
     "nodeproxy/resilience",
     "nodeproxy/tcp",
     "nodeproxy/tunnel",
   ],
+  "nodeproxy/plugins": ["core/model", "nodeproxy/http", "nodeproxy/http/filter"],
   "nodeproxy/rate-service": [
     "core/model",
     "core/wire/gen/envoy/service/ratelimit/v3",

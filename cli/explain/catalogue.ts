@@ -7,6 +7,7 @@ import type { CodeGroup } from "./code-group.ts";
 import { END_CODES, PEER_CODES } from "./end-codes.ts";
 import { HTTP_CODES } from "./http-codes.ts";
 import { AUTHORIZER_ANSWERS, RATE_SERVICE_ANSWERS, THREAD_DEATHS } from "./other-codes.ts";
+import { PLUGIN_CODES } from "./plugin-codes.ts";
 import { LIMIT_CODES, POLICY_CODES, TOKEN_CODES } from "./policy-codes.ts";
 import { REACH_CODES } from "./reach-codes.ts";
 import { EXCHANGE_CODES, REQUEST_CODES } from "./request-codes.ts";
@@ -21,6 +22,7 @@ export const CODE_GROUPS: readonly CodeGroup[] = [
   HTTP_CODES,
   EXCHANGE_CODES,
   RESILIENCE_CODES,
+  PLUGIN_CODES,
   LIMIT_CODES,
   TUNNEL_CODES,
   REACH_CODES,

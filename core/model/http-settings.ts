@@ -23,6 +23,15 @@ export interface HttpSettings {
   readonly session: RouteSession | undefined;
   readonly failover: readonly FailoverStep[];
   readonly fault: Fault | undefined;
+  /** In the order in which they see requests, before these are routed; absent: none, and never empty. */
+  readonly plugins?: readonly PluginUse[];
+}
+
+export interface PluginUse {
+  /** Of one of MeshConfig's. */
+  readonly name: string;
+  /** JSON: what the plugin's own schema asks for. */
+  readonly config: string;
 }
 
 export interface HttpRetry {

@@ -19,6 +19,19 @@ export interface MeshSettings {
   readonly tracing?: TracingSettings;
   /** Who counts for global rate limits; absent: nobody. */
   readonly rateLimitService?: RateLimitServiceSettings;
+  /** Those that TrafficPolicies may name, by name; absent: none. */
+  readonly plugins?: readonly PluginSettings[];
+}
+
+/** A plugin as node proxies run it. One whose ConfigMap is not there is not here either. */
+export interface PluginSettings {
+  readonly name: string;
+  /** TypeScript with erasable syntax: one ES module. */
+  readonly source: string;
+  /** Of one hook for one request, from when the plugin has begun it. */
+  readonly timeoutMs: number;
+  /** Requests go on as if it were not there where it fails. */
+  readonly failOpen: boolean;
 }
 
 /** An OTLP receiver. */

@@ -7,6 +7,7 @@ import {
   type HashOn,
   type HttpRetry,
   type HttpSettings,
+  type PluginUse,
   type RequestLimits,
   type RetryBudget,
 } from "../model/http-settings.ts";
@@ -56,6 +57,16 @@ export function decodeHttpSettings(
       to: to.map((zone) => findings.name("http.failover.to", zone)),
     })),
     fault: http.fault && decodeFault(http.fault, findings),
+    ...(http.plugins.length > 0 && {
+      plugins: http.plugins.map((use) => decodeUse(use, findings)),
+    }),
+  };
+}
+
+function decodeUse({ name, config }: wire.PluginUse, findings: Findings): PluginUse {
+  return {
+    name: findings.name("http.plugins.name", name),
+    config: findings.json("http.plugins.config", config),
   };
 }
 

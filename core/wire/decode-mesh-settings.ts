@@ -1,6 +1,7 @@
 /** MeshConfig's settings from protobuf; what is not said is absent. */
 import type {
   MeshSettings,
+  PluginSettings,
   RateLimitServiceSettings,
   TracingSettings,
 } from "../model/mesh-settings.ts";
@@ -12,6 +13,8 @@ import type * as wire from "./gen/weft/v1/node_pb.ts";
 /** More proxies than ever stood in one another's way. */
 const MAX_HOPS = 64;
 const MAX_TIMEOUT_MS = 600_000;
+/** Of one plugin, in UTF-16 units. */
+const MAX_PLUGIN_SOURCE = 256 << 10;
 const MILLION = 1_000_000;
 
 export function decodeMeshSettings(settings: wire.Settings, findings: Findings): MeshSettings {
@@ -43,6 +46,20 @@ export function decodeMeshSettings(settings: wire.Settings, findings: Findings):
     ...(rateLimitService && {
       rateLimitService: decodeRateLimitService(rateLimitService, findings),
     }),
+    ...(settings.plugins.length > 0 && {
+      plugins: settings.plugins.map((plugin) => decodePlugin(plugin, findings)),
+    }),
+  };
+}
+
+function decodePlugin(plugin: wire.Plugin, findings: Findings): PluginSettings {
+  const { name, source, timeoutMs, failOpen } = plugin;
+  if (source.length > MAX_PLUGIN_SOURCE) findings.add("plugins.source: too long");
+  return {
+    name: findings.name("plugins.name", name),
+    source,
+    timeoutMs: findings.integer("plugins.timeoutMs", timeoutMs, [1, MAX_TIMEOUT_MS]),
+    failOpen,
   };
 }
 

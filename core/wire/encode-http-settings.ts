@@ -33,6 +33,7 @@ export function encodeHttpSettings(settings: HttpSettings): wire.HttpSettings {
       create(wire.FailoverStepSchema, { from, to: [...to] }),
     ),
     ...(fault && { fault: encodeFault(fault) }),
+    plugins: (settings.plugins ?? []).map((use) => create(wire.PluginUseSchema, use)),
   });
 }
 

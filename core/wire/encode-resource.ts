@@ -64,7 +64,7 @@ function encodeBody(body: ResourceBody): wire.Resource["body"] {
 
 function encodeSettings(settings: MeshSettings): wire.Settings {
   const { trustDomainAliases, outboundPolicy, localJwks, authorizationProviders } = settings;
-  const { tracing, rateLimitService } = settings;
+  const { tracing, rateLimitService, plugins = [] } = settings;
   return create(wire.SettingsSchema, {
     trustDomain: settings.trustDomain,
     leafLifetimeSeconds: settings.leafLifetimeSeconds,
@@ -78,6 +78,7 @@ function encodeSettings(settings: MeshSettings): wire.Settings {
     ...(rateLimitService && {
       rateLimitService: create(wire.RateLimitServiceSchema, rateLimitService),
     }),
+    plugins: plugins.map((plugin) => create(wire.PluginSchema, plugin)),
   });
 }
 

@@ -38,6 +38,15 @@ export class Findings {
     return value;
   }
 
+  json(field: string, value: string): string {
+    try {
+      JSON.parse(value);
+    } catch {
+      this.add(`${field}: is no JSON`);
+    }
+    return this.text(field, value);
+  }
+
   integer(field: string, value: number, range: readonly [min: number, max: number]): number {
     if (value < range[0] || value > range[1]) {
       this.add(`${field}: ${value} is not in ${range[0]}..${range[1]}`);

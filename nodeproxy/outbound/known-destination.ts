@@ -5,7 +5,7 @@
 import type { MeshSettings } from "../../core/model/mesh-settings.ts";
 
 export interface Registry {
-  settings(): Pick<MeshSettings, "outboundPolicy"> | undefined;
+  settings(): Pick<MeshSettings, "outboundPolicy" | "plugins"> | undefined;
   /** Of any Service, also a headless one or one without a selector: the API server is `default/kubernetes`. */
   hasEndpoint(address: string, port: number): boolean;
 }

@@ -37,6 +37,8 @@ export interface OutboundPod {
   tracer(): RequestTracer | undefined;
   /** An endpoint is left out for a while. */
   onEjected(service: string, endpoint: string, reason: EjectReason): void;
+  /** Of failures, but not of each. */
+  onPluginTrouble(plugin: string, code: string, message: string): void;
   /** It is not captured any more. */
   isClosed(): boolean;
   /** Zone of the node; "" where it is not known. */

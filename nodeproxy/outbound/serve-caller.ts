@@ -3,6 +3,7 @@
  * for it. What the pod called is an address of the Service; calls of a pod's address stay as they are.
  */
 import type { HttpVersion } from "../../core/model/enrolment.ts";
+import type { PluginUse } from "../../core/model/http-settings.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
 import type { Side } from "../flow/side.ts";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
@@ -71,9 +72,35 @@ function answerTo(
   { caller, to, version, bytes }: Answering,
 ): GateAnswer | Promise<GateAnswer> {
   // Of today: it may have changed, or gone, since the connection began.
-  const service = caller.pod.view.serviceAt(to.address);
-  if (!service) return refuse(caller, head, { status: 503, reason: "service_gone" });
   const { view } = caller.pod;
+  const service = view.serviceAt(to.address);
+  if (!service) return refuse(caller, head, GONE);
+  const uses = view.trafficOf(service)?.settings.http.plugins;
+  const answering = { caller, to, version, bytes };
+  return uses ? askFirst(head, uses, answering) : route(head, answering);
+}
+
+/** What its plugins leave of the request goes on, by what is known then. */
+async function askFirst(
+  head: RequestHead,
+  uses: readonly PluginUse[],
+  answering: Answering,
+): Promise<GateAnswer> {
+  const { caller, to } = answering;
+  const { askPluginsFirst } = await import("./ask-plugins-first.ts");
+  const service = caller.pod.view.serviceAt(to.address);
+  if (!service) return refuse(caller, head, GONE);
+  const asked = await askPluginsFirst(caller, { uses, head, call: { service, port: to.port } });
+  return asked.kind === "pass" ? route(asked.head, answering) : refuse(caller, head, asked);
+}
+
+function route(
+  head: RequestHead,
+  { caller, to, version, bytes }: Answering,
+): GateAnswer | Promise<GateAnswer> {
+  const { view } = caller.pod;
+  const service = view.serviceAt(to.address);
+  if (!service) return refuse(caller, head, GONE);
   const call: HttpCall = { service, port: to.port, version };
   const { namespace } = caller.facts.source;
   const boundBackend = sessionBackendIn(caller.pod);
@@ -120,17 +147,25 @@ function passOn({ caller, head, routed, bytes }: Routed, admission: Admission): 
 }
 
 type Answer = Pick<AnsweredRequest, "status" | "reason"> &
-  Partial<Pick<AnsweredRequest, "rule" | "fields">> & { readonly grpcStatus?: number };
+  Partial<Pick<AnsweredRequest, "rule" | "fields">> & {
+    readonly grpcStatus?: number;
+    readonly body?: string;
+  };
+
+const GONE: Answer = { status: 503, reason: "service_gone" };
 
 function refuse(
   caller: RequestCaller,
   head: RequestHead,
-  { status, reason, rule, grpcStatus, fields = [] }: Answer,
+  { status, reason, rule, grpcStatus, body = bodyOf(reason), fields = [] }: Answer,
 ): GateAnswer {
   reportRefused(caller, { status, code: reason, rule, grpcStatus }, head);
-  const body = reason === "" ? "" : `${reason}\n`;
   const told = grpcStatus === undefined ? {} : { grpcStatus };
   return { kind: "refuse", status, reason, body, fields, ...told };
+}
+
+function bodyOf(reason: string): string {
+  return reason === "" ? "" : `${reason}\n`;
 }
 
 /** Every request that passes has a way of its own. */

@@ -97,7 +97,7 @@ export class ClusterIndex {
     if (reasons.length > 0) this.#ignored.set(key, { object: key, reasons });
     else this.#ignored.delete(key);
     const { kind } = change.object;
-    if (kind === "MeshConfig" || kind === "TrustBundle") this.#publishSettings();
+    if (["MeshConfig", "TrustBundle", "ConfigMap"].includes(kind)) this.#publishSettings();
     this.#arrangeDelivery();
   }
 
@@ -262,7 +262,8 @@ export class ClusterIndex {
   }
 
   #publishSettings(): void {
-    const value = this.#state.policies.settings;
+    const { policies, plugins } = this.#state;
+    const value = plugins.complete(policies.settings, policies.plugins);
     const { global } = this.#state.tables;
     global.put(createResource("mesh", { kind: "settings", value }));
     this.#state.federation.publish(global, value.trustDomain);

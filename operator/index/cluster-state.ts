@@ -16,10 +16,12 @@ import { type Pod, parsePod } from "../resources/pod.ts";
 import type { IsExpression } from "../resources/route-match.ts";
 import { parseService, type Service } from "../resources/service.ts";
 import { ClusterDns } from "./cluster-dns.ts";
+import { factsOf } from "./facts-of-node.ts";
 import { Federation } from "./federation.ts";
 import { declarationsOf } from "./http-of-pod.ts";
 import { NamespacedStore } from "./namespaced-store.ts";
 import { NodeTables } from "./node-tables.ts";
+import { PluginStore } from "./plugin-store.ts";
 import { PodStore, podKey } from "./pod-store.ts";
 import { type HeldAuthorization, PolicyStore } from "./policy-store.ts";
 import { publishEndpointSlice } from "./publish-endpoint-slice.ts";
@@ -39,6 +41,7 @@ export class ClusterState {
   readonly nodes = new Map<string, Node>();
   readonly services = new NamespacedStore<Service>();
   readonly policies: PolicyStore;
+  readonly plugins: PluginStore;
   readonly federation = new Federation();
   readonly #dns = new ClusterDns();
   readonly reports = new ReportStore((uid) => this.#isEnrolled(uid));
@@ -52,6 +55,7 @@ export class ClusterState {
   constructor(rootNamespace: string, isExpression: IsExpression) {
     this.rootNamespace = rootNamespace;
     this.policies = new PolicyStore(rootNamespace);
+    this.plugins = new PluginStore(rootNamespace);
     const { pods, nodes, tables, services } = this;
     const { policies } = this;
     this.routes = new RouteStore({ policies, services, table: tables.global, isExpression });
@@ -96,6 +100,9 @@ export class ClusterState {
         if (publishTraffic(this, { object, isThere })) {
           this.#mark(this.pods.inNamespace(object.metadata.namespace));
         }
+        return [];
+      case "ConfigMap":
+        this.plugins.set(object, isThere);
         return [];
       case "TrustBundle":
         this.federation.set(object, isThere);
@@ -290,9 +297,4 @@ export class ClusterState {
     this.tables.global.drop({ kind: "workload", name: pod.uid });
     this.tables.dropEnrolment(pod.node, pod.uid);
   }
-}
-
-/** What the enrolments of a node's pods say of it. */
-function factsOf(node: Node | undefined): string | undefined {
-  return node && `${node.zone} ${node.addresses.join()}`;
 }

@@ -188,10 +188,11 @@ function peerAuthenticationPlaces(
 function meshConfigState(state: ClusterState, held: HeldMeshConfig): PolicyState {
   const ref: ResourceRef = { kind: "settings", name: "mesh" };
   const isRuling = held.parsed.kind === "accepted";
+  const missing = state.plugins.missing(isRuling ? held.parsed.value.plugins : []);
   return {
     kind: "MeshConfig",
     ...identityOf(held.object),
-    ...readingOf(held.parsed),
+    ...withWarnings(readingOf(held.parsed), missing),
     effect: isRuling && state.policies.needsRestart ? "after_restart" : "full",
     notes: [],
     proofs: isRuling ? proofsEverywhere(state, ref) : [],

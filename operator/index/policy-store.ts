@@ -26,6 +26,7 @@ import {
   type PeerAuthentication,
   parsePeerAuthentication,
 } from "../resources/peer-authentication.ts";
+import type { PluginDeclaration } from "../resources/plugins.ts";
 import {
   type ParsedRequestAuthentication,
   parseRequestAuthentication,
@@ -75,6 +76,7 @@ export class PolicyStore {
   #settings: MeshSettings = DEFAULT_MESH_SETTINGS;
   #trustDomain: string | undefined;
   #issuerRef: IssuerRef | undefined;
+  #plugins: readonly PluginDeclaration[] = [];
 
   constructor(rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
@@ -87,6 +89,11 @@ export class PolicyStore {
   /** Who signs the mesh's intermediate; `undefined` for the operator itself. */
   get issuerRef(): IssuerRef | undefined {
     return this.#issuerRef;
+  }
+
+  /** As MeshConfig names them. */
+  get plugins(): readonly PluginDeclaration[] {
+    return this.#plugins;
   }
 
   /** Of the certificates that are issued. From here on another one in MeshConfig waits for a restart. */
@@ -199,7 +206,10 @@ export class PolicyStore {
     const current = this.meshConfigs.get({ namespace: "", name: "default" });
     this.#configured = compileMeshSettings(current?.parsed, this.#configured);
     // As with settings: a bad MeshConfig leaves the last good one in force.
-    if (current?.parsed.kind !== "refused") this.#issuerRef = current?.parsed.value.issuerRef;
+    if (current?.parsed.kind !== "refused") {
+      this.#issuerRef = current?.parsed.value.issuerRef;
+      this.#plugins = current?.parsed.value.plugins ?? [];
+    }
     this.#settings = pinned(this.#configured, this.#trustDomain ?? this.#configured.trustDomain);
   }
 }

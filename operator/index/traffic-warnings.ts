@@ -17,7 +17,7 @@ export function trafficWarnings(state: ClusterState, policy: TrafficPolicy): rea
     if (service) return requestWarnings(state, policy, service);
     return [{ field: "spec.targetRefs", message: `there is no Service ${name}` }];
   });
-  return [...ofServices, ...uncountedLimits(state, policy)];
+  return [...ofServices, ...uncountedLimits(state, policy), ...pluginWarnings(state, policy)];
 }
 
 function uncountedLimits(
@@ -31,6 +31,19 @@ function uncountedLimits(
       field: `spec.rateLimits[${index}]`,
       message: "limits nothing while nobody counts it: MeshConfig has no rateLimitService",
     }));
+}
+
+/** Requests that need such a plugin fail until MeshConfig names it. */
+function pluginWarnings(
+  { policies }: ClusterState,
+  { settings }: TrafficPolicy,
+): readonly Reason[] {
+  const named = new Set(policies.plugins.map(({ name }) => name));
+  return (settings.http.plugins ?? []).flatMap(({ name }, i) => {
+    if (named.has(name)) return [];
+    const message = `MeshConfig has no plugin ${name}, so requests fail with plugin_missing`;
+    return [{ field: `spec.http.plugins[${i}].name`, message }];
+  });
 }
 
 function requestWarnings(

@@ -11,6 +11,7 @@ import { type Field, listOf, member, refuse } from "./fields.ts";
 import { readFault } from "./http-fault.ts";
 import { readHedge, readRetry, readRetryBudget } from "./http-retry.ts";
 import { durationMember, integer, integerMember, objectMember } from "./members.ts";
+import { readPluginUses } from "./plugin-uses.ts";
 import type { PolicyMetadata } from "./policy-metadata.ts";
 import { readSession } from "./route-session.ts";
 
@@ -35,6 +36,7 @@ const FIELDS = [
   "circuitBreaker",
   "fault",
   "sessionPersistence",
+  "plugins",
 ];
 const MAX_PORTS = 64;
 const MAX_COUNT = 1_000_000;
@@ -48,6 +50,7 @@ export interface ReadHttp {
 export function readHttpSection(spec: Field, { namespace, name }: PolicyMetadata): ReadHttp {
   const field = objectMember(spec, "http", FIELDS);
   if (!field) return { section: undefined, settings: DEFAULT_HTTP_SETTINGS };
+  const plugins = readPluginUses(field);
   const place = { namespace, route: `${namespace}/${name}`, rule: "traffic" };
   return {
     section: { ports: readPorts(field) },
@@ -59,6 +62,7 @@ export function readHttpSection(spec: Field, { namespace, name }: PolicyMetadata
       breaker: readBreaker(field),
       session: readSession(field, place),
       fault: readFault(field),
+      ...(plugins && { plugins }),
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   text,
 } from "./fields.ts";
 import { readMeshServices } from "./mesh-services.ts";
+import { type PluginDeclaration, readPlugins } from "./plugins.ts";
 import { type Envelope, type PolicyMetadata, parseEnvelope } from "./policy-metadata.ts";
 import { parseTrustDomain } from "./trust-domain.ts";
 
@@ -21,6 +22,8 @@ export interface MeshConfig {
   readonly settings: MeshSettings;
   /** Who signs the mesh's intermediate; `undefined`: the operator itself, under its own root. */
   readonly issuerRef: IssuerRef | undefined;
+  /** Their code is elsewhere. */
+  readonly plugins: readonly PluginDeclaration[];
 }
 
 /** As in cert-manager's objects. */
@@ -95,6 +98,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
     "gatewayTopology",
     "telemetry",
     "rateLimitService",
+    "plugins",
   ]);
   const defaults = DEFAULT_MESH_SETTINGS;
   const trustDomain = member(field, "trustDomain");
@@ -108,6 +112,7 @@ function read({ metadata, spec }: Envelope, reasons: Reason[]): MeshConfig {
   return {
     metadata,
     issuerRef: certificates && readIssuerRef(certificates),
+    plugins: readPlugins(field),
     settings: {
       trustDomain: (trustDomain && parseTrustDomain(trustDomain)) ?? defaults.trustDomain,
       trustDomainAliases: aliases,

@@ -1,4 +1,6 @@
 /** The kinds that the operator reads, from whichever source; any other object is none of its business. */
+import { ROOT_NAMESPACE } from "./mesh-config.ts";
+import { PLUGIN_LABEL } from "./plugins.ts";
 import { GATEWAY_GROUP } from "./route.ts";
 
 export interface WatchedKind {
@@ -7,7 +9,9 @@ export interface WatchedKind {
   /** The name in API paths. */
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Another project's kind: that it is not installed is no fault, and it may come at any time. */
+  /** Only those of one namespace with that label. */
+  readonly only?: { readonly namespace: string; readonly labelSelector: string };
+  /** That it is not there is no fault, and it may come at any time: another project's kind. */
   readonly optional?: true;
   /** Of the same schema, where a cluster does not serve the other. */
   readonly olderVersion?: string;
@@ -73,6 +77,15 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
     kind: "ReferenceGrant",
     plural: "referencegrants",
     namespaced: true,
+    optional: true,
+  },
+  {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    plural: "configmaps",
+    namespaced: true,
+    only: { namespace: ROOT_NAMESPACE, labelSelector: `${PLUGIN_LABEL}=true` },
+    // An operator that may not read them yet runs without plugins.
     optional: true,
   },
   { apiVersion: "weft.dev/v1", kind: "NodeReport", plural: "nodereports", namespaced: false },

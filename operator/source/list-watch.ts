@@ -62,6 +62,7 @@ export class ListWatch {
   readonly #options: ListWatchOptions;
   /** By version, the newest first; all but the first only where that is not served. */
   readonly #paths: readonly string[];
+  readonly #selection: { readonly labelSelector?: string };
   #serving = 0;
   readonly #known = new Map<string, Known>();
   readonly #closing = new AbortController();
@@ -72,10 +73,12 @@ export class ListWatch {
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ListWatchOptions) {
-    const { apiVersion, olderVersion, plural } = options.kind;
+    const { apiVersion, olderVersion, plural, only } = options.kind;
+    const place = only ? `namespaces/${only.namespace}/${plural}` : plural;
     this.#options = options;
+    this.#selection = only ? { labelSelector: only.labelSelector } : {};
     this.#paths = [apiVersion, ...(olderVersion === undefined ? [] : [olderVersion])].map(
-      (version) => (version.includes("/") ? `/apis/${version}/${plural}` : `/api/v1/${plural}`),
+      (version) => (version.includes("/") ? `/apis/${version}/${place}` : `/api/v1/${place}`),
     );
   }
 
@@ -171,7 +174,11 @@ export class ListWatch {
     return api.call({
       method: "GET",
       path: this.#path,
-      query: { limit: String(timing.pageSize), ...(next === undefined ? {} : { continue: next }) },
+      query: {
+        ...this.#selection,
+        limit: String(timing.pageSize),
+        ...(next === undefined ? {} : { continue: next }),
+      },
       timeoutMs: timing.listTimeoutMs,
       signal: this.#closing.signal,
     });
@@ -190,6 +197,7 @@ export class ListWatch {
     const events = watches.events({
       path: this.#path,
       query: {
+        ...this.#selection,
         resourceVersion: this.#version,
         allowWatchBookmarks: "true",
         timeoutSeconds: String(seconds),

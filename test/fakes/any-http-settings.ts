@@ -53,7 +53,7 @@ const hashOn: fc.Arbitrary<HttpSettings["hashOn"]> = fc.oneof(
   }),
 );
 
-export const anyHttpSettings: fc.Arbitrary<HttpSettings> = fc.record({
+const anySettings: fc.Arbitrary<HttpSettings> = fc.record({
   requestTimeoutMs: time,
   tryTimeoutMs: time,
   idleTimeoutMs: time,
@@ -122,3 +122,13 @@ export const anyHttpSettings: fc.Arbitrary<HttpSettings> = fc.record({
     }),
   ),
 });
+
+/** Nothing is not told. */
+export const anyHttpSettings: fc.Arbitrary<HttpSettings> = fc
+  .record({
+    settings: anySettings,
+    plugins: fc.array(fc.record({ name: label, config: fc.json({ maxDepth: 2 }) }), {
+      maxLength: 2,
+    }),
+  })
+  .map(({ settings, plugins }) => (plugins.length > 0 ? { ...settings, plugins } : settings));

@@ -468,6 +468,15 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
         }),
         { nil: undefined },
       ),
+      plugins: fc.array(
+        fc.record({
+          name: label,
+          source: fc.string(),
+          timeoutMs: fc.integer({ min: 1, max: 10_000 }),
+          failOpen: fc.boolean(),
+        }),
+        { maxLength: 2 },
+      ),
       rateLimitService: fc.option(
         fc.record({
           service: fc.constant("shop/ratelimit"),
@@ -481,7 +490,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
     })
     // Nothing is not told.
     .map(({ localJwks, trustedProxies, authorizationProviders, ...settings }) => {
-      const { tracing, rateLimitService, ...value } = settings;
+      const { tracing, rateLimitService, plugins, ...value } = settings;
       return {
         ...value,
         ...(localJwks ? { localJwks } : {}),
@@ -489,6 +498,7 @@ const body: fc.Arbitrary<Omit<Resource, "version">> = fc.oneof(
         ...(authorizationProviders.length > 0 ? { authorizationProviders } : {}),
         ...(tracing && { tracing }),
         ...(rateLimitService && { rateLimitService }),
+        ...(plugins.length > 0 && { plugins }),
       };
     })
     .map((value) => ({ name: "mesh", body: { kind: "settings" as const, value } })),
