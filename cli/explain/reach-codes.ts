@@ -77,11 +77,6 @@ export const REACH_CODES: CodeGroup = {
       "The `appProtocol` of the two Services' ports differs, or a GRPCRoute is attached to a port that is called by HTTP/1.",
       "Give both ports the same `appProtocol`: `http` for HTTP/1, `kubernetes.io/h2c` or `grpc` for HTTP/2.",
     ],
-    mirror_version_unsupported: [
-      "of a mirror: its port or the caller speaks HTTP/2, and copies are of HTTP/1 alone; none was sent",
-      "A `requestMirror` to or from a port whose `appProtocol` is `kubernetes.io/h2c` or `grpc`. The request itself went on.",
-      "Mirror between ports of HTTP/1, or have the application send the copies.",
-    ],
     mirror_body_too_large: [
       "of a mirror: the request's body is longer than the 64 KiB that are kept for a copy, and none was sent",
       "A route's `requestMirror` on requests with large bodies. The request itself went on.",

@@ -102,7 +102,9 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
     const timeoutMs = this.#isGrpc ? grpcTimeoutOf(fields) : 0;
     const requestTimeoutMs = shorterTimeout(way.requestTimeoutMs, timeoutMs);
     this.#tries = new RequestTries(way, this, requestTimeoutMs);
-    this.#body.keep(way.keptOctets);
+    const { onWhole } = way;
+    const { secret } = this.#message;
+    this.#body.keep(way.keptOctets, onWhole && ((body) => onWhole(body, secret)));
   }
 
   #reach(): void {

@@ -136,19 +136,10 @@ function headOf({ method, scheme, authority = "", path }: Target, fields: FieldL
   };
 }
 
-/** What goes to the application: `:authority` speaks for `host`. */
-export function linesOf(head: RequestHead): string[] {
-  return [
-    ":method",
-    head.method,
-    ":scheme",
-    head.scheme,
-    ":authority",
-    head.authority,
-    ":path",
-    head.path + head.query,
-    ...head.fields,
-  ];
+/** What goes to the application: `:authority` speaks for `host`, which HTTP/1.0 need not say. */
+export function linesOf({ method, scheme, authority, path, query, fields }: RequestHead): string[] {
+  const named = authority === "" ? [] : [":authority", authority];
+  return [":method", method, ":scheme", scheme, ...named, ":path", path + query, ...fields];
 }
 
 export function fieldOf(fields: FieldLines, name: string): string | undefined {

@@ -19,6 +19,7 @@ export class Http2RequestBody {
   #keptOctets = 0;
   /** All so far, where it may be sent again. */
   #kept: Buffer[] | undefined;
+  #onWhole: ((body: readonly Buffer[] | undefined) => void) | undefined;
 
   /** Reads nothing yet. */
   constructor(front: MessageStream) {
@@ -34,15 +35,16 @@ export class Http2RequestBody {
     return this.#octets === 0 || this.#kept !== undefined;
   }
 
-  /** Before anything is sent: up to so much is kept. */
-  keep(octets: number): void {
+  /** Before anything is sent: up to so much is kept. `onWhole`: once all of it has come, if somebody takes it then. */
+  keep(octets: number, onWhole?: (body: readonly Buffer[] | undefined) => void): void {
     this.#keptOctets = octets;
+    this.#onWhole = onWhole;
     if (octets > 0) this.#kept = [];
   }
 
   /** There is no other try. */
   forget(): void {
-    this.#kept = undefined;
+    if (!this.#onWhole) this.#kept = undefined;
   }
 
   sendTo(to: MessageStream): void {
@@ -63,6 +65,7 @@ export class Http2RequestBody {
   leave(): void {
     this.#to = undefined;
     this.#kept = undefined;
+    this.#onWhole = undefined;
     this.#front.release();
   }
 
@@ -84,6 +87,9 @@ export class Http2RequestBody {
     this.#hasEnded = true;
     if (trailers.length > 0) this.#trailers = trailersOf(trailers, true);
     this.#to?.end(this.#trailers);
+    const onWhole = this.#onWhole;
+    this.#onWhole = undefined;
+    onWhole?.(this.#kept);
   }
 
   /** Octets of this try have gone on; of those that were sent before the caller was told before. */

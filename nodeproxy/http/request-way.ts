@@ -26,10 +26,13 @@ export interface RequestWay {
   readonly changeResponse?: (head: ResponseHead) => ResponseHead;
   /**
    * Once, if at all: the last octet of the request has come, and it was on its way to a server. `body`: what was kept of
-   * it; `undefined` where that is not all. Its octets stay as they are. To return soon: the request is not flushed yet.
+   * it; `undefined` where that is not all. Its octets stay as they are. `secret`: names of its fields that no table may
+   * hold. To return soon: the request is not flushed yet.
    */
-  readonly onWhole?: ((body: readonly Buffer[] | undefined) => void) | undefined;
+  readonly onWhole?: OnWhole | undefined;
 }
+
+type OnWhole = (body: readonly Buffer[] | undefined, secret?: readonly string[]) => void;
 
 /** Further tries beside the request's own, which is what `reach` gave, or the one that was adopted since. */
 export interface Hedging {
