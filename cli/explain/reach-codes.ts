@@ -73,7 +73,7 @@ export const REACH_CODES: CodeGroup = {
       "The route's status says which (`ResolvedRefs`).",
     ],
     backend_version_unlike: [
-      "the backend's port speaks another version of HTTP than the Service that was called: answered 502",
+      "the backend's port speaks HTTP/2 and the caller HTTP/1, or gRPC was to go to a port of HTTP/1: answered 502",
       "The `appProtocol` of the two Services' ports differs, or a GRPCRoute is attached to a port that is called by HTTP/1.",
       "Give both ports the same `appProtocol`: `http` for HTTP/1, `kubernetes.io/h2c` or `grpc` for HTTP/2.",
     ],

@@ -15,7 +15,7 @@ export interface BodyRoute {
   /** As the head said that went to the receiver. */
   readonly to: Framing;
   /** None where the body is thrown away. */
-  readonly line: Line | undefined;
+  readonly line: Pick<Line, "put"> | undefined;
 }
 
 /** Who wants a body besides the receiver. */
@@ -35,7 +35,7 @@ export class BodyFlow {
   /** Of this turn, for a receiver that is told of chunks. */
   #pieces: Buffer[] = [];
   #pieceOctets = 0;
-  #line: Line | undefined;
+  #line: Pick<Line, "put"> | undefined;
   /** All content so far, where it may be sent again. */
   #kept: Buffer[] | undefined;
   readonly #keeper: BodyKeeper | undefined;
@@ -61,6 +61,11 @@ export class BodyFlow {
   /** What came is no body. */
   get hasFailed(): boolean {
     return this.#chunks?.hasFailed ?? false;
+  }
+
+  /** Those that came behind it, and may go on. */
+  get trailers(): FieldLines {
+    return this.#trailers;
   }
 
   /** Of content, so far. */

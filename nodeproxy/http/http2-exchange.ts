@@ -12,15 +12,16 @@ import { CODE } from "../http2/protocol.ts";
 import { isGrpc } from "./grpc-status.ts";
 import { grpcTimeoutOf, shorterTimeout } from "./grpc-timeout.ts";
 import type { Reaching } from "./http1-back.ts";
+import { Http1Try, type Http1TryHearer } from "./http1-try.ts";
 import { Http2Answer } from "./http2-answer.ts";
 import type { Http2Back } from "./http2-back.ts";
 import type { BrokenStream, CarrierUser, Http2Carrier } from "./http2-carrier.ts";
 import { parseHttp2Head } from "./http2-head.ts";
 import { type Refusal, refusal } from "./http2-refusal.ts";
-import { Http2RequestBody } from "./http2-request-body.ts";
+import { type BodySink, Http2RequestBody } from "./http2-request-body.ts";
 import { resetToCaller, resetToForbid } from "./http2-reset.ts";
 import { changedResponse, responseOf } from "./http2-response.ts";
-import { failureOf, Http2Try, type TryHearer } from "./http2-try.ts";
+import { failureOf, Http2Try } from "./http2-try.ts";
 import type { ExchangeOutcome, FieldLines, Gate, GateAnswer, RefusedUnread } from "./message.ts";
 import type { MessageStream, StreamHearer } from "./message-stream.ts";
 import { type Late, lateCode, RequestTries, type Trying } from "./request-tries.ts";
@@ -38,7 +39,7 @@ type Passed = Extract<GateAnswer, { readonly kind: "pass" }>;
 /** Of gRPC. */
 const DEADLINE_EXCEEDED = 4;
 
-export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Trying {
+export class Http2Exchange implements StreamHearer, CarrierUser, Http1TryHearer, Trying {
   readonly #front: MessageStream;
   readonly #line: ExchangeLine;
   readonly #sinceMs = performance.now();
@@ -48,7 +49,7 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
   readonly #isGrpc: boolean;
   #tries: RequestTries | undefined;
   #reaching: Reaching | undefined;
-  #try: Http2Try | undefined;
+  #try: Http2Try | Http1Try | undefined;
   #passed: Passed | undefined;
   #release: (() => void) | undefined;
   /** Why it did not end in order: whatever was first. */
@@ -109,8 +110,11 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
 
   #reach(): void {
     if (this.#answer.isOver) return;
-    const way = this.#passed?.way;
-    this.#reaching = way ? way.reachCarrier(this) : this.#line.back.reach(this);
+    const { way, head } = this.#passed ?? {};
+    if (way?.version === "http1" && head) {
+      this.#try = new Http1Try(this, head, this.#message.isLast);
+      this.#try.begin(way);
+    } else this.#reaching = way ? way.reachCarrier(this) : this.#line.back.reach(this);
   }
 
   onUnreachable(code: string, status = 503): void {
@@ -127,10 +131,26 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
       this.#refuse(refusal(500, "http_head_refused"));
       return;
     }
-    this.#tries?.tryBegun();
     this.#try = tried;
-    if (isWhole) this.#front.resume();
-    else this.#body.sendTo(stream);
+    this.#begun(stream);
+  }
+
+  onBegun(tried: Http1Try): void {
+    this.#begun(tried);
+  }
+
+  onUnsayable(): void {
+    this.#refuse(refusal(500, "request_head_invalid"));
+  }
+
+  onMalformed(): void {
+    this.#appFailed("upstream_response_invalid", 502);
+  }
+
+  #begun(to: BodySink): void {
+    this.#tries?.tryBegun();
+    if (this.#message.isLast) this.#front.resume();
+    else this.#body.sendTo(to);
   }
 
   onData(chunk: Buffer): void {
@@ -215,11 +235,11 @@ export class Http2Exchange implements StreamHearer, CarrierUser, TryHearer, Tryi
   }
 
   /** As long as there was no answer there can be one from here. */
-  #appFailed(reason: string): void {
+  #appFailed(reason: string, status = 503): void {
     if (this.#answer.hasBegun) {
       this.#code ||= reason;
       this.#front.reset(CODE.internalError);
-    } else this.#refuse(refusal(503, reason));
+    } else this.#refuse(refusal(status, reason));
     this.#cancelBack();
   }
 

@@ -6,9 +6,12 @@ import { trailersOf } from "./http2-response.ts";
 import type { FieldLines } from "./message.ts";
 import type { MessageStream } from "./message-stream.ts";
 
+/** Of one try: where the body goes. Tells its hearer what is on its way. */
+export type BodySink = Pick<MessageStream, "isWritable" | "write" | "end">;
+
 export class Http2RequestBody {
   readonly #front: MessageStream;
-  #to: MessageStream | undefined;
+  #to: BodySink | undefined;
   #hasEnded = false;
   #trailers: FieldLines | undefined;
   #octets = 0;
@@ -47,7 +50,7 @@ export class Http2RequestBody {
     if (!this.#onWhole) this.#kept = undefined;
   }
 
-  sendTo(to: MessageStream): void {
+  sendTo(to: BodySink): void {
     this.#to = to;
     this.#sent = 0;
     for (const piece of this.#kept ?? []) to.write(piece);

@@ -3,11 +3,14 @@
  * try, whether there is another try after one that failed, and how long all of it may take. Told of a body only where it
  * asks for that.
  */
+import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { BackUser, Reaching } from "./http1-back.ts";
 import type { CarrierUser } from "./http2-carrier.ts";
 import type { ResponseHead } from "./message.ts";
 
 export interface RequestWay {
+  /** What its servers speak; absent: as the caller. */
+  readonly version?: HttpVersion;
   /** Gives a connection of HTTP/1 for the next try, now or later, or says why there is none. */
   reach(user: BackUser): Reaching;
   /** The same of HTTP/2, with room for one stream more. */

@@ -4,6 +4,7 @@
  *
  * Sent again is only what no server has begun, or what may be done twice (RFC 9110 9.2.2), and that once.
  */
+import type { HttpVersion } from "../../core/model/enrolment.ts";
 import { DEFAULT_TRAFFIC_SETTINGS } from "../../core/model/traffic-settings.ts";
 import type { ReadLane } from "../flow/read-lane.ts";
 import type { BackUser, Reaching } from "../http/http1-back.ts";
@@ -44,6 +45,7 @@ const KEPT_OCTETS = 64 << 10;
 const OWN_LIMIT = "pod_connections_exhausted";
 
 export class OutboundRequest implements RequestWay {
+  readonly version: HttpVersion;
   readonly keptOctets: number;
   readonly requestTimeoutMs: number;
   readonly tryTimeoutMs: number;
@@ -76,6 +78,7 @@ export class OutboundRequest implements RequestWay {
     this.#call = routed.call;
     this.#guard = guard;
     this.onWhole = routed.onWhole;
+    this.version = routed.version;
     // Over HTTP/2 a server says what it has not looked at.
     const isKept = guard.isIdempotent || routed.version === "http2" || routed.onWhole !== undefined;
     this.keptOctets = isKept ? KEPT_OCTETS : 0;

@@ -6,6 +6,7 @@ import type { HttpVersion } from "../../core/model/enrolment.ts";
 import type { PluginUse } from "../../core/model/http-settings.ts";
 import type { ConnectionFacts } from "../flow/connection-facts.ts";
 import type { Side } from "../flow/side.ts";
+import { isGrpc } from "../http/grpc-status.ts";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
 import type { GateAnswer, RequestHead } from "../http/message.ts";
 import { type CarriedBytes, serveHttp } from "../http/serve-http.ts";
@@ -106,7 +107,7 @@ function route(
   const boundBackend = sessionBackendIn(caller.pod);
   const routed = routeRequest({ view, namespace, boundBackend }, call, head);
   if (routed.kind === "answer") return refuse(caller, head, routed);
-  if (routed.version !== version) {
+  if (routed.version !== version && (version === "http1" || isGrpc(head.fields))) {
     const { rule } = routed;
     return refuse(caller, head, { status: 502, reason: "backend_version_unlike", rule });
   }
