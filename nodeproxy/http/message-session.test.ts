@@ -35,8 +35,8 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A server's session that has read nothing yet. */
-async function served() {
+/** A server's session that has read nothing yet. `work`: what a request costs. */
+async function served(work: () => void = () => undefined) {
   const faults: string[] = [];
   const streams: MessageStream[] = [];
   const side = new MemorySide();
@@ -44,6 +44,7 @@ async function served() {
     side.side,
     {
       onRequest: (stream) => {
+        work();
         stream.hearBy({
           onData: ({ length }) => stream.release(length),
           onEnd: () => undefined,
@@ -62,8 +63,8 @@ async function served() {
   return { side, session, faults, streams };
 }
 
-async function greeted() {
-  const world = await served();
+async function greeted(work?: () => void) {
+  const world = await served(work);
   world.side.put(Buffer.concat([PREFACE, SETTINGS]));
   return world;
 }
@@ -154,6 +155,65 @@ test("MessageSession: a head that does not end, the first SETTINGS too, has its 
   }
 });
 
+/** As long as nothing else of a connection is read in the same turn of the loop. */
+function passTurn(): void {
+  jest.advanceTimersByTime(2);
+}
+
+test("MessageSession: heads that came whole are not late, however many turns they were read in", async () => {
+  const world = await greeted(passTurn);
+  const heads = Array.from({ length: 20 }, (_, i) =>
+    frame([FRAME.headers, END_HEADERS, 2 * i + 1], BLOCK),
+  );
+  world.side.put(Buffer.concat(heads));
+  expect(world.side.isPaused).toBe(true);
+  do await nextTurn();
+  while (world.side.isPaused);
+  expect(world.streams).toHaveLength(20);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test("MessageSession: a head that does not end has its time in whichever turn it is read", async () => {
+  const world = await greeted(passTurn);
+  const heads = Array.from({ length: 20 }, (_, i) =>
+    frame([FRAME.headers, i < 19 ? END_HEADERS : 0, 2 * i + 1], BLOCK),
+  );
+  await put(world, Buffer.concat(heads));
+  expect(world.streams).toHaveLength(19);
+  jest.advanceTimersByTime(HEAD_TIMEOUT_MS);
+  await nextTurn();
+  expect(world.faults).toEqual(["http_head_timeout"]);
+});
+
+/** Of a peer that takes nothing: one write to it is under way, and never done. */
+async function stuck() {
+  const world = await greeted();
+  world.side.isFull = true;
+  await nextTurn();
+  await nextTurn();
+  return world;
+}
+
+test("MessageSession: ended by us it is gone soon, though its peer takes nothing", async () => {
+  const { side, session } = await stuck();
+  session.destroy();
+  jest.advanceTimersByTime(1_000);
+  expect(side.destroyed).toBe(true);
+  await nextTurn();
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test("MessageSession: closed in order it waits for a peer that takes nothing until it is ended by us", async () => {
+  const { side, session } = await stuck();
+  session.close();
+  jest.advanceTimersByTime(60_000);
+  expect(session.isClosed).toBe(true);
+  expect(side.destroyed).toBe(false);
+  session.destroy();
+  jest.advanceTimersByTime(1_000);
+  expect(side.destroyed).toBe(true);
+});
+
 test("MessageSession: between requests there is no hurry, and none after its end", async () => {
   const { side, session } = await greeted();
   side.put(OPEN);
@@ -167,6 +227,65 @@ test("MessageSession: between requests there is no hurry, and none after its end
   side.lose();
   await nextTurn();
   expect(jest.getTimerCount()).toBe(0);
+});
+
+test("MessageSession: a request that announces content and ends without any is reset, and nobody is asked for it", async () => {
+  const { side, streams, session, faults } = await greeted();
+  const block = headerBlock([
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":authority", "shop"],
+    [":path", "/"],
+    ["content-length", "5"],
+  ]);
+  side.put(frame([FRAME.headers, END_HEADERS | END_STREAM, 1], block));
+  await nextTurn();
+  expect(streams).toEqual([]);
+  expect(session.streams.size).toBe(0);
+  expect(faults).toEqual([]);
+  expect(Buffer.concat(side.written).includes(resetOf(1, 1))).toBe(true);
+});
+
+function resetOf(id: number, code: number): Buffer {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(code);
+  return frame([FRAME.resetStream, 0, id], payload);
+}
+
+test.each([
+  ["that announces content and has none is not heard", { method: "POST", length: "5", told: [] }],
+  ["to HEAD is heard, whatever it says", { method: "HEAD", length: "5", told: ["200"] }],
+  ["without content is heard", { method: "POST", length: "0", told: ["200"] }],
+])("MessageSession: an answer %s", async (_, { method, length, told }) => {
+  const side = new MemorySide();
+  const session = new MessageSession(
+    side.side,
+    { onClosed: () => undefined },
+    { isServer: false, limits: LIMITS },
+  );
+  opened.push({ side, session });
+  await nextTurn();
+  side.put(SETTINGS);
+  const stream = session.request();
+  const heard: (string | undefined)[] = [];
+  stream?.hearBy({
+    onAnswer: ({ fields }) => heard.push(fields[1]),
+    onData: () => undefined,
+    onEnd: () => undefined,
+    onSent: () => undefined,
+    onClose: () => undefined,
+  });
+  if (method === "HEAD") stream?.expectNoContent();
+  stream?.sendHead([":method", method, ":scheme", "http", ":path", "/"], true);
+  stream?.resume();
+  const block = headerBlock([
+    [":status", "200"],
+    ["content-length", length],
+  ]);
+  side.put(frame([FRAME.headers, END_HEADERS | END_STREAM, 1], block));
+  expect(heard).toEqual(told);
+  expect(stream?.destroyed).toBe(true);
+  expect(stream?.resetCode).toBe(told.length > 0 ? undefined : 1);
 });
 
 test("MessageSession: cut anywhere, the same requests are read", async () => {

@@ -92,13 +92,14 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
       expectsPreface: isServer,
       maxFrameBytes: MAX_FRAME_BYTES,
     });
-    this.#feed = new TurnFeed(
-      this.#frames,
-      { onError: (error) => this.#fail(error), onLost: () => this.#lost() },
-      () => this.#transport,
-    );
+    const hearer = {
+      onError: (error: Http2Error) => this.#fail(error),
+      onRead: () => this.#lookAtHead(),
+      onLost: () => this.#lost(),
+    };
+    this.#feed = new TurnFeed(this.#frames, hearer, () => this.#transport);
     this.#transport = transportOf(side, {
-      onBytes: (chunk) => this.#read(chunk),
+      onBytes: (chunk) => this.#feed.take(chunk),
       onEnd: () => this.#feed.lost(),
     });
     this.output = new SessionOutput(this.#transport, (error) => this.#fail(error));
@@ -245,8 +246,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
     stream.goOn();
   }
 
-  #read(chunk: Buffer): void {
-    this.#feed.take(chunk);
+  #lookAtHead(): void {
     this.#headTimer?.look(this.#incoming.isHeadOpen || this.#frames.isWithinHead);
   }
 
@@ -270,8 +270,9 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
     this.output.end();
   }
 
-  /** The end of all, which the peer is told of. */
+  /** The end of all, which the peer is told of, if it was not: nor may it stand behind what that does not take. */
   #fail(error: Http2Error): void {
+    this.#transport.expire();
     if (this.#state === "closed") return;
     this.out.goAway(this.isServer ? this.streams.last : 0, error.code);
     this.#closed(error);

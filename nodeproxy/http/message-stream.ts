@@ -201,7 +201,9 @@ export class MessageStream implements FramedStream, SenderOwner {
     // RFC 9110 8.6: to HEAD, and with 304, it is the length of what another answer would have.
     const isEmpty = this.#isToHead || status === 204 || status === 304;
     this.contentLeft = isEmpty ? 0 : message.contentLength;
-    this.#hearer?.onAnswer?.(message);
+    // RFC 9113 8.1.1: what announces content that cannot come is reset, and nobody is to see it.
+    const isMalformed = message.isLast && (this.contentLeft ?? 0) > 0;
+    if (!isMalformed) this.#hearer?.onAnswer?.(message);
   }
 
   trailed(fields: FieldLines): void {

@@ -17,6 +17,8 @@ export interface TransportOwner {
 export interface SideTransport extends FrameTransport, Tap {
   /** Behind what was written; whatever it takes, it is gone soon. */
   end(): void;
+  /** Gone soon too, though its peer takes nothing of what was written. */
+  expire(): void;
   /** Now. */
   destroy(): void;
 }
@@ -79,6 +81,10 @@ class RawTransport implements SideTransport {
 
   end(): void {
     this.#side.end();
+    this.expire();
+  }
+
+  expire(): void {
     if (!this.#side.destroyed) this.#timer ??= setTimeout(() => this.destroy(), CLOSE_TIMEOUT_MS);
   }
 
@@ -118,6 +124,10 @@ class SocketTransport implements SideTransport {
 
   end(): void {
     this.#socket.end();
+    this.expire();
+  }
+
+  expire(): void {
     if (!this.#socket.destroyed) this.#timer ??= setTimeout(() => this.destroy(), CLOSE_TIMEOUT_MS);
   }
 

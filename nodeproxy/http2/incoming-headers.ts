@@ -62,9 +62,9 @@ export class IncomingHeaders<S extends FramedStream> {
       streams.begin(id);
       const isBad = isTooLarge ? CODE.enhanceYourCalm : CODE.protocolError;
       const request = isTooLarge || block.dependsOnItself ? undefined : readRequest(fields);
-      if (request && (this.#line.isGood?.(request, fields) ?? true)) {
-        this.#open(id, { request, fields, secret, isLast });
-      } else this.#malformed(id, isBad);
+      const message = request && { request, fields, secret, isLast };
+      if (message && this.#isGood(message)) this.#open(id, message);
+      else this.#malformed(id, isBad);
     } else this.#onClosed(id);
   }
 
@@ -85,6 +85,12 @@ export class IncomingHeaders<S extends FramedStream> {
     }
     this.#line.out.reset(id, code);
     this.#line.streams.refused(id);
+  }
+
+  /** RFC 9113 8.1.1: what announces content that cannot come is malformed too, and nobody is to see it. */
+  #isGood({ request, fields, isLast }: RequestMessage): boolean {
+    if (isLast && (request.contentLength ?? 0) > 0) return false;
+    return this.#line.isGood?.(request, fields) ?? true;
   }
 
   #open(id: number, message: RequestMessage): void {

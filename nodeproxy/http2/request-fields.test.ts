@@ -31,6 +31,8 @@ const MALFORMED: readonly (readonly [string, readonly string[]])[] = [
   ["a space in :authority", [":method", "CONNECT", ":authority", "10.0.0.1 :80"]],
   ["an empty :authority", [":method", "CONNECT", ":authority", ""]],
   ["an empty :path", [":method", "GET", ":scheme", "https", ":path", ""]],
+  ["a method with a space", [":method", "GET /", ":scheme", "https", ":path", "/"]],
+  ["a method that is no token", [":method", "G\xc9T", ":scheme", "https", ":path", "/"]],
   ["GET without :scheme", [":method", "GET", ":path", "/"]],
   ["a pseudo-header twice", [...CONNECT, ":method", "CONNECT"]],
   ["a pseudo-header behind a field", ["x", "y", ...CONNECT]],

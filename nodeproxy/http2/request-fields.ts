@@ -21,6 +21,8 @@ export interface AnswerFields {
 
 /** RFC 9110 5.6.2, and lower case by RFC 9113 8.2.1. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** RFC 9110 9.1: a token, of either case. */
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9113 8.2.1: no NUL, LF, CR, and no white space at either end. */
 // oxlint-disable-next-line no-control-regex
 const BAD_VALUE = /[\0\n\r]|^[\t ]|[\t ]$/;
@@ -49,7 +51,7 @@ interface Found {
 export function readRequest(fields: readonly string[]): RequestFields | undefined {
   const found = readFields(fields, "request");
   const method = found?.[":method"];
-  if (!found || !method) return undefined;
+  if (!found || !method || !METHOD.test(method)) return undefined;
   const { ":authority": authority, ":path": path, ":scheme": scheme, length } = found;
   if (authority !== undefined && !AUTHORITY.test(authority)) return undefined;
   if (method === "CONNECT") return connectOf(found);

@@ -15,6 +15,8 @@ const STEP_COST = 64;
 
 export interface TurnOwner {
   onError(error: Http2Error): void;
+  /** All that has come was read. */
+  onRead?(): void;
   /** Nothing more comes. Behind all that did, and maybe twice. */
   onLost(): void;
 }
@@ -61,7 +63,10 @@ export class TurnFeed {
       return;
     }
     const rest = this.#read(chunk);
-    if (!rest) return;
+    if (!rest) {
+      this.#owner.onRead?.();
+      return;
+    }
     // The memory under the chunk is read into again.
     this.#rest = Buffer.from(rest);
     this.#tap().pause();
@@ -78,8 +83,12 @@ export class TurnFeed {
   goOn(): void {
     if (!this.#rest) return;
     this.#rest = this.#read(this.#rest);
-    if (this.#rest) setImmediate(goOn, this);
-    else if (this.#isLost) this.#owner.onLost();
+    if (this.#rest) {
+      setImmediate(goOn, this);
+      return;
+    }
+    this.#owner.onRead?.();
+    if (this.#isLost) this.#owner.onLost();
     else this.#tap().resume();
   }
 

@@ -7,6 +7,8 @@ export class MemorySide {
   destroyed = false;
   hasEnded = false;
   isPaused = true;
+  /** The peer takes nothing. */
+  isFull = false;
   #reader: SocketReader | undefined;
   readonly #waiting: Buffer[] = [];
 
@@ -32,7 +34,7 @@ export class MemorySide {
 
   write(chunk: Buffer): boolean {
     this.written.push(Buffer.from(chunk));
-    return true;
+    return !this.isFull;
   }
 
   end(): void {
