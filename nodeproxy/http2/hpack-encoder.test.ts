@@ -51,6 +51,21 @@ test("HpackEncoder: what never comes again takes no place in the table", () => {
   expect(carry(GRPC).bytes).toBe(GRPC.length / 2);
 });
 
+test("HpackEncoder: names that are too long for the table keep no others out of it", () => {
+  const { carry } = pair();
+  for (let i = 0; i < 300; i += 1) carry([`x-${"a".repeat(2_000)}-${i}`, ""]);
+  for (let i = 0; i < 3; i += 1) carry(GRPC);
+  expect(carry(GRPC).bytes).toBe(GRPC.length / 2);
+});
+
+test("HpackEncoder: secrets are never indexed where no more names are remembered either", () => {
+  const { carry } = pair();
+  for (let i = 0; i < 300; i += 1) carry([`x-${i}`, "1"]);
+  const { block, list } = carry(["authorization", "Bearer x", "x-key", "1"], ["x-key"]);
+  expect(list.secret).toEqual(["authorization", "x-key"]);
+  expect(block[0]).toBe(0x1f);
+});
+
 test("HpackEncoder: secrets are never indexed, and their form says so", () => {
   const { carry } = pair();
   for (let i = 0; i < 5; i += 1) {

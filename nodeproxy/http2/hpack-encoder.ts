@@ -105,31 +105,27 @@ export class HpackEncoder {
   }
 
   #field(text: string, value: string, secret: readonly string[] | undefined): void {
-    this.#reserve(text.length + value.length + 32);
-    const name = this.#nameOf(text);
-    if (!name) {
-      this.#literal(NOT_INDEXED, text, value);
-      return;
-    }
+    const bytes = text.length + value.length + ENTRY_BYTES;
+    this.#reserve(bytes);
     if (SECRETS.has(text) || secret?.includes(text)) {
       this.#literal(NEVER_INDEXED, text, value);
       return;
     }
+    // What has no room in the table is not remembered: a peer makes it as long as it likes.
+    const name = bytes <= MAX_ENTRY_BYTES ? this.#nameOf(text) : undefined;
+    if (!name) {
+      this.#literal(NOT_INDEXED, text, value);
+      return;
+    }
     const index = name.fields.get(value) ?? this.#indexOf(name.inserted.get(value));
     if (index > 0) this.#integer(INDEXED, index);
-    else if (this.#isWorthwhile(name, text, value)) {
+    else if (bytes <= this.#limit && (name.last === value || STEADY.has(text))) {
       this.#literal(INCREMENTAL, text, value);
-      this.#insert(name, value, text.length + value.length + ENTRY_BYTES);
+      this.#insert(name, value, bytes);
     } else {
       name.last = value;
       this.#literal(NOT_INDEXED, text, value);
     }
-  }
-
-  #isWorthwhile(name: Name, text: string, value: string): boolean {
-    if (name.last !== value && !STEADY.has(text)) return false;
-    const bytes = text.length + value.length + ENTRY_BYTES;
-    return bytes <= MAX_ENTRY_BYTES && bytes <= this.#limit;
   }
 
   #nameOf(text: string): Name | undefined {
@@ -148,7 +144,7 @@ export class HpackEncoder {
 
   #literal(form: Form, text: string, value: string): void {
     const name = this.#names.get(text);
-    let index = name?.index ?? 0;
+    let index = name?.index ?? STATIC_NAMES.get(text)?.index ?? 0;
     if (name && index === 0 && name.inserted.size > 0) {
       for (const insertion of name.inserted.values()) index = this.#indexOf(insertion);
     }
