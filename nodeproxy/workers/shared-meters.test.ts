@@ -194,3 +194,21 @@ test("SharedMeters: one request's keys that share a set do not make room for eac
   // Of those with more than eight in a set only.
   expect(again.length).toBeLessThan(200);
 }, 300_000);
+
+test("SharedMeters: nor do they where others have all places, whoever claims them", () => {
+  for (const isClaimed of [false, true]) {
+    const meters = new SharedMeters(createMeterMemory("secret"), 0, "a");
+    const beginMs = later(meters, 0);
+    for (let batch = 0; batch < 20; batch += 1) {
+      const others = Array.from({ length: 20_000 }, (_, i) => key(`${batch} ${i}`, { isClaimed }));
+      meters.use(others, beginMs, (all, nowMs) => {
+        for (const meter of all) meter.take(nowMs);
+      });
+    }
+    const keys = Array.from({ length: 1_000 }, (_, i) => key(`k${i}`, { isClaimed }));
+    meters.use(keys, beginMs + 1, (all, nowMs) => {
+      for (const meter of all) meter.take(nowMs);
+    });
+    expect(keys.filter((one) => passes(meters, one, 2))).toEqual([]);
+  }
+}, 300_000);

@@ -109,6 +109,7 @@ export class SharedMeters implements Meters {
     numbers.fill(0, worst, worst + PLACE_NUMBERS);
     // It makes no room for another key of the same request.
     numbers[worst + NEW_FROM] = Number.POSITIVE_INFINITY;
+    numbers[worst + ASKED] = nowMs;
     numbers[worst + CLAIMED] = asked.isClaimed ? 1 : 0;
     numbers[worst + KEY] = key;
     return worst;
