@@ -63,6 +63,8 @@ export function spanBytes(
   ];
   return encodeSpan({
     ...trace,
+    // Spans that wait are bounded by their number. W3C Trace Context 3.3.1.5: 512 characters at least.
+    state: trace.state.length > MAX_TEXT ? "" : trace.state,
     name: call ? short(`${call.service}/${call.method}`) : spanName(request.method),
     kind: isServer ? "SERVER" : "CLIENT",
     endedMs,

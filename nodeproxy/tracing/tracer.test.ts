@@ -207,3 +207,12 @@ test("EpochClock: is as fine as the steady clock, and follows the other one wher
   steady += 0.5;
   expect(clock.now()).toBe(500_000.5);
 });
+
+test("ended(): a tracestate that is longer than any has to be is not the span's, and goes on as it came", () => {
+  const world = new World();
+  const long = `a=${"b".repeat(1_023)}`;
+  const fields = ["traceparent", W3C, "tracestate", long];
+  expect(world.span(fields).state).toBe("");
+  expect(world.tracer.begin(headWith(fields)).fields).toContain(long);
+  expect(world.span(["traceparent", W3C, "tracestate", long.slice(1)]).state).toBe(long.slice(1));
+});
