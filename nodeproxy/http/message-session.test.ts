@@ -360,3 +360,27 @@ test("MessageSession: streams whose bodies nobody takes hold so many octets, and
   expect(granted - sent).toBeGreaterThan(3 << 20);
   session.destroy();
 });
+
+test("MessageSession: without a number for one more request it takes none, and what runs goes on", async () => {
+  const side = new MemorySide();
+  const session = new MessageSession(
+    side.side,
+    { onClosed: () => undefined },
+    { isServer: false, limits: LIMITS, firstId: 0x7fff_fffd },
+  );
+  opened.push({ side, session });
+  await nextTurn();
+  side.put(SETTINGS);
+  const ids = [1, 2].map(() => {
+    expect(session.isOpen).toBe(true);
+    const stream = session.request();
+    stream?.sendHead([":method", "GET", ":scheme", "http", ":path", "/"], true);
+    return stream?.id;
+  });
+  expect(ids).toEqual([0x7fff_fffd, 0x7fff_ffff]);
+  expect(session.isOpen).toBe(false);
+  expect(session.request()).toBeUndefined();
+  expect(session.streams.size).toBe(2);
+  session.close();
+  expect(session.isClosed).toBe(false);
+});

@@ -55,6 +55,8 @@ export interface SessionOwner {
 export interface SessionOptions {
   readonly isServer: boolean;
   readonly limits: HttpLimits;
+  /** Client: the number of its first request; 1. */
+  readonly firstId?: number;
 }
 
 export class MessageSession implements MessageLine, IncomingLine<MessageStream> {
@@ -77,7 +79,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
   #goodbye: NodeJS.Timeout | undefined;
   #state: "open" | "closing" | "closed" = "open";
 
-  constructor(side: Side, owner: SessionOwner, { isServer, limits }: SessionOptions) {
+  constructor(side: Side, owner: SessionOwner, { isServer, limits, firstId }: SessionOptions) {
     this.isServer = isServer;
     this.#owner = owner;
     this.#incoming = new Incoming(this, {
@@ -87,14 +89,14 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
       window: SESSION_WINDOW,
     });
     this.#held = new HeldOctets((octets) => this.#incoming.release(octets));
-    this.#requests = new RequestQueue((stream, said) => this.#open(stream, said));
+    this.#requests = new RequestQueue((stream, said) => this.#open(stream, said), firstId);
     this.#frames = new FrameReader(this.#incoming, {
       expectsPreface: isServer,
       maxFrameBytes: MAX_FRAME_BYTES,
     });
     const hearer = {
       onError: (error: Http2Error) => this.#fail(error),
-      onRead: () => this.#lookAtHead(),
+      onRead: () => this.#headTimer?.look(this.#incoming.isHeadOpen || this.#frames.isWithinHead),
       onLost: () => this.#lost(),
     };
     this.#feed = new TurnFeed(this.#frames, hearer, () => this.#transport);
@@ -112,9 +114,9 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
     return this.output.frames;
   }
 
-  /** It takes requests. */
+  /** It takes requests: a client's as long as it has numbers for them. */
   get isOpen(): boolean {
-    return this.#state === "open";
+    return this.#state === "open" && !this.#requests.isSpent;
   }
 
   get isClosed(): boolean {
@@ -128,7 +130,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
 
   /** Client. None where it takes no more. */
   request(): MessageStream | undefined {
-    return this.#state === "open" && !this.#requests.isSpent ? new MessageStream(this) : undefined;
+    return this.isOpen ? new MessageStream(this) : undefined;
   }
 
   sendRequest(stream: MessageStream, said: SaidFields): void {
@@ -244,10 +246,6 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
     this.streams.add(stream);
     this.output.sendFields(id, said);
     stream.goOn();
-  }
-
-  #lookAtHead(): void {
-    this.#headTimer?.look(this.#incoming.isHeadOpen || this.#frames.isWithinHead);
   }
 
   #headLate(): void {

@@ -14,10 +14,11 @@ export class RequestQueue {
   readonly #waiting: Waiting[] = [];
   #max = FIRST_STREAMS;
   #running = 0;
-  #nextId = 1;
+  #nextId: number;
 
-  constructor(open: (stream: MessageStream, said: SaidFields) => void) {
+  constructor(open: (stream: MessageStream, said: SaidFields) => void, firstId = 1) {
     this.#open = open;
+    this.#nextId = firstId;
   }
 
   get max(): number {

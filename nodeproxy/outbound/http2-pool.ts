@@ -199,7 +199,8 @@ export class Http2Pool {
     kept.idleSinceMs = performance.now();
     kept.holding?.end();
     kept.holding = undefined;
-    if (kept.isWorn) kept.carrier.close();
+    // Worn, or out of numbers for requests.
+    if (kept.isWorn || !kept.carrier.isOpen) kept.carrier.close();
   }
 
   #over(group: Group, kept: Kept): void {
