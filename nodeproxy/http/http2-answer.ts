@@ -8,6 +8,8 @@ import type { MessageStream } from "./message-stream.ts";
 
 /** Of 1xx, which an application may send as many as it likes. */
 const MAX_INFORMATIONAL = 32;
+/** For what is said here: a caller that does not take it keeps the place of its request no longer. */
+const TAKE_MS = 30_000;
 
 export interface Hearing {
   readonly isGrpc: boolean;
@@ -32,6 +34,7 @@ export class Http2Answer {
   #grpcStatus: number | undefined;
   #octets = 0;
   #lingering: Lingering | undefined;
+  #untaken: NodeJS.Timeout | undefined;
 
   constructor(front: MessageStream, hearing: Hearing) {
     this.#front = front;
@@ -96,7 +99,11 @@ export class Http2Answer {
     if (this.#front.destroyed || this.#front.isAnswered) return;
     this.#isOurs = true;
     this.#grpcStatus = refused.grpcStatus ?? grpcStatusOf(refused.status);
-    this.#status = refuseStream(this.#front, refused, this.#hearing);
+    const front = this.#front;
+    this.#status = refuseStream(front, refused, this.#hearing);
+    if (!front.hasNearEnded) {
+      this.#untaken = setTimeout(() => front.reset(CODE.cancel), TAKE_MS);
+    }
     this.linger();
   }
 
@@ -132,6 +139,7 @@ export class Http2Answer {
 
   /** The stream is gone. True where the caller has all of the answer. */
   over(): boolean {
+    clearTimeout(this.#untaken);
     this.#lingering?.end();
     const { resetCode = CODE.noError, isAnswered } = this.#front;
     return isAnswered && resetCode === CODE.noError;
