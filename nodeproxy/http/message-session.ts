@@ -73,8 +73,8 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
   readonly #requests: RequestQueue;
   #peer: PeerSettings = DEFAULT_SETTINGS;
   #isReady = false;
-  /** Highest stream of the peer that is still looked at. */
-  #lastTaken = MAX_WINDOW;
+  /** Server: highest stream that is still looked at. None: all are, and even the highest of all may have come. */
+  #lastTaken: number | undefined;
   #onPong: (() => void) | undefined;
   #goodbye: NodeJS.Timeout | undefined;
   #state: "open" | "closing" | "closed" = "open";
@@ -185,7 +185,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
   }
 
   onRequest(id: number, message: RequestMessage): MessageStream | undefined {
-    if (id > this.#lastTaken || this.streams.size >= MAX_STREAMS) return undefined;
+    if (id > (this.#lastTaken ?? id) || this.streams.size >= MAX_STREAMS) return undefined;
     const stream = new MessageStream(this);
     stream.open(id, this.#peer.initialWindow);
     this.streams.add(stream);
@@ -254,7 +254,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
 
   /** Server: nobody asks for more, or it is refused. */
   #closeForNew(): void {
-    if (this.#state !== "closing" || this.#lastTaken !== MAX_WINDOW) return;
+    if (this.#state !== "closing" || this.#lastTaken !== undefined) return;
     clearTimeout(this.#goodbye);
     this.#lastTaken = this.streams.last;
     this.out.goAway(this.#lastTaken, CODE.noError);
@@ -262,7 +262,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
   }
 
   #endIfUnused(): void {
-    const isAsked = this.isServer && this.#lastTaken === MAX_WINDOW;
+    const isAsked = this.isServer && this.#lastTaken === undefined;
     if (this.#state !== "closing" || this.streams.size > 0 || isAsked) return;
     this.#closed(new Http2Error("lost", CODE.noError, "closed"));
     this.output.end();

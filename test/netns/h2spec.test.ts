@@ -131,7 +131,7 @@ test("h2spec: all of it passes against the engine of ports that speak HTTP/2", a
 /** Of cases that fail by what they wait for: a slow machine is given more time, once. */
 const QUICK_SECONDS = 3;
 
-test("h2spec: against ports that speak HTTP/2, read first at either node, all passes that passes against Node's own server", async () => {
+test("attack 60: h2spec, against ports that speak HTTP/2, read first at either node, all passes that passes against Node's own server", async () => {
   const own = createHttp2Server((_asked, answer) => answer.end("some content"));
   own.on("session", (session) => session.on("error", () => undefined));
   await once(own.listen(0, "127.0.0.1"), "listening");
@@ -166,7 +166,7 @@ test("h2spec: against ports that speak HTTP/2, read first at either node, all pa
   await new Promise((resolve) => own.close(resolve));
 });
 
-test("h2spec: against a pod's port 15008 all passes that a server of CONNECT can pass, and the pod goes on", async () => {
+test("attack 60: h2spec, against a pod's port 15008 all passes that a server of CONNECT can pass, and the pod goes on", async () => {
   const attacks = await createAttackMesh("wt-h2s");
   const { key = "", cert = "" } = attacks.credentials();
   const relay = await startRelay(() => {
