@@ -384,3 +384,25 @@ test("MessageSession: without a number for one more request it takes none, and w
   session.close();
   expect(session.isClosed).toBe(false);
 });
+
+test("MessageSession: heads of requests that come at once wait for the line, and none is taken for a flood", async () => {
+  const side = new MemorySide();
+  const faults: string[] = [];
+  const session = new MessageSession(
+    side.side,
+    { onClosed: ({ reason }) => faults.push(reason) },
+    { isServer: false, limits: LIMITS },
+  );
+  opened.push({ side, session });
+  await nextTurn();
+  side.put(SETTINGS);
+  const long = "x".repeat(20_000);
+  for (let i = 0; i < 90; i += 1) {
+    const fields = [":method", "GET", ":scheme", "http", ":path", "/", "x-long", long + i];
+    session.request()?.sendHead(fields, true, ["x-long"]);
+  }
+  expect(session.streams.size).toBeLessThan(90);
+  while (session.streams.size < 90 && faults.length === 0) await nextTurn();
+  expect(faults).toEqual([]);
+  expect(session.isOpen).toBe(true);
+});

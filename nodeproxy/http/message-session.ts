@@ -89,7 +89,7 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
       window: SESSION_WINDOW,
     });
     this.#held = new HeldOctets((octets) => this.#incoming.release(octets));
-    this.#requests = new RequestQueue((stream, said) => this.#open(stream, said), firstId);
+    this.#requests = new RequestQueue(this, firstId);
     this.#frames = new FrameReader(this.#incoming, {
       expectsPreface: isServer,
       maxFrameBytes: MAX_FRAME_BYTES,
@@ -104,7 +104,8 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
       onBytes: (chunk) => this.#feed.take(chunk),
       onEnd: () => this.#feed.lost(),
     });
-    this.output = new SessionOutput(this.#transport, (error) => this.#fail(error));
+    const goOn = () => this.#requests.goOn();
+    this.output = new SessionOutput(this.#transport, (error) => this.#fail(error), goOn);
     this.out.greet(isServer, isServer ? frontGreeting(limits) : backGreeting(limits));
     if (isServer) this.#headTimer = new HeadTimer(limits.headTimeoutMs, () => this.#headLate());
     this.#headTimer?.look(true);
@@ -239,7 +240,8 @@ export class MessageSession implements MessageLine, IncomingLine<MessageStream> 
     return this.output.widen(octets);
   }
 
-  #open(stream: MessageStream, said: SaidFields): void {
+  /** For its queue. */
+  openRequest(stream: MessageStream, said: SaidFields): void {
     const id = this.#requests.takeId();
     this.streams.begin(id);
     stream.open(id, this.#peer.initialWindow);

@@ -1,23 +1,30 @@
-/** The requests of one client's session: which number is next, and who waits until the server takes one more. */
+/** The requests of one client's session: which number is next, and who waits until the server takes one more, and the line their heads. */
 import { CODE, MAX_WINDOW } from "../http2/protocol.ts";
 import { FIRST_STREAMS } from "./http2-settings.ts";
 import type { MessageStream } from "./message-stream.ts";
-import type { SaidFields } from "./session-output.ts";
+import type { SaidFields, SessionOutput } from "./session-output.ts";
 
 interface Waiting {
   readonly stream: MessageStream;
   readonly said: SaidFields;
 }
 
+/** The session that they belong to. */
+export interface RequestLine {
+  openRequest(stream: MessageStream, said: SaidFields): void;
+  /** Behind, more heads would be taken for a flood. `goOn` is called once it is not. */
+  readonly output: Pick<SessionOutput, "isBehind">;
+}
+
 export class RequestQueue {
-  readonly #open: (stream: MessageStream, said: SaidFields) => void;
+  readonly #line: RequestLine;
   readonly #waiting: Waiting[] = [];
   #max = FIRST_STREAMS;
   #running = 0;
   #nextId: number;
 
-  constructor(open: (stream: MessageStream, said: SaidFields) => void, firstId = 1) {
-    this.#open = open;
+  constructor(line: RequestLine, firstId = 1) {
+    this.#line = line;
     this.#nextId = firstId;
   }
 
@@ -27,7 +34,7 @@ export class RequestQueue {
 
   set max(max: number) {
     this.#max = max;
-    this.#openNext();
+    this.goOn();
   }
 
   /** RFC 9113 5.1.1: "A client that is unable to establish a new stream identifier can establish a new connection". */
@@ -43,7 +50,7 @@ export class RequestQueue {
 
   add(stream: MessageStream, said: SaidFields): void {
     this.#waiting.push({ stream, said });
-    this.#openNext();
+    this.goOn();
   }
 
   /** It is not wanted any more, and was never sent. */
@@ -55,7 +62,7 @@ export class RequestQueue {
   /** One that was sent is over. */
   left(): void {
     this.#running -= 1;
-    this.#openNext();
+    this.goOn();
   }
 
   /** The server takes no more. */
@@ -68,12 +75,13 @@ export class RequestQueue {
     for (const { stream } of this.#waiting.splice(0)) stream.lineLost();
   }
 
-  #openNext(): void {
-    while (this.#running < this.#max) {
+  /** Opens those for which there is room. */
+  goOn(): void {
+    while (this.#running < this.#max && !this.#line.output.isBehind) {
       const next = this.#waiting.shift();
       if (!next) return;
       this.#running += 1;
-      this.#open(next.stream, next.said);
+      this.#line.openRequest(next.stream, next.said);
     }
   }
 }

@@ -22,12 +22,19 @@ export interface SaidFields {
 export class SessionOutput {
   readonly frames: Outgoing;
   readonly #writer: FrameWriter;
-  readonly #queue = new SendQueue();
+  readonly #queue: SendQueue;
   readonly #encoder = new HpackEncoder();
 
-  constructor(transport: SideTransport, onFlood: (error: Http2Error) => void) {
+  /** `onRoom`: what was said is on its way. */
+  constructor(transport: SideTransport, onFlood: (error: Http2Error) => void, onRoom: () => void) {
+    this.#queue = new SendQueue(onRoom);
     this.#writer = new FrameWriter(transport, this.#queue, onFlood);
     this.frames = new Outgoing(this.#writer);
+  }
+
+  /** More heads would wait here. */
+  get isBehind(): boolean {
+    return this.#writer.isBehind;
   }
 
   sendFields(id: number, { fields, isLast, secret }: SaidFields): void {

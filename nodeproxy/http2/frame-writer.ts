@@ -85,6 +85,11 @@ export class FrameWriter {
     return this.#sealed.length === 0 && this.#at + bytes <= SLAB_BYTES && !this.#isEnding;
   }
 
+  /** More is said already than goes out with the next write; once it is out, the source hears that it is filled. */
+  get isBehind(): boolean {
+    return this.#sealed.length > 0;
+  }
+
   /** At the end of this turn of the loop, or once what is being written is written. */
   schedule(): void {
     if (this.#isScheduled || this.#isWriting || this.#isEnded) return;

@@ -82,7 +82,9 @@ export class Incoming<S extends FramedStream> implements FrameSink {
     if (stream.contentLeft !== undefined) {
       stream.contentLeft -= chunk.length;
       // RFC 9113 8.1.1: malformed, and nobody is to see it.
-      if (stream.contentLeft < 0) this.#headers.streamError(stream.id, CODE.protocolError);
+      if (stream.contentLeft < 0 && !stream.destroyed) {
+        this.#headers.streamError(stream.id, CODE.protocolError);
+      }
     }
     stream.receive(chunk);
   }

@@ -22,6 +22,12 @@ export class SendQueue implements DataSource {
   /** SETTINGS_MAX_FRAME_SIZE of the peer. */
   #maxFrame = DEFAULT_MAX_FRAME;
   readonly #drained: SendingStream[] = [];
+  readonly #onFilled: () => void;
+
+  /** `onFilled`: all that was said until now is on its way. */
+  constructor(onFilled: () => void = ignore) {
+    this.#onFilled = onFilled;
+  }
 
   get hasData(): boolean {
     return this.#window > 0 && (this.#at < this.#ready.length || this.#next.length > 0);
@@ -77,6 +83,7 @@ export class SendQueue implements DataSource {
 
   filled(): void {
     for (const stream of this.#drained.splice(0)) stream.drain();
+    this.#onFilled();
   }
 
   #lengthFor(stream: SendingStream, room: number): number {
@@ -98,3 +105,5 @@ export class SendQueue implements DataSource {
     return stream;
   }
 }
+
+function ignore(): void {}
