@@ -49,8 +49,8 @@ test("trouble: a traffic process that the kernel ends for its memory is replaced
 });
 
 test("trouble: an application that crashes again and again costs its own connections alone", () => {
+  // Whether a connection was with it at that moment is chance.
   expectHarmless(outcome.crashLooping);
-  expect(outcome.crashLooping.broken).toBeGreaterThan(0);
 });
 
 test("trouble: pods that come and go at the same addresses are answered by their identity, each", () => {
