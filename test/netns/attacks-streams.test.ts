@@ -3,7 +3,6 @@
  * proxies, the called pod's node or the caller's as the first to read them, to an application that counts.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { until } from "../world/until.ts";
 import {
   ACK,
   ask,
@@ -17,14 +16,14 @@ import {
   requestBlock,
   SETTING,
   settings,
+  WHOLE,
   widen,
 } from "./counted-streams.ts";
-import { END_HEADERS, END_STREAM, FRAME, frame, headerBlock } from "./raw-http2.ts";
+import { FRAME, frame, headerBlock } from "./raw-http2.ts";
 import { FRONTS, type Front } from "./two-fronts.ts";
 
 type Frames = readonly Buffer[];
 
-const WHOLE = END_HEADERS | END_STREAM;
 /** HPACK: an empty one. */
 const COOKIE = Buffer.of(0xa0);
 let app: CountedStreams;
@@ -40,8 +39,7 @@ beforeEach(() => {
 /** Whatever was done: others are served, and nothing of it stays. */
 afterEach(async () => {
   for (const front of FRONTS) await stillServes(front);
-  app.hangUp();
-  await until("the application to be left alone", () => app.open.size === 0 || undefined);
+  await app.leave();
 });
 
 afterAll(async () => {
@@ -49,8 +47,7 @@ afterAll(async () => {
 });
 
 async function stillServes(front: Front): Promise<void> {
-  const raw = app.attacker(front).send(ask(1, "/next"));
-  expect([await raw.answer(1), await raw.text(1)]).toEqual([200, "/next"]);
+  expect(await app.next(front)).toEqual([200, "/next"]);
 }
 
 function block(...parts: Frames): Buffer {

@@ -19,12 +19,12 @@ import {
   requestBlock,
   SETTING,
   settings,
+  WHOLE,
   widen,
 } from "./counted-streams.ts";
 import { END_HEADERS, END_STREAM, FRAME, frame, type RawHttp2 } from "./raw-http2.ts";
 import { FRONTS, type Front } from "./two-fronts.ts";
 
-const WHOLE = END_HEADERS | END_STREAM;
 /** Of 20 KB. */
 const HEADS = 30;
 let app: CountedStreams;
@@ -39,8 +39,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const front of FRONTS) await stillServes(front);
-  app.hangUp();
-  await until("the application to be left alone", () => app.open.size === 0 || undefined);
+  await app.leave();
 });
 
 afterAll(async () => {
@@ -48,8 +47,7 @@ afterAll(async () => {
 });
 
 async function stillServes(front: Front): Promise<void> {
-  const raw = app.attacker(front).send(ask(1, "/next"));
-  expect([await raw.answer(1), await raw.text(1)]).toEqual([200, "/next"]);
+  expect(await app.next(front)).toEqual([200, "/next"]);
 }
 
 /** Octets of DATA that came on the stream. */

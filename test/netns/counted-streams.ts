@@ -2,6 +2,7 @@
 
 import { createServer, type Http2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { until } from "../world/until.ts";
 import { END_HEADERS, END_STREAM, FRAME, frame, headerBlock, RawHttp2 } from "./raw-http2.ts";
 import { createTwoFronts, type Front, type TwoFronts } from "./two-fronts.ts";
 
@@ -72,6 +73,18 @@ export class CountedStreams implements AsyncDisposable {
     for (const raw of this.#raws.splice(0)) raw.destroy();
   }
 
+  /** Of one more request, by a connection of its own. */
+  async next(front: Front): Promise<readonly [status: number | string, text: string | undefined]> {
+    const raw = this.attacker(front).send(ask(1, "/next"));
+    return [await raw.answer(1), await raw.text(1)];
+  }
+
+  /** Resolves once the application has no stream of any attacker. */
+  async leave(): Promise<void> {
+    this.hangUp();
+    await until("the application to be left alone", () => this.open.size === 0 || undefined);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#fronts[Symbol.asyncDispose]();
   }
@@ -104,7 +117,8 @@ function pour(stream: ServerHttp2Stream): void {
   stream.end();
 }
 
-const WHOLE = END_HEADERS | END_STREAM;
+/** Of HEADERS that are all of a request. */
+export const WHOLE = END_HEADERS | END_STREAM;
 
 export function requestBlock(path: string, fields: readonly Field[] = [], method = "GET"): Buffer {
   return headerBlock([
